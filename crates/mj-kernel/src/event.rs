@@ -1,0 +1,32 @@
+//! What one domain tells the others: past tense, written to the outbox in the transaction that made
+//! it true, delivered at least once. (house.md calls these facts; here facts are behaviours.)
+
+use serde::{Deserialize, Serialize};
+
+/// An event between domains. Handlers must be idempotent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A batch went through the whole pipeline; its counts are fixed.
+    BatchSettled { batch_id: String, table: String, cd_source: String },
+    /// Two parties may be one; a person must decide.
+    DoubtfulPairFound { keep_id: String, merge_id: String, score: i64, explain: String, area: Option<String> },
+    /// A person decided a work item.
+    WorkItemDecided { work_item_id: String, kind: String, verdict: String, payload: String },
+    /// Two parties were made one.
+    PartiesMerged { merge_id: String, keep_id: String, merged_id: String },
+    /// A merge was undone.
+    MergeUndone { merge_id: String },
+}
+
+impl Event {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::BatchSettled { .. } => "batch_settled",
+            Event::DoubtfulPairFound { .. } => "doubtful_pair_found",
+            Event::WorkItemDecided { .. } => "work_item_decided",
+            Event::PartiesMerged { .. } => "parties_merged",
+            Event::MergeUndone { .. } => "merge_undone",
+        }
+    }
+}

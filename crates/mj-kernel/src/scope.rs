@@ -1,0 +1,120 @@
+//! What part of the world a grant holds for: region subtree × agencies × item categories × level.
+//!
+//! A scope is data; the store turns it into a typed predicate (`mj_platform::db::scope_predicate`)
+//! and this module says the same thing for one row at a time, so that a property test can compare.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// How sensitive a value is (数据级别).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataLevel {
+    /// May stand on the portal.
+    Public,
+    /// For government staff at work.
+    Internal,
+    /// Personal data, masked unless revealed.
+    Personal,
+}
+
+/// A set of names, or all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgencySet {
+    All,
+    Only(BTreeSet<String>),
+}
+
+impl AgencySet {
+    pub fn only<I: IntoIterator<Item = S>, S: Into<String>>(names: I) -> Self {
+        Self::Only(names.into_iter().map(Into::into).collect())
+    }
+
+    pub fn covers(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(name),
+        }
+    }
+}
+
+/// The part of the world a grant holds for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Region subtrees, each by its 6-digit division code (370000, 370400, 370402); empty = none.
+    pub areas: Vec<String>,
+    /// Agencies by unified social credit code.
+    pub agencies: AgencySet,
+    /// Item categories by their 2-digit department line.
+    pub item_lines: AgencySet,
+    pub level: DataLevel,
+}
+
+impl Scope {
+    /// Everything, at the given level. Only for the house itself and for tests.
+    pub fn everything(level: DataLevel) -> Self {
+        Self {
+            areas: vec!["000000".into()],
+            agencies: AgencySet::All,
+            item_lines: AgencySet::All,
+            level,
+        }
+    }
+
+    /// What the public may see.
+    pub fn public() -> Self {
+        Self::everything(DataLevel::Public)
+    }
+
+    /// The leading digits that every code in the subtree of `area` shares: 37, 3704, 370402, "".
+    pub fn area_prefix(area: &str) -> &str {
+        let code = &area[..area.len().min(6)];
+        if code == "000000" {
+            ""
+        } else if code.ends_with("0000") {
+            &code[..2]
+        } else if code.ends_with("00") {
+            &code[..4]
+        } else {
+            area.trim_end_matches("000000")
+        }
+    }
+
+    /// An unknown area belongs to nobody but those who see the whole country.
+    pub fn covers_area(&self, area: Option<&str>) -> bool {
+        self.areas.iter().any(|own| {
+            let prefix = Self::area_prefix(own);
+            prefix.is_empty() || area.is_some_and(|code| code.starts_with(prefix))
+        })
+    }
+
+    pub fn covers(&self, area: Option<&str>, agency: Option<&str>) -> bool {
+        self.covers_area(area)
+            && match agency {
+                Some(agency) => self.agencies.covers(agency),
+                None => self.agencies == AgencySet::All,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_city_sees_its_counties_and_not_its_neighbour() {
+        let scope = Scope {
+            areas: vec!["370400".into()],
+            agencies: AgencySet::All,
+            item_lines: AgencySet::All,
+            level: DataLevel::Internal,
+        };
+        assert!(scope.covers_area(Some("370481")));
+        assert!(scope.covers_area(Some("370402001")));
+        assert!(!scope.covers_area(Some("370500")));
+        assert!(!scope.covers_area(None));
+        assert!(Scope::public().covers_area(None));
+    }
+}

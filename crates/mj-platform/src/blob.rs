@@ -1,0 +1,229 @@
+//! Delivered files, kept whole, compressed and encrypted, found by their SHA-256.
+//!
+//! On disk: `blobs/<first two digits>/<sha256>` = frames of `u32 length ‖ SM4-GCM(zstd stream part)`,
+//! each frame bound to its number, a last empty frame marking the end. The row in table `blob`
+//! (size, SM3, wrapped key) makes the file part of the truth; a file without a row is an orphan.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::db::door::{TruthTable, WriteTx};
+use crate::db::{Db, RowExt};
+use crate::error::{Error, Result};
+use crate::gm::{Sm3, Sm4Key};
+use crate::keys::Keys;
+use crate::new_id;
+
+pub const BLOB: TruthTable = TruthTable {
+    name: "blob",
+    columns: &["id", "file", "sm3", "size", "stored_size", "wrapped_key", "created_at"],
+};
+
+const FRAME: usize = 1 << 20;
+
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    folder: PathBuf,
+    keys: Keys,
+}
+
+/// A file that is safely on disk, not yet part of the truth.
+#[derive(Debug, Clone)]
+pub struct StoredBlob {
+    pub sha256: String,
+    pub sm3: String,
+    pub size: i64,
+    /// Its name below `blobs/`.
+    file: String,
+    stored_size: i64,
+    wrapped_key: Vec<u8>,
+}
+
+impl Blobs {
+    pub fn open(folder: impl Into<PathBuf>, keys: Keys) -> Result<Self> {
+        let folder = folder.into();
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        Ok(Self { folder, keys })
+    }
+
+    /// Writes the bytes and syncs them. Blocking: call it off the async threads.
+    pub fn store(&self, mut source: impl Read) -> Result<StoredBlob> {
+        let partial = self.folder.join(format!("{}.partial", new_id()));
+        let outcome = self.store_at(&partial, &mut source);
+        if outcome.is_err() {
+            // nothing refers to it; leaving it would only fill the disk further
+            let _ = std::fs::remove_file(&partial);
+        }
+        outcome
+    }
+
+    fn store_at(&self, partial: &Path, source: &mut dyn Read) -> Result<StoredBlob> {
+        let file = File::create(partial).map_err(Error::io(partial))?;
+        let key = Sm4Key::generate();
+        let mut hashing = Hashing { source, sha256: Sha256::new(), sm3: Sm3::new(), size: 0 };
+        let frames = Frames { out: BufWriter::new(file), key: key.clone(), number: 0, pending: Vec::new() };
+        let mut encoder = zstd::Encoder::new(frames, 1).map_err(Error::io(partial))?;
+        io::copy(&mut hashing, &mut encoder).map_err(Error::io(partial))?;
+        let frames = encoder.finish().map_err(Error::io(partial))?;
+        let file = frames.finish().map_err(Error::io(partial))?;
+        file.sync_all().map_err(Error::io(partial))?;
+        let stored_size = file.metadata().map_err(Error::io(partial))?.len() as i64;
+        let sha256 = hex::encode(hashing.sha256.finalize());
+        let place = self.path(&sha256);
+        let shelf = place.parent().unwrap_or(&self.folder).to_owned();
+        std::fs::create_dir_all(&shelf).map_err(Error::io(&shelf))?;
+        // each storing has its own key, so a file already there belongs to an older row
+        let place = if place.exists() { place.with_extension(new_id()) } else { place };
+        std::fs::rename(partial, &place).map_err(Error::io(&place))?;
+        for folder in [&shelf, &self.folder] {
+            File::open(folder).and_then(|dir| dir.sync_all()).map_err(Error::io(folder))?;
+        }
+        let name = place.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        Ok(StoredBlob {
+            wrapped_key: self.keys.wrap_key(&key, &sha256),
+            file: format!("{}/{name}", &sha256[..2]),
+            sha256,
+            sm3: hex::encode(hashing.sm3.finish()),
+            size: hashing.size,
+            stored_size,
+        })
+    }
+
+    /// Makes the blob part of the truth, in the transaction of the row that refers to it.
+    /// Storing the same bytes twice keeps the first copy.
+    pub async fn record(&self, tx: &mut WriteTx, blob: &StoredBlob) -> Result<()> {
+        let known = tx
+            .fetch_optional("SELECT id FROM blob WHERE id = $1", &[blob.sha256.as_str().into()])
+            .await?;
+        if known.is_some() {
+            return Ok(());
+        }
+        let now = tx.now();
+        tx.insert(
+            &BLOB,
+            &[
+                ("id", blob.sha256.as_str().into()),
+                ("file", blob.file.as_str().into()),
+                ("sm3", blob.sm3.as_str().into()),
+                ("size", blob.size.into()),
+                ("stored_size", blob.stored_size.into()),
+                ("wrapped_key", blob.wrapped_key.clone().into()),
+                ("created_at", now.into()),
+            ],
+        )
+        .await
+    }
+
+    /// The clear bytes of a recorded blob, as a stream. Reading is blocking.
+    pub async fn read(&self, db: &Db, sha256: &str) -> Result<Box<dyn Read + Send>> {
+        let row = db
+            .fetch_optional("SELECT file, wrapped_key FROM blob WHERE id = $1", &[sha256.into()])
+            .await?
+            .ok_or_else(|| Error::Missing { table: "blob", id: sha256.into() })?;
+        let key = self.keys.unwrap_key(&row.bytes("wrapped_key")?, sha256)?;
+        let path = self.folder.join(row.text("file")?);
+        let file = File::open(&path).map_err(Error::io(&path))?;
+        let frames = Unframes { source: BufReader::new(file), key, number: 0, clear: Vec::new(), at: 0, ended: false };
+        let decoder = zstd::Decoder::new(frames).map_err(Error::io(&path))?;
+        Ok(Box::new(decoder))
+    }
+
+    fn path(&self, sha256: &str) -> PathBuf {
+        self.folder.join(&sha256[..2]).join(sha256)
+    }
+}
+
+struct Hashing<'a> {
+    source: &'a mut dyn Read,
+    sha256: Sha256,
+    sm3: Sm3,
+    size: i64,
+}
+
+impl Read for Hashing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.sha256.update(&buffer[..count]);
+        self.sm3.update(&buffer[..count]);
+        self.size += count as i64;
+        Ok(count)
+    }
+}
+
+struct Frames {
+    out: BufWriter<File>,
+    key: Sm4Key,
+    number: u64,
+    pending: Vec<u8>,
+}
+
+impl Frames {
+    fn put(&mut self, clear: &[u8]) -> io::Result<()> {
+        let sealed = self.key.seal(clear, &self.number.to_le_bytes());
+        self.number += 1;
+        self.out.write_all(&(sealed.len() as u32).to_le_bytes())?;
+        self.out.write_all(&sealed)
+    }
+
+    fn finish(mut self) -> io::Result<File> {
+        let rest = std::mem::take(&mut self.pending);
+        if !rest.is_empty() {
+            self.put(&rest)?;
+        }
+        self.put(&[])?;
+        self.out.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
+impl Write for Frames {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pending.extend_from_slice(bytes);
+        if self.pending.len() >= FRAME {
+            let frame = std::mem::take(&mut self.pending);
+            self.put(&frame)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Unframes {
+    source: BufReader<File>,
+    key: Sm4Key,
+    number: u64,
+    clear: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl Read for Unframes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.clear.len() && !self.ended {
+            let mut length = [0; 4];
+            self.source.read_exact(&mut length)?;
+            let length = u32::from_le_bytes(length) as usize;
+            if length > 2 * FRAME + (1 << 16) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "文件帧长度异常"));
+            }
+            let mut sealed = vec![0; length];
+            self.source.read_exact(&mut sealed)?;
+            self.clear = self
+                .key
+                .open(&sealed, &self.number.to_le_bytes())
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+            self.number += 1;
+            self.at = 0;
+            self.ended = self.clear.is_empty();
+        }
+        let count = buffer.len().min(self.clear.len() - self.at);
+        buffer[..count].copy_from_slice(&self.clear[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
+}

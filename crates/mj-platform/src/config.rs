@@ -1,0 +1,128 @@
+//! One configuration file (`mingjian.toml` in the data directory) plus environment, checked at start.
+//!
+//! `MINGJIAN_DATABASE_URL` overrides `database.url`, and so on: section and key in capitals.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    database: DatabaseSection,
+    server: ServerSection,
+    node: NodeSection,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DatabaseSection {
+    url: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ServerSection {
+    port: Option<u16>,
+    address: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NodeSection {
+    name: Option<String>,
+    area: Option<String>,
+}
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    /// `sqlite:<data dir>/db/mingjian.sqlite3` unless said otherwise.
+    pub database_url: String,
+    pub port: u16,
+    /// What to listen on; `::` takes IPv6 and IPv4 from one socket.
+    pub address: std::net::IpAddr,
+    /// The name in page heads.
+    pub node_name: String,
+    /// The division this node serves.
+    pub area: String,
+}
+
+impl Config {
+    /// Reads `<data_dir>/mingjian.toml` if it is there, then the environment.
+    pub fn load(data_dir: &Path) -> Result<Self> {
+        Self::load_with(data_dir, |name| std::env::var(name).ok())
+    }
+
+    fn load_with(data_dir: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let path = data_dir.join("mingjian.toml");
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str::<File>(&text)
+                .map_err(|error| Error::Config(format!("{}：{}", path.display(), error.message())))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
+            Err(error) => return Err(Error::io(&path)(error)),
+        };
+        let database_url = env("MINGJIAN_DATABASE_URL").or(file.database.url).unwrap_or_else(|| {
+            format!("sqlite:{}", data_dir.join("db").join("mingjian.sqlite3").display())
+        });
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|kind| database_url.starts_with(kind)) {
+            return Err(Error::Config(
+                "database.url 应以 sqlite: 或 postgres:// 开头，例如 postgres://用户@主机/库名".into(),
+            ));
+        }
+        let port = match env("MINGJIAN_SERVER_PORT") {
+            Some(text) => text.parse().map_err(|_| {
+                Error::Config(format!("MINGJIAN_SERVER_PORT={text} 不是 1–65535 的端口号"))
+            })?,
+            None => file.server.port.unwrap_or(8600),
+        };
+        let address = env("MINGJIAN_SERVER_ADDRESS").or(file.server.address).unwrap_or("::".into());
+        let address = address.parse().map_err(|_| {
+            Error::Config(format!("server.address={address} 不是 IP 地址；监听全部地址请写 \"::\""))
+        })?;
+        let area = env("MINGJIAN_NODE_AREA").or(file.node.area).unwrap_or("000000".into());
+        if area.len() != 6 || !area.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::Config(format!("node.area={area} 应为 6 位行政区划代码，如 370400")));
+        }
+        Ok(Self {
+            data_dir: data_dir.to_owned(),
+            database_url,
+            port,
+            address,
+            node_name: env("MINGJIAN_NODE_NAME").or(file.node.name).unwrap_or("明鉴".into()),
+            area,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, env: &[(&str, &str)]) -> Result<Config> {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("mingjian.toml"), text).expect("written");
+        let env: Vec<(String, String)> =
+            env.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        Config::load_with(folder.path(), |name| {
+            env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+        })
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = load("[server]\nport = 1234", &[("MINGJIAN_SERVER_PORT", "4321")]);
+        assert_eq!(config.expect("valid").port, 4321);
+    }
+
+    #[test]
+    fn an_unknown_key_or_a_wrong_value_is_said_at_start() {
+        for text in ["[serve]\nport = 1", "[server]\nport = 99999", "[node]\narea = \"枣庄\""] {
+            assert!(matches!(load(text, &[]), Err(Error::Config(_))), "{text}");
+        }
+        assert!(load("[database]\nurl = \"mysql://x\"", &[]).is_err());
+    }
+}

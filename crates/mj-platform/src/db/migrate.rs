@@ -1,0 +1,78 @@
+//! One line of migrations for the whole house, written once for both databases.
+
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::{Db, Dialect, RowExt, Value};
+use crate::error::{Error, Result};
+
+/// A named piece of portable SQL; `BLOB` becomes `BYTEA` on PostgreSQL.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    pub name: &'static str,
+    pub sql: &'static str,
+}
+
+pub(super) async fn apply(db: &Db, line: &[Migration]) -> Result<usize> {
+    db.pool
+        .execute(
+            "CREATE TABLE IF NOT EXISTS schema_migration \
+             (name TEXT PRIMARY KEY, sm3 TEXT NOT NULL, applied_at BIGINT NOT NULL)",
+        )
+        .await
+        .map_err(Error::db("准备迁移表"))?;
+    let mut applied = 0;
+    for migration in line {
+        let digest = crate::gm::sm3_hex(migration.sql.as_bytes());
+        let known = db
+            .fetch_optional(
+                "SELECT sm3 FROM schema_migration WHERE name = $1",
+                &[Value::from(migration.name)],
+            )
+            .await?;
+        if let Some(row) = known {
+            if row.text("sm3")? != digest {
+                return Err(Error::Corrupt(format!(
+                    "迁移 {} 已执行过，但程序中的内容与当时不同；请使用与数据目录相符的版本",
+                    migration.name
+                )));
+            }
+            continue;
+        }
+        run(db, migration, &digest).await?;
+        applied += 1;
+    }
+    Ok(applied)
+}
+
+/// One migration is one transaction on both databases, so a kill leaves it done or undone.
+async fn run(db: &Db, migration: &Migration, digest: &str) -> Result<()> {
+    let mut tx = db.pool.begin().await.map_err(Error::db("开始迁移"))?;
+    for statement in statements(migration.sql) {
+        let statement = match db.dialect {
+            Dialect::Sqlite => statement,
+            Dialect::Postgres => statement.replace(" BLOB", " BYTEA"),
+        };
+        tx.execute(sqlx::raw_sql(AssertSqlSafe(statement)))
+            .await
+            .map_err(Error::db(migration.name))?;
+    }
+    super::value::query(
+        db.dialect,
+        "INSERT INTO schema_migration (name, sm3, applied_at) VALUES ($1, $2, $3)",
+        &[migration.name.into(), digest.into(), db.clock.now().into()],
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(Error::db("登记迁移"))?;
+    tx.commit().await.map_err(Error::db("提交迁移"))
+}
+
+/// Statements end with a semicolon at the end of a line; `--` lines are comments.
+fn statements(sql: &str) -> Vec<String> {
+    let code: String = sql
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"))
+        .flat_map(|line| [line.trim_end(), "\n"])
+        .collect();
+    code.split(";\n").map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,222 @@
+//! Two databases, one SQL text.
+//!
+//! SQLite (embedded, WAL, `synchronous=FULL`) and PostgreSQL 15+ are driven through sqlx's `Any`
+//! with statements that both understand: `$1` placeholders and three column types only (TEXT,
+//! BIGINT, BLOB). Instants are µs, money is 分, dates and JSON are text, so a row reads the same
+//! and digests the same on both. `SUM` is written `CAST(SUM(x) AS BIGINT)`; order never depends on
+//! where NULLs sort.
+//!
+//! Reads go through [`Db::fetch_all`] and its siblings; writes of bookkeeping tables (jobs,
+//! sessions, caches, hot facts) through [`WriteTx::execute`]; business truth only through
+//! [`door`].
+
+pub mod door;
+mod gate;
+mod migrate;
+mod value;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mj_kernel::{Clock, Scope};
+use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::{AnyPool, AssertSqlSafe, Executor};
+
+pub use gate::Lane;
+pub use migrate::Migration;
+pub use value::{RowExt, Value};
+
+use crate::error::{Error, Result};
+use door::{Act, WriteTx};
+use gate::Gate;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "sqlite",
+            Dialect::Postgres => "postgres",
+        }
+    }
+}
+
+/// A database of either kind. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    dialect: Dialect,
+    pool: AnyPool,
+    gate: Arc<Gate>,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// Opens (and for SQLite makes) the database at `url`: `sqlite:/path/file` or `postgres://…`.
+    pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let dialect = match url.split(':').next() {
+            Some("sqlite") => Dialect::Sqlite,
+            Some("postgres" | "postgresql") => Dialect::Postgres,
+            _ => {
+                return Err(Error::Config(
+                    "database.url 应以 sqlite: 或 postgres:// 开头".into(),
+                ));
+            }
+        };
+        let target = match dialect {
+            Dialect::Sqlite => {
+                let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+                if let Some(folder) = Path::new(path).parent() {
+                    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+                }
+                format!("sqlite:{path}?mode=rwc")
+            }
+            Dialect::Postgres => url.to_owned(),
+        };
+        let pool = AnyPoolOptions::new()
+            .max_connections(if dialect == Dialect::Sqlite { 8 } else { 16 })
+            .acquire_timeout(Duration::from_secs(30))
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if dialect == Dialect::Sqlite {
+                        connection
+                            .execute(
+                                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
+                                 PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON; \
+                                 PRAGMA temp_store=MEMORY; PRAGMA cache_size=-32000;",
+                            )
+                            .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect(&target)
+            .await
+            .map_err(Error::db("连接数据库"))?;
+        Ok(Self { dialect, pool, gate: Arc::new(Gate::new()), clock })
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Applies what is missing of the house's one line of migrations; returns how many.
+    pub async fn migrate(&self, line: &[Migration]) -> Result<usize> {
+        migrate::apply(self, line).await
+    }
+
+    /// Opens the write door for one act. On SQLite people's acts go before bulk loads.
+    pub async fn begin(&self, lane: Lane, act: Act) -> Result<WriteTx> {
+        let pass = match self.dialect {
+            Dialect::Sqlite => Some(self.gate.enter(lane).await),
+            Dialect::Postgres => None,
+        };
+        let begin = match self.dialect {
+            // DEFERRED would fail with "database is locked" when a read turns into a write
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
+        };
+        let tx = self.pool.begin_with(begin).await.map_err(Error::db("开始事务"))?;
+        Ok(WriteTx::new(tx, pass, self.dialect, act, self.clock.now()))
+    }
+
+    pub async fn fetch_all(&self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
+        value::query(self.dialect, sql, args)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Error::db("查询"))
+    }
+
+    pub async fn fetch_optional(&self, sql: &str, args: &[Value]) -> Result<Option<AnyRow>> {
+        value::query(self.dialect, sql, args)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(Error::db("查询"))
+    }
+
+    /// For statements that always give one row, such as `SELECT COUNT(*)`.
+    pub async fn fetch_one(&self, sql: &str, args: &[Value]) -> Result<AnyRow> {
+        value::query(self.dialect, sql, args)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(Error::db("查询"))
+    }
+
+    /// A statement outside any transaction, which PostgreSQL asks for when databases are made.
+    pub async fn statement(&self, sql: &str) -> Result<()> {
+        self.pool
+            .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
+            .await
+            .map(drop)
+            .map_err(Error::db("执行语句"))
+    }
+
+    /// The first column of the only row.
+    pub async fn count(&self, sql: &str, args: &[Value]) -> Result<i64> {
+        self.fetch_one(sql, args).await?.int_at(0)
+    }
+}
+
+/// `AND …` for a scoped table, with its arguments pushed behind those already there.
+///
+/// `area` and `agency` name the columns; a table without an agency column passes `None` and is then
+/// visible only to scopes that hold for all agencies.
+pub fn scope_predicate(
+    scope: &Scope,
+    area: &str,
+    agency: Option<&str>,
+    args: &mut Vec<Value>,
+) -> String {
+    let mut areas = Vec::new();
+    for own in &scope.areas {
+        let prefix = Scope::area_prefix(own);
+        if prefix.is_empty() {
+            areas.clear();
+            areas.push("1=1".to_owned());
+            break;
+        }
+        // a range instead of LIKE: uses the index, and means the same on both databases
+        args.push(Value::from(prefix));
+        args.push(Value::from(format!("{prefix}~")));
+        areas.push(format!("({area} >= ${} AND {area} < ${})", args.len() - 1, args.len()));
+    }
+    let areas = if areas.is_empty() { "1=0".to_owned() } else { areas.join(" OR ") };
+    let agencies = match (&scope.agencies, agency) {
+        (mj_kernel::AgencySet::All, _) => String::new(),
+        (mj_kernel::AgencySet::Only(_), None) => " AND 1=0".into(),
+        (mj_kernel::AgencySet::Only(names), Some(column)) => {
+            let marks: Vec<String> = names
+                .iter()
+                .map(|name| {
+                    args.push(Value::from(name.as_str()));
+                    format!("${}", args.len())
+                })
+                .collect();
+            if marks.is_empty() {
+                " AND 1=0".into()
+            } else {
+                format!(" AND {column} IN ({})", marks.join(","))
+            }
+        }
+    };
+    format!(" AND ({areas}){agencies}")
+}

@@ -1,0 +1,190 @@
+//! The three kinds of value a column may hold, and how to read them back.
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe, Row};
+
+use super::Dialect;
+use crate::error::{Error, Result};
+
+/// What goes into a column: nothing, a whole number, a text, or bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Value {
+    Null,
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Value::Int(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Value::Int(i64::from(value))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Value::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Value::Text(value)
+    }
+}
+
+impl From<&String> for Value {
+    fn from(value: &String) -> Self {
+        Value::Text(value.clone())
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Value::Bytes(value)
+    }
+}
+
+impl From<chrono::NaiveDate> for Value {
+    fn from(value: chrono::NaiveDate) -> Self {
+        Value::Text(value.to_string())
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+pub(super) type AnyQuery<'q> = Query<'q, Any, AnyArguments>;
+
+/// Binds `args`. sqlx's `Any` can only bind a typed NULL, and PostgreSQL refuses a TEXT NULL for a
+/// BIGINT column, so there NULLs are written into the statement and the rest is renumbered.
+pub(super) fn query(dialect: Dialect, sql: &str, args: &[Value]) -> AnyQuery<'static> {
+    let inline = dialect == Dialect::Postgres && args.contains(&Value::Null);
+    let mut query = if inline {
+        sqlx::query(AssertSqlSafe(with_nulls(sql, args))).persistent(false)
+    } else {
+        // statements of many rows differ in length; caching them would only fill memory
+        sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(args.len() < 64)
+    };
+    for arg in args {
+        query = match arg {
+            Value::Null if inline => query,
+            Value::Null => query.bind(None::<String>),
+            Value::Int(number) => query.bind(*number),
+            Value::Text(text) => query.bind(text.clone()),
+            Value::Bytes(bytes) => query.bind(bytes.clone()),
+        };
+    }
+    query
+}
+
+/// `$n` of a NULL argument becomes `NULL`; the others close ranks. Our statements hold no `$` in
+/// literals.
+fn with_nulls(sql: &str, args: &[Value]) -> String {
+    let mut numbers = Vec::with_capacity(args.len());
+    let mut next = 0;
+    for arg in args {
+        if *arg == Value::Null {
+            numbers.push(None);
+        } else {
+            next += 1;
+            numbers.push(Some(next));
+        }
+    }
+    let mut text = String::with_capacity(sql.len());
+    let mut parts = sql.split('$');
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        match part[..digits].parse::<usize>().ok().and_then(|n| numbers.get(n.wrapping_sub(1))) {
+            Some(Some(number)) => text.push_str(&format!("${number}")),
+            Some(None) => text.push_str("NULL"),
+            None => text.push_str(&format!("${}", &part[..digits])),
+        }
+        text.push_str(&part[digits..]);
+    }
+    text
+}
+
+/// Reading columns by name with the house's error.
+pub trait RowExt {
+    fn text(&self, column: &str) -> Result<String>;
+    fn opt_text(&self, column: &str) -> Result<Option<String>>;
+    fn int(&self, column: &str) -> Result<i64>;
+    fn opt_int(&self, column: &str) -> Result<Option<i64>>;
+    fn bytes(&self, column: &str) -> Result<Vec<u8>>;
+    fn opt_bytes(&self, column: &str) -> Result<Option<Vec<u8>>>;
+    fn int_at(&self, index: usize) -> Result<i64>;
+    fn flag(&self, column: &str) -> Result<bool> {
+        Ok(self.int(column)? != 0)
+    }
+    /// The column as the door writes it, whatever its kind.
+    fn value(&self, column: &str) -> Result<Value>;
+}
+
+impl RowExt for AnyRow {
+    fn text(&self, column: &str) -> Result<String> {
+        self.try_get(column).map_err(Error::db("读取文本列"))
+    }
+
+    fn opt_text(&self, column: &str) -> Result<Option<String>> {
+        self.try_get(column).map_err(Error::db("读取文本列"))
+    }
+
+    fn int(&self, column: &str) -> Result<i64> {
+        self.try_get(column).map_err(Error::db("读取整数列"))
+    }
+
+    fn opt_int(&self, column: &str) -> Result<Option<i64>> {
+        self.try_get(column).map_err(Error::db("读取整数列"))
+    }
+
+    fn bytes(&self, column: &str) -> Result<Vec<u8>> {
+        self.try_get(column).map_err(Error::db("读取字节列"))
+    }
+
+    fn opt_bytes(&self, column: &str) -> Result<Option<Vec<u8>>> {
+        self.try_get(column).map_err(Error::db("读取字节列"))
+    }
+
+    fn int_at(&self, index: usize) -> Result<i64> {
+        self.try_get(index).map_err(Error::db("读取整数列"))
+    }
+
+    fn value(&self, column: &str) -> Result<Value> {
+        use sqlx::{TypeInfo, ValueRef};
+        let raw = self.try_get_raw(column).map_err(Error::db("读取列"))?;
+        if raw.is_null() {
+            return Ok(Value::Null);
+        }
+        match raw.type_info().name() {
+            "TEXT" => self.text(column).map(Value::Text),
+            "BLOB" => self.bytes(column).map(Value::Bytes),
+            _ => self.int(column).map(Value::Int),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nulls_are_written_out_and_the_rest_closes_ranks() {
+        let args = [Value::Int(1), Value::Null, Value::from("a")];
+        assert_eq!(
+            with_nulls("INSERT INTO t VALUES ($1,$2,$3) ON CONFLICT (a) DO UPDATE SET a=$1", &args),
+            "INSERT INTO t VALUES ($1,NULL,$2) ON CONFLICT (a) DO UPDATE SET a=$1"
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! The means every domain stands on: configuration, the two databases, the write door, jobs, the
+//! outbox, blobs, keys, the working-day calendar and versioned rule tables. Knows no domain.
+//!
+//! Start reading at [`db`] (how SQL is written once for both databases) and [`db::door`] (the only
+//! way to change business truth).
+
+pub mod blob;
+pub mod calendar;
+pub mod clock;
+pub mod config;
+pub mod db;
+mod error;
+pub mod gm;
+pub mod jobs;
+pub mod keys;
+pub mod outbox;
+pub mod rules;
+
+pub use clock::SystemClock;
+pub use config::Config;
+pub use db::door::{Act, TruthTable, WriteTx};
+pub use db::{Db, Dialect, Lane, RowExt, Value};
+pub use error::{Error, Result};
+
+/// A new UUIDv7 as text: sorts by time, says nothing about anybody.
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
