@@ -117,3 +117,190 @@ fn on_database(server: &str, name: &str) -> String {
     let (base, _) = server.rsplit_once('/').expect("a URL with a database name");
     format!("{base}/{name}")
 }
+
+/// The floor's own stories stand here, because the kit stands on the floor and not beside it.
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use mj_kernel::Event;
+    use mj_platform::db::RowExt;
+    use mj_platform::jobs::{JobHandler, Runner, enqueue};
+    use mj_platform::outbox::EventHandler;
+    use mj_platform::{Error, TruthTable, Value};
+
+    use super::*;
+
+    const NOTE: TruthTable = TruthTable { name: "note", columns: &["id", "text", "number", "hash"] };
+
+    async fn with_notes() -> TestDb {
+        let kit = TestDb::new().await;
+        let bytes = if kit.db().dialect() == mj_platform::Dialect::Postgres { "BYTEA" } else { "BLOB" };
+        execute(
+            kit.db(),
+            &format!(
+                "CREATE TABLE note (id TEXT PRIMARY KEY, text TEXT, number BIGINT, hash {bytes}, \
+                 version BIGINT, change_seq BIGINT, row_salt {bytes}, row_digest {bytes})"
+            ),
+        )
+        .await;
+        kit
+    }
+
+    #[tokio::test]
+    async fn a_row_written_through_the_door_carries_its_digest_and_its_act() {
+        let kit = with_notes().await;
+        let mut tx = kit.begin().await;
+        tx.insert(&NOTE, &[("id", "n1".into()), ("text", "滕州".into())]).await.expect("in");
+        tx.commit().await.expect("done");
+
+        let mut tx = kit.begin().await;
+        let version = tx
+            .update(&NOTE, "n1", Some(1), &[("number", 5_i64.into()), ("text", Value::Null)])
+            .await
+            .expect("changed");
+        assert_eq!(version, 2);
+        tx.commit().await.expect("done");
+
+        let row = kit.db().fetch_one("SELECT * FROM note", &[]).await.expect("there");
+        let values: Vec<Value> =
+            NOTE.columns.iter().map(|column| row.value(column).expect("read")).collect();
+        let salt = row.bytes("row_salt").expect("salt").try_into().expect("16 bytes");
+        assert_eq!(
+            row.bytes("row_digest").expect("digest"),
+            mj_platform::db::door::row_digest(&salt, NOTE.columns, &values, 2)
+        );
+        assert_eq!(row.int("change_seq").expect("seq"), 2);
+
+        let acts = kit.db().fetch_all("SELECT * FROM act_journal ORDER BY seq", &[]).await.expect("acts");
+        assert_eq!(acts.len(), 2);
+        assert_eq!(acts[1].text("actor").expect("actor"), "system:test");
+        assert!(acts[1].text("lines").expect("lines").starts_with("note\tn1\t2\t"));
+    }
+
+    #[tokio::test]
+    async fn whoever_saw_an_older_version_is_told_and_changes_nothing() {
+        let kit = with_notes().await;
+        let mut tx = kit.begin().await;
+        tx.insert(&NOTE, &[("id", "n1".into())]).await.expect("in");
+        tx.update(&NOTE, "n1", Some(1), &[("number", 1_i64.into())]).await.expect("changed");
+        tx.commit().await.expect("done");
+        let mut tx = kit.begin().await;
+        let stale = tx.update(&NOTE, "n1", Some(1), &[("number", 9_i64.into())]).await;
+        assert!(matches!(stale, Err(Error::Stale { expected: 1, current: 2, .. })));
+        drop(tx);
+        let number = kit.db().count("SELECT number FROM note", &[]).await.expect("read");
+        assert_eq!(number, 1);
+    }
+
+    #[tokio::test]
+    async fn change_order_follows_commit_order_under_concurrent_acts() {
+        let kit = with_notes().await;
+        let mut acts = tokio::task::JoinSet::new();
+        for writer in 0..8 {
+            let db = kit.db().clone();
+            acts.spawn(async move {
+                for number in 0..5 {
+                    let act = Act::new(&Actor::system("test"), "test.act", "");
+                    let mut tx = db.begin(Lane::People, act).await.expect("begin");
+                    let id = format!("{writer}-{number}");
+                    tx.insert(&NOTE, &[("id", id.into())]).await.expect("in");
+                    tx.commit().await.expect("done");
+                }
+            });
+        }
+        while let Some(done) = acts.join_next().await {
+            done.expect("no act failed");
+        }
+        let distinct = "SELECT COUNT(DISTINCT change_seq) FROM note WHERE change_seq BETWEEN 1 AND 40";
+        assert_eq!(kit.db().count(distinct, &[]).await.expect("read"), 40);
+    }
+
+    #[tokio::test]
+    async fn a_failing_job_is_tried_again_and_an_event_reaches_its_handler_once_done() {
+        let kit = TestDb::new().await;
+        let heard = Arc::new(AtomicUsize::new(0));
+        let tries = Arc::new(AtomicUsize::new(0));
+        let job = {
+            let tries = tries.clone();
+            JobHandler::new("count", move |context| {
+                let tries = tries.clone();
+                async move {
+                    context.progress(1, 2, "一半").await?;
+                    if tries.fetch_add(1, Ordering::SeqCst) == 0 {
+                        return Err(Error::Other("第一次不成".into()));
+                    }
+                    Ok(())
+                }
+            })
+        };
+        let handler = {
+            let heard = heard.clone();
+            EventHandler::new("listener", move |_| {
+                heard.fetch_add(1, Ordering::SeqCst);
+                async { Ok(()) }
+            })
+        };
+        let runner = Runner::new(kit.db().clone(), vec![job], vec![handler]);
+        let mut tx = kit.begin().await;
+        for _ in 0..2 {
+            enqueue(&mut tx, "count", "{}", "once").await.expect("queued");
+        }
+        tx.publish(&Event::MergeUndone { merge_id: "m".into() }).await.expect("told");
+        tx.commit().await.expect("done");
+        runner.run_until_idle().await.expect("ran");
+        kit.clock.advance_seconds(10);
+        runner.run_until_idle().await.expect("ran again");
+        assert_eq!((tries.load(Ordering::SeqCst), heard.load(Ordering::SeqCst)), (2, 1));
+        let done = "SELECT COUNT(*) FROM job WHERE state = 'done'";
+        assert_eq!(kit.db().count(done, &[]).await.expect("read"), 1);
+    }
+
+    #[tokio::test]
+    async fn a_delivered_file_is_unreadable_on_disk_and_whole_when_asked_for() {
+        let kit = TestDb::new().await;
+        let blobs = kit.blobs();
+        let text = "公民身份号码,110101199003070000\n".repeat(100_000);
+        let stored = blobs.store(text.as_bytes()).expect("stored");
+        let mut tx = kit.begin().await;
+        blobs.record(&mut tx, &stored).await.expect("recorded");
+        tx.commit().await.expect("done");
+        let mut back = String::new();
+        let mut reader = blobs.read(kit.db(), &stored.sha256).await.expect("found");
+        std::io::Read::read_to_string(&mut reader, &mut back).expect("whole");
+        assert_eq!(back, text);
+        for entry in walk(kit.folder.path().join("blobs")) {
+            let bytes = std::fs::read(entry).expect("a file");
+            assert!(!bytes.windows(18).any(|part| part == b"110101199003070000"));
+        }
+    }
+
+    #[tokio::test]
+    async fn destroying_a_persons_key_makes_the_sealed_value_unreadable() {
+        let kit = TestDb::new().await;
+        let keys = kit.keys();
+        let subject = keys.lookup("citizen_id", "110101199003070000");
+        let mut tx = kit.begin().await;
+        let key = keys.data_keys(&mut tx, std::slice::from_ref(&subject)).await.expect("keys");
+        tx.commit().await.expect("done");
+        let sealed = key[0].seal("phone", "13800000000");
+        assert!(mj_platform::keys::is_sealed(&sealed) && !sealed.contains("13800000000"));
+        let open = |keys: Keys, sealed: String| {
+            let db = kit.db().clone();
+            async move { keys.unseal(&db, "phone", &sealed).await.expect("asked") }
+        };
+        assert_eq!(open(keys.clone(), sealed.clone()).await.as_deref(), Some("13800000000"));
+        let act = Act::new(&Actor::system("test"), "test.erase", "");
+        keys.destroy(kit.db(), act, &subject).await.expect("destroyed");
+        assert_eq!(open(keys, sealed).await, None);
+    }
+
+    fn walk(folder: std::path::PathBuf) -> Vec<std::path::PathBuf> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { files.extend(walk(path)) } else { files.push(path) }
+        }
+        files
+    }
+}
