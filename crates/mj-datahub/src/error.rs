@@ -1,0 +1,70 @@
+//! What can go wrong in the data centre, as far as a caller could act on it. Faults of single rows
+//! are never errors: they are findings kept with the batch.
+
+use mj_platform::Error as Platform;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("数据标准中没有名为“{0}”的表")]
+    UnknownTable(String),
+    #[error("没有编码为“{0}”的数据源，或它不在您的范围内")]
+    UnknownSource(String),
+    #[error("没有这个批次，或它不在您的范围内")]
+    UnknownBatch,
+    #[error("没有这一条错误记录")]
+    UnknownErrorRow,
+    #[error("批次号“{0}”不合规则：应为8位日期加5位序号，例如2026112200001")]
+    BatchNumber(String),
+    #[error("批次“{cd_batch}”已经以另一份内容收到过；请换一个批次号再报送")]
+    BatchConflict { cd_batch: String, batch_id: String },
+    #[error("{day}起，{table_title}不接受以“{channel_title}”方式报送（规则{rule}：{text}）")]
+    ChannelNotApproved {
+        rule: String,
+        text: String,
+        day: String,
+        table_title: String,
+        channel_title: &'static str,
+    },
+    #[error("请求内容有误：{0}")]
+    Request(String),
+    #[error("上传的内容与声明的SHA-256不符，已丢弃；请从头上传")]
+    WrongDigest,
+    #[error("应从第{expected}字节继续上传")]
+    WrongOffset { expected: u64 },
+    #[error("没有这份已上传完成的文件；请先用PUT /datahub/uploads/{{sha256}}上传")]
+    UploadMissing,
+    #[error("文件超过上限：{0}")]
+    TooLarge(String),
+    #[error("这一条错误记录已经更正过")]
+    AlreadyMended,
+    #[error("数据源编码“{0}”已登记")]
+    SourceExists(String),
+    #[error("批次处理未完成：{0}")]
+    BatchFailed(String),
+    #[error(transparent)]
+    Facts(#[from] mj_facts::Error),
+    #[error(transparent)]
+    Registry(#[from] mj_registry::Error),
+    #[error(transparent)]
+    Catalog(#[from] mj_catalog::Error),
+    #[error(transparent)]
+    Access(#[from] mj_access::Error),
+    #[error("读取文件失败：{0}")]
+    Tabular(String),
+    #[error("后台线程意外结束：{0}")]
+    Thread(String),
+    #[error(transparent)]
+    Platform(#[from] Platform),
+}
+
+impl Error {
+    pub fn json(context: &'static str) -> impl FnOnce(serde_json::Error) -> Error {
+        move |cause| Error::Platform(Platform::Corrupt(format!("{context}：{cause}")))
+    }
+
+    pub fn thread(cause: tokio::task::JoinError) -> Error {
+        Error::Thread(cause.to_string())
+    }
+}

@@ -1,0 +1,167 @@
+//! Refused rows: findings in clear (personal values masked), the delivered row sealed whole.
+
+use mj_platform::{Db, RowExt, Value, WriteTx};
+use sqlx::any::AnyRow;
+
+use crate::error::{Error, Result};
+use crate::model::{ErrorRow, RowIssue};
+
+/// A refused row as the pipeline hands it over.
+#[derive(Debug, Clone)]
+pub struct NewErrorRow {
+    pub row: i64,
+    pub line: i64,
+    pub cd_id: Option<String>,
+    /// The delivered cells as JSON `{column: value}`, to be sealed.
+    pub raw: String,
+    pub issues: Vec<RowIssue>,
+}
+
+/// What binds a sealed row to its place.
+pub fn raw_context(batch_id: &str, row: i64) -> String {
+    format!("hub_error/{batch_id}/{row}")
+}
+
+/// Forgets what an earlier, interrupted run of the batch wrote.
+pub async fn clear(tx: &mut WriteTx, batch_id: &str) -> Result<()> {
+    tx.execute("DELETE FROM hub_error WHERE batch_id = $1", &[batch_id.into()]).await?;
+    Ok(())
+}
+
+pub async fn insert_many(
+    tx: &mut WriteTx,
+    keys: &mj_platform::keys::Keys,
+    batch_id: &str,
+    rows: &[NewErrorRow],
+) -> Result<()> {
+    let mut values = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut mask = 0_i64;
+        let mut rules = String::from("|");
+        for issue in &row.issues {
+            if let Ok(bit) = issue.class.parse::<u32>() {
+                mask |= 1 << bit;
+            }
+            rules.push_str(&issue.rule);
+            rules.push('|');
+        }
+        values.push(vec![
+            batch_id.into(),
+            row.row.into(),
+            row.line.into(),
+            row.cd_id.clone().into(),
+            Value::Bytes(keys.seal_alone(&raw_context(batch_id, row.row), &row.raw)),
+            serde_json::to_string(&row.issues).map_err(Error::json("错误记录"))?.into(),
+            mask.into(),
+            rules.into(),
+            "open".into(),
+        ]);
+    }
+    let columns = [
+        "batch_id", "row_no", "line_no", "cd_id", "raw", "issues", "class_mask", "rules", "state",
+    ];
+    Ok(tx.execute_many("hub_error", &columns, &values, "").await?)
+}
+
+/// What a list of refused rows is narrowed by.
+#[derive(Debug, Clone, Default)]
+pub struct Filter<'a> {
+    pub class: Option<u32>,
+    pub rule: Option<&'a str>,
+    pub open_only: bool,
+    pub after_row: i64,
+    pub limit: i64,
+}
+
+/// In the order of the file; one more than `limit`.
+pub async fn list(db: &Db, batch_id: &str, filter: &Filter<'_>) -> Result<Vec<ErrorRow>> {
+    select(db, batch_id, filter, "row_no, line_no, cd_id, issues, state")
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// With the sealed delivered row besides.
+pub async fn list_raw(
+    db: &Db,
+    batch_id: &str,
+    filter: &Filter<'_>,
+) -> Result<Vec<(ErrorRow, Vec<u8>)>> {
+    select(db, batch_id, filter, "row_no, line_no, cd_id, issues, state, raw")
+        .await?
+        .iter()
+        .map(|row| Ok((read(row)?, row.bytes("raw")?)))
+        .collect()
+}
+
+async fn select(
+    db: &Db,
+    batch_id: &str,
+    filter: &Filter<'_>,
+    columns: &str,
+) -> Result<Vec<AnyRow>> {
+    let mut args: Vec<Value> = vec![batch_id.into(), filter.after_row.into()];
+    let mut sql =
+        format!("SELECT {columns} FROM hub_error WHERE batch_id = $1 AND row_no > $2");
+    if let Some(class) = filter.class.filter(|class| *class < 63) {
+        args.push((1_i64 << class).into());
+        sql.push_str(&format!(" AND (class_mask & ${}) <> 0", args.len()));
+    }
+    if let Some(rule) = filter.rule {
+        // rule ids are made of [a-z0-9_.]; `_` must not stand for any character
+        args.push(format!("%|{}|%", rule.replace('\\', "").replace('_', "\\_").replace('%', "")).into());
+        sql.push_str(&format!(" AND rules LIKE ${} ESCAPE '\\'", args.len()));
+    }
+    if filter.open_only {
+        sql.push_str(" AND state = 'open'");
+    }
+    args.push((filter.limit + 1).into());
+    sql.push_str(&format!(" ORDER BY row_no LIMIT ${}", args.len()));
+    Ok(db.fetch_all(&sql, &args).await?)
+}
+
+pub async fn one(db: &Db, batch_id: &str, row: i64) -> Result<Option<(ErrorRow, Vec<u8>)>> {
+    db.fetch_optional(
+        "SELECT row_no, line_no, cd_id, issues, state, raw FROM hub_error \
+         WHERE batch_id = $1 AND row_no = $2",
+        &[batch_id.into(), row.into()],
+    )
+    .await?
+    .map(|row| Ok((read(&row)?, row.bytes("raw")?)))
+    .transpose()
+}
+
+/// Marks a row as brought back by another batch. False when somebody was faster.
+pub async fn mend(tx: &mut WriteTx, batch_id: &str, row: i64, by: &str) -> Result<bool> {
+    let now = tx.now();
+    let changed = tx
+        .execute(
+            "UPDATE hub_error SET state = 'mended', mended_by = $1, mended_at = $2 \
+             WHERE batch_id = $3 AND row_no = $4 AND state = 'open'",
+            &[by.into(), now.into(), batch_id.into(), row.into()],
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+pub async fn count(db: &Db, batch_id: &str) -> Result<i64> {
+    Ok(db
+        .count(
+            "SELECT CAST(COUNT(*) AS BIGINT) FROM hub_error WHERE batch_id = $1",
+            &[batch_id.into()],
+        )
+        .await?)
+}
+
+fn read(row: &AnyRow) -> Result<ErrorRow> {
+    let issues: Vec<RowIssue> =
+        serde_json::from_str(&row.text("issues")?).map_err(Error::json("错误记录"))?;
+    Ok(ErrorRow {
+        row: row.int("row_no")?,
+        line: row.int("line_no")?,
+        cd_id: row.opt_text("cd_id")?,
+        issues,
+        mended: row.text("state")? == "mended",
+    })
+}
