@@ -1,0 +1,45 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+SHELL := /bin/bash
+QUICK := target/quick/mingjian
+PORT ?= 8600
+DATA ?= mingjian-data
+SIZE ?= full
+
+.PHONY: demo web build test full-test bench lint e2e doc-tables
+
+## demo: build, fill a demonstration city into an embedded database, serve it
+demo: web
+	cargo build --profile quick --workspace --locked
+	exec $(QUICK) demo --data-dir $(DATA) --port $(PORT) --size $(SIZE)
+
+## web: the three faces, built only when their sources changed
+web: web/dist/manifest.json
+web/dist/manifest.json: web/node_modules/.installed $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
+	cd web && npm run build
+	@touch $@
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+## test: Rust on both databases, front-end units, stories in a browser
+test:
+	scripts/test.sh
+
+## bench: figures with machine, sizes and peers' versions
+bench:
+	cargo build --release --workspace --locked
+	scripts/bench.sh
+
+## lint: format, clippy, licences, front-end lint and types
+lint: web/node_modules/.installed
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd web && npm run lint && npm run typecheck
+
+## e2e: only the browser stories, against the debug binary
+e2e: web
+	scripts/test.sh browser
+
+## full-test: everything, and the long forms of kills and repeats
+full-test: test
+	MJ_LONG=1 cargo test --workspace --locked
