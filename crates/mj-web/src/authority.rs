@@ -1,0 +1,175 @@
+//! Who asks, for what, about what — and what may be answered. The words only; `mj-access` knows the
+//! table. [`Authority::decide`] is pure: everything it looks at is in its arguments.
+
+use axum::http::request::Parts;
+use futures_util::future::BoxFuture;
+use mj_kernel::{Actor, DataLevel, Scope};
+
+use crate::problem::Problem;
+
+/// What a route does, by its stable name `<domain>.<object>.<verb>`, e.g. `registry.party.read`.
+/// Every action stands in the checked-in access matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Action {
+    pub name: &'static str,
+    /// What a clerk calls it, e.g. 查看监管对象.
+    pub title: &'static str,
+}
+
+impl Action {
+    pub const fn new(name: &'static str, title: &'static str) -> Self {
+        Self { name, title }
+    }
+}
+
+/// One object as far as a decision needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Division code; `None` = unknown, visible only to those who see the whole country.
+    pub area: Option<String>,
+    /// Unified social credit code of the agency it belongs to.
+    pub agency: Option<String>,
+    /// Department line of its item (2 digits).
+    pub item_line: Option<String>,
+    pub level: DataLevel,
+    /// The source a batch or upload belongs to: another source gets 404.
+    pub cd_source: Option<String>,
+    /// The account or actor reference it belongs to personally, where that decides.
+    pub owner: Option<String>,
+    /// Who approved this very act, where the table asks for a second person.
+    pub approved_by: Option<String>,
+}
+
+impl Resource {
+    pub fn at(area: Option<&str>, agency: Option<&str>) -> Self {
+        Self {
+            area: area.map(str::to_owned),
+            agency: agency.map(str::to_owned),
+            item_line: None,
+            level: DataLevel::Internal,
+            cd_source: None,
+            owner: None,
+            approved_by: None,
+        }
+    }
+
+    pub fn of_source(mut self, cd_source: impl Into<String>) -> Self {
+        self.cd_source = Some(cd_source.into());
+        self
+    }
+
+    pub fn of_item_line(mut self, line: impl Into<String>) -> Self {
+        self.item_line = Some(line.into());
+        self
+    }
+
+    pub fn of_level(mut self, level: DataLevel) -> Self {
+        self.level = level;
+        self
+    }
+
+    pub fn owned_by(mut self, reference: impl Into<String>) -> Self {
+        self.owner = Some(reference.into());
+        self
+    }
+
+    pub fn approved_by(mut self, reference: impl Into<String>) -> Self {
+        self.approved_by = Some(reference.into());
+        self
+    }
+}
+
+/// How personal values are to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mask {
+    /// As they are.
+    Clear,
+    /// Names 张*, telephone 138****1234, citizen id 370403********001X.
+    Partial,
+    /// Not at all.
+    Full,
+}
+
+/// Which fields may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fields {
+    All,
+    /// Only what may stand on the portal.
+    Public,
+}
+
+/// What is allowed, and how far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// Where it holds: any of these. Never widened by joining them.
+    pub scopes: Vec<Scope>,
+    pub mask: Mask,
+    pub fields: Fields,
+}
+
+/// The five outcomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    Allow(Allowance),
+    /// Out of scope: the same answer as missing.
+    NotFound,
+    Deny,
+    /// The person must prove again, within five minutes, who they are.
+    NeedStepUp,
+    /// Somebody else must approve.
+    NeedSecondPerson,
+}
+
+impl Decision {
+    /// The allowance, or the problem that says why not.
+    pub fn into_allowance(self, anonymous: bool) -> Result<Allowance, Problem> {
+        match self {
+            Decision::Allow(allowance) => Ok(allowance),
+            Decision::NotFound => Err(Problem::not_found()),
+            Decision::Deny if anonymous => Err(Problem::session_required()),
+            Decision::Deny => Err(Problem::denied()),
+            Decision::NeedStepUp => {
+                Err(Problem::forbidden("access.step_up_required", "请再次验证身份")
+                    .detail("此操作要求五分钟内验证过身份，请重新输入密码后再试。"))
+            }
+            Decision::NeedSecondPerson => {
+                Err(Problem::forbidden("access.second_person_required", "需要另一人批准")
+                    .detail("此操作须由另一名有权人员批准后才能执行。"))
+            }
+        }
+    }
+}
+
+/// Who sends this request, as far as the request proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub actor: Actor,
+    pub session_id: Option<String>,
+    /// Whether the password was given within the last five minutes.
+    pub fresh: bool,
+    /// A change by cookie without the matching `X-CSRF-Token`.
+    pub csrf_missing: bool,
+}
+
+impl Identity {
+    pub fn anonymous() -> Self {
+        Self { actor: Actor::anonymous(), session_id: None, fresh: false, csrf_missing: false }
+    }
+
+    pub fn of(actor: Actor) -> Self {
+        Self { actor, ..Self::anonymous() }
+    }
+
+    pub fn is_anonymous(&self) -> bool {
+        self.actor.kind == mj_kernel::ActorKind::Anonymous
+    }
+}
+
+/// Knows who somebody is and what they may do. Implemented by `mj-access`.
+pub trait Authority: Send + Sync {
+    /// Who sends this request. A token that proves nothing gives the anonymous identity.
+    fn identify<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<Identity, Problem>>;
+
+    /// May they? `None` asks whether the action is open to them anywhere at all.
+    fn decide(&self, who: &Identity, action: &str, resource: Option<&Resource>) -> Decision;
+}

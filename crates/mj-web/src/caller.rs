@@ -1,0 +1,182 @@
+//! What a handler knows about who called it. A [`Caller`] exists only after the decision for the
+//! route's action allowed it: there is no public way to make one.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::Method;
+use axum::http::request::Parts;
+use mj_kernel::{Actor, AgencySet, Scope};
+use mj_platform::{Act, Value};
+
+use crate::authority::{Action, Allowance, Authority, Fields, Identity, Mask, Resource};
+use crate::problem::Problem;
+
+/// Who calls, allowed to do `action` within `scope`.
+#[derive(Clone)]
+pub struct Caller {
+    pub actor: Actor,
+    pub action: Action,
+    /// Where the action is allowed, as one scope: the exact union where the grants have one, else the
+    /// first grant's. Lists that must honour every grant use [`Caller::predicate`].
+    pub scope: Scope,
+    /// Where the action is allowed: any of these.
+    pub scopes: Vec<Scope>,
+    pub mask: Mask,
+    pub fields: Fields,
+    pub request_id: String,
+    pub idempotency_key: Option<String>,
+    pub session_id: Option<String>,
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    identity: Identity,
+    authority: Arc<dyn Authority>,
+}
+
+impl Caller {
+    pub(crate) fn new(
+        identity: Identity,
+        action: Action,
+        allowance: Allowance,
+        authority: Arc<dyn Authority>,
+        parts: &Parts,
+        request_id: String,
+        idempotency_key: Option<String>,
+    ) -> Self {
+        let scopes = merge(allowance.scopes);
+        // an allowance without a scope (one's own session, a source's own batches) holds nowhere
+        let scope = scopes.first().cloned().unwrap_or_else(nowhere);
+        Self {
+            actor: identity.actor.clone(),
+            action,
+            scope,
+            scopes,
+            mask: allowance.mask,
+            fields: allowance.fields,
+            request_id,
+            idempotency_key,
+            session_id: identity.session_id.clone(),
+            method: parts.method.clone(),
+            target: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            identity,
+            authority,
+        }
+    }
+
+    /// The decision for one object: out of scope gives the same 404 as missing.
+    pub fn require(&self, resource: &Resource) -> Result<Allowance, Problem> {
+        self.authority
+            .decide(&self.identity, self.action.name, Some(resource))
+            .into_allowance(self.identity.is_anonymous())
+    }
+
+    /// As [`Caller::require`], for another action than the route's (e.g. revealing a field).
+    pub fn require_for(&self, action: &Action, resource: &Resource) -> Result<Allowance, Problem> {
+        self.authority
+            .decide(&self.identity, action.name, Some(resource))
+            .into_allowance(self.identity.is_anonymous())
+    }
+
+    /// Whether another action is open to this caller anywhere: what to offer, not what to permit.
+    pub fn may(&self, action: &Action) -> bool {
+        let decision = self.authority.decide(&self.identity, action.name, None);
+        decision.into_allowance(self.identity.is_anonymous()).is_ok()
+    }
+
+    /// ` AND (…)` for a list: rows in any of the caller's scopes. `args` grows by what it needs.
+    pub fn predicate(&self, area: &str, agency: Option<&str>, args: &mut Vec<Value>) -> String {
+        let parts: Vec<String> = self
+            .scopes
+            .iter()
+            .map(|scope| {
+                let one = mj_platform::db::scope_predicate(scope, area, agency, args);
+                format!("(1=1{one})")
+            })
+            .collect();
+        if parts.is_empty() { " AND 1=0".into() } else { format!(" AND ({})", parts.join(" OR ")) }
+    }
+
+    /// The act for the write door, with this request's actor, action and id.
+    pub fn act(&self, object: impl Into<String>) -> Act {
+        Act::new(&self.actor, self.action.name, object).in_request(self.request_id.clone())
+    }
+}
+
+fn nowhere() -> Scope {
+    Scope {
+        areas: Vec::new(),
+        agencies: AgencySet::only::<[String; 0], String>([]),
+        item_lines: AgencySet::only::<[String; 0], String>([]),
+        level: mj_kernel::DataLevel::Public,
+    }
+}
+
+/// Joins scopes that differ only in their areas or only in their agencies; others stay apart,
+/// because a product of unions is wider than the union of products.
+pub(crate) fn merge(scopes: Vec<Scope>) -> Vec<Scope> {
+    let mut merged: Vec<Scope> = Vec::new();
+    for scope in scopes {
+        match merged.iter_mut().find_map(|kept| join(kept, &scope).map(|joined| (kept, joined))) {
+            Some((kept, joined)) => *kept = joined,
+            None => merged.push(scope),
+        }
+    }
+    merged
+}
+
+fn join(a: &Scope, b: &Scope) -> Option<Scope> {
+    if a.level != b.level || a.item_lines != b.item_lines {
+        return None;
+    }
+    let mut joined = a.clone();
+    if a.agencies == b.agencies {
+        joined.areas.extend(b.areas.iter().filter(|area| !a.areas.contains(area)).cloned());
+        return Some(joined);
+    }
+    if a.areas != b.areas {
+        return None;
+    }
+    joined.agencies = match (&a.agencies, &b.agencies) {
+        (AgencySet::Only(a), AgencySet::Only(b)) => AgencySet::Only(a | b),
+        _ => AgencySet::All,
+    };
+    Some(joined)
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // absent only on a router that was not built by `Web`: refuse rather than guess
+        parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::session_required)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mj_kernel::DataLevel;
+
+    fn scope(area: &str, agency: Option<&str>) -> Scope {
+        Scope {
+            areas: vec![area.into()],
+            agencies: agency.map_or(AgencySet::All, |code| AgencySet::only([code])),
+            item_lines: AgencySet::All,
+            level: DataLevel::Internal,
+        }
+    }
+
+    #[test]
+    fn two_offices_in_two_counties_do_not_see_each_others_county() {
+        let merged = merge(vec![scope("370402", Some("A")), scope("370403", Some("B"))]);
+        assert_eq!(merged.len(), 2, "a product of unions would be wider than either grant");
+        assert!(!merged.iter().any(|one| one.covers(Some("370402"), Some("B"))));
+    }
+
+    #[test]
+    fn one_office_in_two_counties_is_one_scope() {
+        let merged = merge(vec![scope("370402", Some("A")), scope("370403", Some("A"))]);
+        assert_eq!(merged.len(), 1);
+        assert_eq!(merged[0].areas, ["370402", "370403"]);
+    }
+}

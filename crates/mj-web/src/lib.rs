@@ -1,0 +1,26 @@
+//! The web floor: problems, registered routes, one decision before every handler, idempotent
+//! creates, the OpenAPI document, headers and the request log. Knows no domain and no database
+//! table but its own `idempotency`.
+//!
+//! Start reading at [`route`] (how a domain offers its routes: none without an [`Action`]),
+//! [`authority`] (who asks, what is decided) and [`serve`] (how the parts become one router).
+
+pub mod authority;
+pub mod caller;
+pub mod idempotency;
+pub mod input;
+pub mod openapi;
+pub mod problem;
+pub mod route;
+pub mod serve;
+
+pub use authority::{Action, Allowance, Authority, Decision, Fields, Identity, Mask, Resource};
+pub use caller::Caller;
+pub use idempotency::{Earlier, Once, replayed};
+pub use input::{Input, PathOf, Query};
+pub use problem::{FieldError, Problem};
+pub use route::{Module, Route, RouteOf, create, delete, get, head, patch, post, put};
+pub use serve::Web;
+
+/// What a handler gives back.
+pub type Answer<T> = Result<T, Problem>;

@@ -1,0 +1,228 @@
+//! `application/problem+json` (RFC 9457): a stable code for programs, a Chinese sentence for the
+//! clerk, a trace id for whoever reads the log. What the database said stays in the log.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+tokio::task_local! {
+    /// The request under way, so that a problem made anywhere in it carries its id.
+    pub(crate) static REQUEST_ID: String;
+}
+
+/// One field that is wrong, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// 字段名，嵌套时用点分隔
+    pub field: String,
+    /// 错在哪里、怎样改
+    pub message: String,
+}
+
+/// An error answer.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    #[schema(rename = "type")]
+    pub kind: String,
+    /// 一句话说明
+    pub title: String,
+    /// HTTP 状态码
+    pub status: u16,
+    /// 详细说明与下一步怎样做
+    pub detail: String,
+    /// 稳定的错误代码
+    pub code: String,
+    /// 报告问题时请提供此编号
+    pub trace_id: String,
+    pub errors: Vec<FieldError>,
+    /// 版本过时时，现在的记录
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<serde_json::Value>,
+}
+
+impl Problem {
+    pub const CONTENT_TYPE: &'static str = "application/problem+json";
+
+    /// `code` is stable and dotted; `title` is what the clerk reads first.
+    pub fn new(status: StatusCode, code: &str, title: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:mingjian:problem:{code}"),
+            title: title.into(),
+            status: status.as_u16(),
+            detail: String::new(),
+            code: code.into(),
+            trace_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
+            errors: Vec::new(),
+            current: None,
+        }
+    }
+
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    pub fn field(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
+        self.errors.push(FieldError { field: field.into(), message: message.into() });
+        self
+    }
+
+    /// The newer copy beside a stale version, as the caller may see it.
+    pub fn with_current(mut self, current: impl Serialize) -> Self {
+        self.current = serde_json::to_value(current).ok();
+        self
+    }
+
+    /// The one answer for missing and out of scope; nothing in it may tell them apart.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "没有找到")
+            .detail("记录不存在，或不在您的权限范围内。")
+    }
+
+    /// 422: understood, but a value cannot be.
+    pub fn invalid(code: &str, title: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title)
+    }
+
+    /// 400: cannot be understood.
+    pub fn bad_request(code: &str, title: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, title)
+    }
+
+    pub fn conflict(code: &str, title: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, title)
+    }
+
+    pub fn forbidden(code: &str, title: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, title)
+    }
+
+    pub fn denied() -> Self {
+        Self::forbidden("access.denied", "您的角色不能进行此操作")
+            .detail("如工作需要，请向安全管理员申请相应角色。")
+    }
+
+    pub fn session_required() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "access.session_required", "请先登录")
+            .detail("没有登录，或登录已过期。")
+    }
+
+    /// 500 that says nothing; the cause is logged here, once, scrubbed of anything personal.
+    pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
+        let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "系统内部错误")
+            .detail("操作没有完成，请稍后重试；仍不成功时，请把追踪编号告诉系统管理员。");
+        tracing::error!(trace_id = %problem.trace_id, cause = %scrub(&chain(cause)), "请求处理失败");
+        problem
+    }
+
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// The error and its causes in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str("：");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// A database may quote a value in its message: digits in a row and quoted texts of people go.
+fn scrub(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut digits = String::new();
+    for c in text.chars().chain(['\n']) {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        if digits.len() > 5 {
+            out.push('#');
+        } else {
+            out.push_str(&digits);
+        }
+        digits.clear();
+        out.push(if c.is_control() { ' ' } else { c });
+    }
+    let mut parts = out.trim_end().split('"');
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for (index, part) in parts.enumerate() {
+        clean.push('"');
+        // inside quotes: names of tables and constraints stay, anything else does not
+        let inside = index % 2 == 0;
+        let name = part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        clean.push_str(if inside && !name { "…" } else { part });
+    }
+    clean
+}
+
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        if self.trace_id.is_empty() {
+            self.trace_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+        }
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Self::CONTENT_TYPE));
+        if self.status == StatusCode::UNAUTHORIZED.as_u16() {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<mj_platform::Error> for Problem {
+    fn from(error: mj_platform::Error) -> Self {
+        use mj_platform::Error;
+        match &error {
+            Error::Missing { .. } => Self::not_found(),
+            Error::Stale { expected, current, .. } => {
+                Self::conflict("version.stale", "记录已被他人修改").detail(format!(
+                    "您依据的是第 {expected} 版，现在是第 {current} 版；请核对新内容后再提交。"
+                ))
+            }
+            _ if error.is_duplicate() => Self::conflict("duplicate", "已有相同的记录")
+                .detail("请核对编号或名称；如要修改已有记录，请打开它再改。"),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_citizen_id_quoted_by_the_database_does_not_reach_the_log() {
+        let said =
+            "invalid input syntax for type bigint: \"37040319900101001X\" in \"party_officer\"";
+        assert_eq!(scrub(said), "invalid input syntax for type bigint: \"…\" in \"party_officer\"");
+        assert_eq!(scrub("tel 13812345678, row 12345"), "tel #, row 12345");
+        assert_eq!(scrub("name \"张三\""), "name \"…\"");
+    }
+
+    #[test]
+    fn a_clerk_with_an_old_copy_is_told_which_version_is_newer() {
+        let problem = Problem::from(mj_platform::Error::Stale {
+            table: "party",
+            id: "1".into(),
+            expected: 2,
+            current: 3,
+        })
+        .with_current(serde_json::json!({"version": 3}));
+        assert_eq!((problem.status, problem.code.as_str()), (409, "version.stale"));
+        assert_eq!(problem.current, Some(serde_json::json!({"version": 3})));
+        assert!(problem.detail.contains("第 3 版"));
+    }
+}
