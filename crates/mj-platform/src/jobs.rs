@@ -102,35 +102,64 @@ impl Runner {
 
     /// Tells the runner that something was just queued.
     pub fn wake(&self) {
-        self.wake.notify_one();
+        self.wake.notify_waiters();
     }
 
-    /// Runs until `stop` resolves; what is under way is finished first.
+    /// Runs until `stop` resolves; what is under way is finished first. Events have a worker of
+    /// their own and jobs have two, so that a small batch does not wait behind a large one.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        loop {
-            if let Err(error) = self.run_until_idle().await {
-                tracing::error!(error = %error, "后台任务出错，稍后重试");
-            }
-            tokio::select! {
-                () = &mut stop => return,
-                () = self.wake.notified() => {}
-                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        let (stopping, stopped) = tokio::sync::watch::channel(false);
+        let worker = |jobs: bool| {
+            let (runner, mut stopped) = (self.clone(), stopped.clone());
+            tokio::spawn(async move {
+                while !*stopped.borrow() {
+                    let outcome = if jobs { runner.run_jobs().await } else { runner.run_events().await };
+                    if let Err(error) = outcome {
+                        tracing::error!(error = %error, "后台任务出错，稍后重试");
+                    }
+                    tokio::select! {
+                        _ = stopped.changed() => {}
+                        () = runner.wake.notified() => {}
+                        () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                    }
+                }
+            })
+        };
+        let workers = [worker(false), worker(true), worker(true)];
+        stop.await;
+        let _ = stopping.send(true);
+        for worker in workers {
+            if let Err(error) = worker.await {
+                tracing::error!(error = %error, "后台程序中断");
             }
         }
     }
 
-    /// Runs whatever is due now, jobs and events, until nothing is left.
+    /// Runs whatever is due now, jobs and events, until nothing is left. An event whose handler fails
+    /// stays for the next time and does not keep jobs from running; the error is told at the end.
     pub async fn run_until_idle(&self) -> Result<usize> {
         let mut ran = 0;
         loop {
-            let events = outbox::deliver(&self.db, &self.events).await?;
-            let job = self.run_one().await?;
-            if events == 0 && !job {
+            let events = self.run_events().await;
+            let jobs = self.run_jobs().await?;
+            let delivered = events?;
+            if delivered + jobs == 0 {
                 return Ok(ran);
             }
-            ran += events + usize::from(job);
+            ran += delivered + jobs;
         }
+    }
+
+    async fn run_events(&self) -> Result<usize> {
+        outbox::deliver(&self.db, &self.events).await
+    }
+
+    async fn run_jobs(&self) -> Result<usize> {
+        let mut ran = 0;
+        while self.run_one().await? {
+            ran += 1;
+        }
+        Ok(ran)
     }
 
     async fn run_one(&self) -> Result<bool> {

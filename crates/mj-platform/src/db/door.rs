@@ -305,6 +305,14 @@ impl WriteTx {
         self.tx.commit().await.map_err(Error::db("提交事务"))
     }
 
+    /// The change sequence the next change of this transaction will get: what is known from here on
+    /// (bitemporal tables) says so in its own columns. Locks the head like a change does.
+    pub async fn position(&mut self) -> Result<i64> {
+        let seq = self.next_change_seq().await?;
+        self.change_seq = Some(seq - 1);
+        Ok(seq)
+    }
+
     /// Locks the head at the first change and holds it to the commit: sequence follows commit order.
     async fn next_change_seq(&mut self) -> Result<i64> {
         let seq = match self.change_seq {

@@ -1,0 +1,206 @@
+//! The commands and their exit codes, after docs/contracts.md 1.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Parser, Subcommand, ValueEnum};
+use mj_kernel::Clock;
+use mj_platform::SystemClock;
+
+/// 明鉴：“互联网+监管”平台
+#[derive(Parser)]
+#[command(name = "mingjian", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// 建好演示城市并提供服务
+    Demo {
+        #[command(flatten)]
+        at: At,
+        /// 监听端口
+        #[arg(long)]
+        port: Option<u16>,
+        /// 演示城市的大小
+        #[arg(long, value_enum, default_value = "full")]
+        size: Size,
+    },
+    /// 提供服务
+    Serve {
+        #[command(flatten)]
+        at: At,
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// 把数据库升级到本版本
+    Migrate {
+        #[command(flatten)]
+        at: At,
+    },
+    /// 导入一个部门文件
+    Import {
+        /// 数据标准中的表名，如 check_action
+        table: String,
+        file: PathBuf,
+        /// 数据来源（cd_source）
+        #[arg(long)]
+        source: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 检查代码或表格，不入库
+    Check {
+        #[command(subcommand)]
+        what: Check,
+    },
+    /// 体检：哪里不对，怎样修
+    Doctor {
+        #[command(flatten)]
+        at: At,
+        /// 打印现行业务内容的摘要
+        #[arg(long)]
+        digest: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Check {
+    /// 逐行检查代码：统一社会信用代码、身份证号、行政区划等
+    Codes {
+        #[arg(long, value_enum)]
+        kind: Kind,
+        /// 以哪一天为准（默认今天）
+        #[arg(long)]
+        on: Option<NaiveDate>,
+        /// 先规整（全角、空格、大小写）再判断
+        #[arg(long)]
+        normalize: bool,
+        /// 文件，- 为标准输入
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// 按数据标准检查一个表格文件
+    Table {
+        table: String,
+        file: PathBuf,
+        /// 输出一个 JSON 对象
+        #[arg(long)]
+        json: bool,
+        /// 用此数据目录中的清单、人员等做关联检查
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct At {
+    /// 数据目录
+    #[arg(long, default_value = "mingjian-data", env = "MINGJIAN_DATA_DIR")]
+    pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Size {
+    Small,
+    Full,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Uscc,
+    Org,
+    CitizenId,
+    Regno,
+    Division,
+    Industry,
+    Item,
+}
+
+/// How a command ended that could be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Clean = 0,
+    /// Done, and something is wrong with the data.
+    Findings = 1,
+}
+
+impl Outcome {
+    pub fn clean_if(clean: bool) -> Self {
+        if clean { Outcome::Clean } else { Outcome::Findings }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Usage, input or configuration cannot be used.
+    #[error("{0}")]
+    Usage(String),
+    /// I/O or database.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl Failure {
+    pub fn code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Broken(_) => 3,
+        }
+    }
+
+    pub fn broken(error: impl std::fmt::Display) -> Self {
+        Failure::Broken(error.to_string())
+    }
+}
+
+impl From<mj_platform::Error> for Failure {
+    fn from(error: mj_platform::Error) -> Self {
+        use std::error::Error as _;
+        match error {
+            mj_platform::Error::Config(_) | mj_platform::Error::Key(_) => {
+                Failure::Usage(error.to_string())
+            }
+            other => {
+                let cause = other.source().map(|cause| format!("：{cause}")).unwrap_or_default();
+                Failure::Broken(format!("{other}{cause}"))
+            }
+        }
+    }
+}
+
+impl Cli {
+    pub fn run(self) -> Result<Outcome, Failure> {
+        match self.command {
+            Command::Check { what: Check::Codes { kind, on, normalize, file } } => {
+                let on = on.unwrap_or_else(|| SystemClock.today());
+                crate::check::codes(kind, on, normalize, &file)
+            }
+            Command::Check { what: Check::Table { table, file, json, data_dir } } => {
+                runtime()?.block_on(crate::check::table(&table, &file, json, data_dir.as_deref()))
+            }
+            Command::Demo { at, port, size } => {
+                runtime()?.block_on(crate::demo::run(&at.data_dir, port, size))
+            }
+            Command::Serve { at, port } => runtime()?.block_on(crate::serve::run(&at.data_dir, port)),
+            Command::Migrate { at } => runtime()?.block_on(crate::node::migrate(&at.data_dir)),
+            Command::Import { table, file, source, at } => {
+                runtime()?.block_on(crate::import::run(&table, &file, &source, &at.data_dir))
+            }
+            Command::Doctor { at, digest } => {
+                runtime()?.block_on(crate::doctor::run(&at.data_dir, digest))
+            }
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::broken)
+}

@@ -1,0 +1,33 @@
+//! `mingjian`: the one binary of a province, a city or a county.
+//!
+//! This crate is the only place that names every other: it opens a node ([`node`]), lists the
+//! domains ([`modules`]), serves their routes and the three faces ([`serve`], [`faces`]), and offers
+//! the commands of docs/contracts.md ([`cli`]).
+
+mod check;
+mod cli;
+mod demo;
+mod doctor;
+mod faces;
+mod import;
+mod modules;
+mod node;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let command = cli::Cli::parse();
+    let code = match command.run() {
+        Ok(outcome) => outcome as u8,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.code()
+        }
+    };
+    ExitCode::from(code)
+}

@@ -1,0 +1,135 @@
+//! A node: one data directory, opened, locked, migrated, with every domain wired.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use mj_platform::blob::Blobs;
+use mj_platform::db::Migration;
+use mj_platform::jobs::Runner;
+use mj_platform::keys::Keys;
+use mj_platform::{Config, Db, SystemClock};
+use mj_web::Web;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cli::{Failure, Outcome};
+use crate::modules::{self, Domains};
+
+pub struct Node {
+    pub config: Config,
+    pub db: Db,
+    pub keys: Keys,
+    pub domains: Domains,
+    pub web: Web,
+    pub runner: Runner,
+    _lock: File,
+}
+
+/// The floor alone: enough for migrating, checking and examining.
+pub struct Floor {
+    pub config: Config,
+    pub db: Db,
+    pub keys: Keys,
+    pub blobs: Blobs,
+}
+
+impl Floor {
+    /// Opens what stands in the data directory; `migrated` also brings the database up to date.
+    pub async fn open(config: Config, migrated: bool) -> Result<Self, Failure> {
+        let dir = &config.data_dir;
+        let keys = Keys::open(&dir.join("keys"))?;
+        let blobs = Blobs::open(dir.join("blobs"), keys.clone())?;
+        let db = Db::open(&config.database_url, Arc::new(SystemClock)).await?;
+        if migrated {
+            db.migrate(&migrations()).await?;
+        }
+        Ok(Self { config, db, keys, blobs })
+    }
+}
+
+impl Node {
+    pub async fn open(data_dir: &Path, port: Option<u16>) -> Result<Self, Failure> {
+        std::fs::create_dir_all(data_dir)
+            .map_err(|error| Failure::Broken(format!("无法建立 {}：{error}", data_dir.display())))?;
+        let lock = lock(data_dir)?.ok_or_else(|| {
+            Failure::Usage(format!("数据目录 {} 正由另一个明鉴进程使用", data_dir.display()))
+        })?;
+        let mut config = Config::load(data_dir)?;
+        config.port = port.unwrap_or(config.port);
+        let floor = Floor::open(config, true).await?;
+        let (domains, web) = modules::wire(&floor).await?;
+        let runner = Runner::new(floor.db.clone(), web.jobs(), web.events());
+        runner.reclaim().await?;
+        Ok(Self {
+            config: floor.config,
+            db: floor.db,
+            keys: floor.keys,
+            domains,
+            web,
+            runner,
+            _lock: lock,
+        })
+    }
+
+    /// Jobs, events and files handed over by `mingjian import`, until told to stop.
+    pub fn start_background(&self, mut stopped: watch::Receiver<bool>) -> JoinHandle<()> {
+        let runner = self.runner.clone();
+        let inbox = crate::import::Inbox::of(self);
+        tokio::spawn(async move {
+            let mut also_stopped = stopped.clone();
+            tokio::join!(
+                runner.run(async move {
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                }),
+                inbox.watch(async move {
+                    let _ = also_stopped.wait_for(|stop| *stop).await;
+                }),
+            );
+        })
+    }
+
+    pub async fn close(self) {
+        self.db.close().await;
+    }
+}
+
+pub async fn migrate(data_dir: &Path) -> Result<Outcome, Failure> {
+    if !data_dir.is_dir() {
+        return Err(Failure::Usage(format!("没有数据目录 {}", data_dir.display())));
+    }
+    let _lock = lock(data_dir)?
+        .ok_or_else(|| Failure::Usage("请先停止正在运行的明鉴进程，再升级数据库".into()))?;
+    let floor = Floor::open(Config::load(data_dir)?, false).await?;
+    let applied = floor.db.migrate(&migrations()).await?;
+    println!("已执行 {applied} 项数据库升级");
+    floor.db.close().await;
+    Ok(Outcome::Clean)
+}
+
+pub fn migrations() -> Vec<Migration> {
+    mj_migrations::line().iter().map(|(name, sql)| Migration { name, sql }).collect()
+}
+
+/// `None` when another process holds the directory. Gone with the process, however it ends.
+pub fn lock(data_dir: &Path) -> Result<Option<File>, Failure> {
+    let path = data_dir.join("LOCK");
+    let broken = |error| Failure::Broken(format!("无法使用 {}：{error}", path.display()));
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(broken)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(broken(error)),
+    }
+    file.set_len(0).map_err(broken)?;
+    file.seek(SeekFrom::Start(0)).map_err(broken)?;
+    writeln!(file, "{}", std::process::id()).map_err(broken)?;
+    Ok(Some(file))
+}

@@ -1,0 +1,162 @@
+//! Serving: one socket for IPv6 and IPv4, health, the faces beside the routes, and a quiet end.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use serde_json::json;
+use socket2::{Domain, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::cli::{Failure, Outcome};
+use crate::faces::{self, Face};
+use crate::node::Node;
+
+/// How far a node is with filling itself; 100 is ready.
+#[derive(Debug)]
+pub struct Health {
+    percent: AtomicU8,
+    database: &'static str,
+}
+
+impl Health {
+    pub fn new(percent: u8, database: &'static str) -> Arc<Self> {
+        Arc::new(Self { percent: AtomicU8::new(percent), database })
+    }
+
+    pub fn set(&self, percent: u8) {
+        self.percent.store(percent.min(100), Ordering::Relaxed);
+    }
+
+    fn answer(&self) -> Response {
+        let percent = self.percent.load(Ordering::Relaxed);
+        if percent < 100 {
+            let body = json!({"state": "filling", "percent": percent});
+            return (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response();
+        }
+        axum::Json(json!({
+            "state": "ready",
+            "version": env!("CARGO_PKG_VERSION"),
+            "database": self.database,
+        }))
+        .into_response()
+    }
+}
+
+pub async fn run(data_dir: &Path, port: Option<u16>) -> Result<Outcome, Failure> {
+    let node = Node::open(data_dir, port).await?;
+    node.announce_first_start().await?;
+    let health = Health::new(100, node.db.dialect().name());
+    let (stop, stopped) = stop_signal();
+    let background = node.start_background(stopped.clone());
+    let served = listen(&node, health, stopped).await;
+    // also when serving failed: background work must not outlive the node
+    let _ = stop.send(true);
+    background.await.map_err(Failure::broken)?;
+    node.close().await;
+    served.map(|()| Outcome::Clean)
+}
+
+/// Serves until told to stop; requests under way are finished first.
+pub async fn listen(
+    node: &Node,
+    health: Arc<Health>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let listener = bind(node.config.address, node.config.port)?;
+    let router = node.web.router(faces_router(health));
+    eprintln!("明鉴已启动：http://localhost:{}/  工作台：http://localhost:{}/desk/", node.config.port, node.config.port);
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move {
+            // the sender only goes away together with the process
+            let _ = stopped.wait_for(|stop| *stop).await;
+        })
+        .await
+        .map_err(Failure::broken)
+}
+
+/// Resolves to true on SIGINT or SIGTERM.
+pub fn stop_signal() -> (Arc<watch::Sender<bool>>, watch::Receiver<bool>) {
+    let (stop, stopped) = watch::channel(false);
+    let stop = Arc::new(stop);
+    let sender = stop.clone();
+    tokio::spawn(async move {
+        let interrupt = tokio::signal::ctrl_c();
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            match signal(SignalKind::terminate()) {
+                Ok(mut terminate) => {
+                    tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+                }
+                Err(_) => drop(interrupt.await),
+            }
+        }
+        #[cfg(not(unix))]
+        drop(interrupt.await);
+        let _ = sender.send(true);
+    });
+    (stop, stopped)
+}
+
+/// `::` takes both families from one socket; where the machine has no IPv6, IPv4 alone.
+fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Failure> {
+    let open = |address: IpAddr| -> std::io::Result<TcpListener> {
+        let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddr::new(address, port).into())?;
+        socket.listen(1024)?;
+        TcpListener::from_std(socket.into())
+    };
+    let outcome = match open(address) {
+        Err(error) if address.is_ipv6() && error.kind() != std::io::ErrorKind::AddrInUse => {
+            open(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        }
+        outcome => outcome,
+    };
+    outcome.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            Failure::Usage(format!("端口 {port} 已被占用，请用 --port 换一个"))
+        }
+        _ => Failure::Broken(format!("无法监听 {address} 端口 {port}：{error}")),
+    })
+}
+
+fn faces_router(health: Arc<Health>) -> Router {
+    Router::new()
+        .route("/healthz", get(|State(health): State<Arc<Health>>| async move { health.answer() }))
+        .with_state(health)
+        .route("/desk", get(|| async { Redirect::permanent("/desk/") }))
+        .route("/m", get(|| async { Redirect::permanent("/m/") }))
+        .route("/desk/", get(desk))
+        .route("/desk/{*path}", get(desk))
+        .route("/m/", get(mobile))
+        .route("/m/{*path}", get(mobile))
+        .route("/assets/portal/{*path}", get(portal_asset))
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
+}
+
+async fn desk(uri: Uri, headers: HeaderMap) -> Response {
+    faces::serve(Face::Desk, uri.path().trim_start_matches("/desk"), &headers)
+}
+
+async fn mobile(uri: Uri, headers: HeaderMap) -> Response {
+    faces::serve(Face::Mobile, uri.path().trim_start_matches("/m"), &headers)
+}
+
+async fn portal_asset(uri: Uri, headers: HeaderMap) -> Response {
+    let name = uri.path().trim_start_matches("/assets/portal/");
+    faces::serve(Face::Portal, &format!("assets/{name}"), &headers)
+}
