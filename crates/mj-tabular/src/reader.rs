@@ -124,7 +124,7 @@ impl TableReader {
             _ => 0,
         };
         source.seek(SeekFrom::Start(start))?;
-        let (mut counted, read) = Counted::new(source);
+        let (mut counted, read) = Counted::new(source, start);
         let utf16 = match content {
             Content::Utf16Le => Some(encoding_rs::UTF_16LE),
             Content::Utf16Be => Some(encoding_rs::UTF_16BE),

@@ -15,8 +15,9 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    pub(crate) fn new(inner: Box<dyn Source>) -> (Self, Arc<AtomicU64>) {
-        let read = Arc::new(AtomicU64::new(0));
+    /// `start`: where the source stands.
+    pub(crate) fn new(inner: Box<dyn Source>, start: u64) -> (Self, Arc<AtomicU64>) {
+        let read = Arc::new(AtomicU64::new(start));
         let counted = Counted { inner, read: Arc::clone(&read) };
         (counted, read)
     }
