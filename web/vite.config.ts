@@ -2,8 +2,6 @@
 // release of one face does not touch the chunk names (and the caches) of the others.
 import { resolve } from 'node:path'
 import vue from '@vitejs/plugin-vue'
-import { ElementPlusResolver } from 'unplugin-vue-components/resolvers'
-import components from 'unplugin-vue-components/vite'
 import { defineConfig, type Plugin, type UserConfig } from 'vite'
 
 const here = import.meta.dirname
@@ -14,13 +12,18 @@ const target = ['chrome87', 'firefox78', 'safari14']
 function portalNames(): Plugin {
   return {
     name: 'portal-names',
+    enforce: 'post',
     generateBundle(_options, bundle) {
       const names: Record<string, string> = {}
       for (const file of Object.keys(bundle)) {
         if (file.endsWith('.css')) names['portal.css'] = `/assets/portal/${file.replace(/^assets\//, '')}`
         if (file.endsWith('.js')) names['portal.js'] = `/assets/portal/${file.replace(/^assets\//, '')}`
       }
-      this.emitFile({ type: 'asset', fileName: 'manifest.json', source: `${JSON.stringify(names, null, 2)}\n` })
+      this.emitFile({
+        type: 'asset',
+        fileName: 'manifest.json',
+        source: `${JSON.stringify(names, null, 2)}\n`,
+      })
     },
   }
 }
@@ -30,10 +33,7 @@ function spa(face: 'desk' | 'm'): UserConfig {
     root: resolve(here, face),
     base: `/${face}/`,
     resolve: { alias: shared },
-    plugins: [
-      vue(),
-      components({ dirs: [], dts: false, resolvers: [ElementPlusResolver({ importStyle: 'css' })] }),
-    ],
+    plugins: [vue()],
     build: {
       outDir: resolve(here, 'dist', face),
       emptyOutDir: true,

@@ -1,0 +1,53 @@
+// Who is at the desk. The token itself stays in an HttpOnly cookie; here are only the name, the roles and the
+// CSRF token, fetched again after each reload.
+import { api, Problem, setCsrfToken } from '@shared/api'
+import type { CurrentSession, SessionCreated, SessionState } from '@shared/api.types'
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef } from 'vue'
+
+export const useSession = defineStore('session', () => {
+  const current = shallowRef<CurrentSession | null>(null)
+  const isRestored = ref(false)
+
+  const agencyName = computed(() => current.value?.roles.find((one) => one.agency_name)?.agency_name ?? '')
+
+  function set(session: CurrentSession): void {
+    current.value = session
+    setCsrfToken(session.csrf_token)
+  }
+
+  function forget(): void {
+    current.value = null
+    setCsrfToken('')
+  }
+
+  /** Once after a reload: is there still a session behind the cookie? */
+  async function restore(): Promise<void> {
+    if (isRestored.value) return
+    isRestored.value = true
+    try {
+      set(await api.get<CurrentSession>('/sessions/current'))
+    } catch (cause) {
+      // Anything but "not logged in" shows itself on the login page at the next try.
+      if (!(cause instanceof Problem)) throw cause
+    }
+  }
+
+  async function login(name: string, password: string): Promise<SessionState> {
+    const created = await api.post<SessionCreated>('/sessions', { login: name, password }, { isLogin: true })
+    if (created.state !== 'active') return created.state
+    setCsrfToken(created.csrf_token)
+    set(await api.get<CurrentSession>('/sessions/current'))
+    return 'active'
+  }
+
+  async function logout(): Promise<void> {
+    try {
+      await api.delete('/sessions/current')
+    } finally {
+      forget()
+    }
+  }
+
+  return { current, agencyName, restore, login, logout, forget }
+})

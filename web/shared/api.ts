@@ -1,0 +1,139 @@
+// The one way to the server: a thin typed wrapper over fetch. It adds the CSRF token, the idempotency key and
+// the time limit, and turns every refusal into a `Problem` that a page can show as it is. It knows no page
+// and no store: what an ended session means is told to it by `onSessionEnd`.
+import type { ProblemBody } from './api.types'
+
+export const BASE = '/api/v1'
+
+type Scalar = string | number | boolean | null | undefined
+export type Query = Record<string, Scalar>
+
+export class Problem extends Error {
+  readonly status: number
+  readonly code: string
+  readonly traceId: string | undefined
+  readonly details: string[]
+
+  constructor(status: number, body: ProblemBody) {
+    super(body.detail || body.title || '')
+    this.name = 'Problem'
+    this.status = status
+    this.code = body.code ?? (status === 0 ? 'client.unreachable' : `http.${status}`)
+    this.traceId = body.trace_id
+    this.details = (body.errors ?? [])
+      .map((one) => one.detail ?? one.message ?? '')
+      .filter((one) => one !== '')
+  }
+}
+
+let csrfToken = ''
+let endSession: () => void = () => {}
+
+export function setCsrfToken(token: string): void {
+  csrfToken = token
+}
+
+/** Called when the server no longer knows the session; not for a wrong password. */
+export function onSessionEnd(handler: () => void): void {
+  endSession = handler
+}
+
+export function url(path: string, query?: Query): string {
+  const search = new URLSearchParams()
+  for (const [key, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== null && value !== '') search.set(key, String(value))
+  }
+  const tail = search.toString()
+  return BASE + path + (tail ? `?${tail}` : '')
+}
+
+interface Options {
+  query?: Query
+  body?: unknown
+  signal?: AbortSignal
+  idempotencyKey?: string
+  /** A 401 here is an answer to this request (login), not the end of a session. */
+  isLogin?: boolean
+}
+
+function parseProblem(status: number, text: string): Problem {
+  try {
+    return new Problem(status, JSON.parse(text) as ProblemBody)
+  } catch {
+    return new Problem(status, {})
+  }
+}
+
+async function call<T>(method: string, path: string, options: Options = {}): Promise<T> {
+  const headers: Record<string, string> = { Accept: 'application/json' }
+  if (options.body !== undefined) headers['Content-Type'] = 'application/json'
+  if (method !== 'GET' && csrfToken) headers['X-CSRF-Token'] = csrfToken
+  if (options.idempotencyKey) headers['Idempotency-Key'] = options.idempotencyKey
+  let response: Response
+  try {
+    response = await fetch(url(path, options.query), {
+      method,
+      headers,
+      credentials: 'same-origin',
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      ...(options.signal ? { signal: options.signal } : {}),
+    })
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause
+    throw new Problem(0, {})
+  }
+  if (!response.ok) {
+    const problem = parseProblem(response.status, await response.text())
+    if (response.status === 401 && !options.isLogin) endSession()
+    throw problem
+  }
+  if (response.status === 204) return undefined as T
+  return (await response.json()) as T
+}
+
+export const api = {
+  get: <T>(path: string, query?: Query, signal?: AbortSignal) =>
+    call<T>('GET', path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) }),
+  post: <T>(path: string, body: unknown, options: Omit<Options, 'body'> = {}) =>
+    call<T>('POST', path, { ...options, body }),
+  delete: (path: string) => call<void>('DELETE', path),
+}
+
+/** A key for one act of a person; kept by the caller so that a retry carries the same one. */
+export function newIdempotencyKey(): string {
+  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID()
+  const random = crypto.getRandomValues(new Uint8Array(16))
+  return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+export interface UploadOptions {
+  query: Query
+  idempotencyKey: string
+  onProgress: (sent: number, total: number) => void
+  signal?: AbortSignal
+}
+
+/** Sends a file as the body. XMLHttpRequest, because fetch cannot tell how much has been sent. */
+export function upload<T>(path: string, file: Blob, options: UploadOptions): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const request = new XMLHttpRequest()
+    request.open('POST', url(path, options.query))
+    request.setRequestHeader('Accept', 'application/json')
+    request.setRequestHeader('Content-Type', 'application/octet-stream')
+    request.setRequestHeader('Idempotency-Key', options.idempotencyKey)
+    if (csrfToken) request.setRequestHeader('X-CSRF-Token', csrfToken)
+    request.upload.onprogress = (event) => options.onProgress(event.loaded, event.total)
+    request.onload = () => {
+      if (request.status >= 200 && request.status < 300) {
+        resolve(JSON.parse(request.responseText) as T)
+        return
+      }
+      if (request.status === 401) endSession()
+      reject(parseProblem(request.status, request.responseText))
+    }
+    request.onerror = () => reject(new Problem(0, {}))
+    request.onabort = () => reject(new DOMException('aborted', 'AbortError'))
+    options.signal?.addEventListener('abort', () => request.abort())
+    request.send(file)
+  })
+}
