@@ -22,19 +22,13 @@ impl CodeVerdict {
     }
 
     fn ok(remark: Option<String>) -> Self {
-        Self {
-            code: "ok",
-            text: remark.unwrap_or_default(),
-        }
+        Self { code: "ok", text: remark.unwrap_or_default() }
     }
 }
 
 impl From<CodeError> for CodeVerdict {
     fn from(error: CodeError) -> Self {
-        Self {
-            code: error.code,
-            text: error.reason,
-        }
+        Self { code: error.code, text: error.reason }
     }
 }
 
@@ -56,17 +50,10 @@ pub fn check_code(kind: CodeKind, value: &str, on: NaiveDate, mend: bool) -> Cod
         // a citizen's number is not repeated in a text about it
         let note = match kind {
             CodeKind::CitizenId => format!("已规范（{}）", mended.mends.text()),
-            _ => format!(
-                "已规范为 {}（{}）",
-                shown(&mended.text),
-                mended.mends.text()
-            ),
+            _ => format!("已规范为 {}（{}）", shown(&mended.text), mended.mends.text()),
         };
-        verdict.text = if verdict.text.is_empty() {
-            note
-        } else {
-            format!("{}；{note}", verdict.text)
-        };
+        verdict.text =
+            if verdict.text.is_empty() { note } else { format!("{}；{note}", verdict.text) };
     }
     verdict
 }
@@ -106,10 +93,7 @@ pub fn judge(kind: CodeKind, value: &str, on: NaiveDate) -> Result<Option<String
                 .map(|i| format!("，疑似丢失前导零，应为 {}（{}）", i.code, i.name));
             Err(refusal(
                 "industry.unknown",
-                format!(
-                    "行业代码 {code} 不在 GB/T 4754-2017 内{}",
-                    hint.unwrap_or_default()
-                ),
+                format!("行业代码 {code} 不在 GB/T 4754-2017 内{}", hint.unwrap_or_default()),
             ))
         }
         CodeKind::Item => {
@@ -141,14 +125,12 @@ fn registrar_remark(six: &str, on: NaiveDate) -> Option<String> {
     if divisions().in_force(six, on) || six == "100000" || city_proper {
         return None;
     }
-    Some(
-        match DivisionCode::parse(six).map(|code| divisions().at(&code, on)) {
-            Ok(Standing::Retired(old, _)) => {
-                format!("登记机关所在区划 {six}（{}）已停用，不影响使用", old.name)
-            }
-            _ => format!("登记机关区划 {six} 不在行政区划名录内，不影响使用"),
-        },
-    )
+    Some(match DivisionCode::parse(six).map(|code| divisions().at(&code, on)) {
+        Ok(Standing::Retired(old, _)) => {
+            format!("登记机关所在区划 {six}（{}）已停用，不影响使用", old.name)
+        }
+        _ => format!("登记机关区划 {six} 不在行政区划名录内，不影响使用"),
+    })
 }
 
 fn judge_division(code: &DivisionCode, on: NaiveDate) -> Result<Option<String>, CodeError> {
@@ -160,10 +142,9 @@ fn judge_division(code: &DivisionCode, on: NaiveDate) -> Result<Option<String>, 
                 DivisionKind::Grouping => Some(format!("“{}”是归类码，不是一级行政区", found.name)),
                 DivisionKind::Functional if found.code.len() == 9 => None,
                 DivisionKind::Functional => Some(match found.host.and_then(|h| register.name(h)) {
-                    Some(host) => format!(
-                        "{}是功能区，不在 GB/T 2260 内，由{host}托管或管理",
-                        found.name
-                    ),
+                    Some(host) => {
+                        format!("{}是功能区，不在 GB/T 2260 内，由{host}托管或管理", found.name)
+                    }
                     None => format!("{}是功能区，不在 GB/T 2260 内", found.name),
                 }),
                 DivisionKind::Statistical => {
@@ -184,10 +165,8 @@ fn judge_division(code: &DivisionCode, on: NaiveDate) -> Result<Option<String>, 
             let now = match heirs.as_slice() {
                 [] => "，没有直接承接的代码".to_owned(),
                 list => {
-                    let names: Vec<String> = list
-                        .iter()
-                        .map(|d| format!("{}（{}）", d.code, d.name))
-                        .collect();
+                    let names: Vec<String> =
+                        list.iter().map(|d| format!("{}（{}）", d.code, d.name)).collect();
                     format!("，现为 {}", names.join("、"))
                 }
             };
@@ -230,10 +209,7 @@ fn judge_division(code: &DivisionCode, on: NaiveDate) -> Result<Option<String>, 
                 }
                 _ => String::new(),
             };
-            Err(refusal(
-                "division.unknown",
-                format!("行政区划代码 {code} 不在名录内{why}"),
-            ))
+            Err(refusal("division.unknown", format!("行政区划代码 {code} 不在名录内{why}")))
         }
     }
 }

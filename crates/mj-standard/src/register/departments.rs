@@ -30,10 +30,7 @@ impl Departments {
     }
 
     pub fn get(&self, code: &str) -> Option<&Department> {
-        let at = self
-            .0
-            .binary_search_by(|d| d.code.as_str().cmp(code))
-            .ok()?;
+        let at = self.0.binary_search_by(|d| d.code.as_str().cmp(code)).ok()?;
         Some(&self.0[at])
     }
 

@@ -168,10 +168,7 @@ impl Divisions {
     /// All periods of a six-digit code, oldest first.
     fn periods(&self, six: u32) -> &[Unit] {
         let start = self.units.partition_point(|u| u.code < six);
-        let count = self.units[start..]
-            .iter()
-            .take_while(|u| u.code == six)
-            .count();
+        let count = self.units[start..].iter().take_while(|u| u.code == six).count();
         &self.units[start..start + count]
     }
 
@@ -194,11 +191,7 @@ impl Divisions {
         let code = DivisionCode::parse(code).ok()?;
         let nine = code.nine_number();
         let unit = self.periods(nine / 1_000).last()?;
-        let year = if unit.to == 0 {
-            i32::MAX
-        } else {
-            i32::from(unit.to)
-        };
+        let year = if unit.to == 0 { i32::MAX } else { i32::from(unit.to) };
         self.division_of(unit, nine, year)
     }
 
@@ -246,11 +239,7 @@ impl Divisions {
                 None => Standing::Unknown,
             };
         }
-        if let Some(past) = periods
-            .iter()
-            .rev()
-            .find(|u| u.to != 0 && i32::from(u.to) < year)
-        {
+        if let Some(past) = periods.iter().rev().find(|u| u.to != 0 && i32::from(u.to) < year) {
             let last = i32::from(past.to);
             let mut heirs = Vec::new();
             self.heirs(past, year, 0, &mut heirs);
@@ -258,19 +247,15 @@ impl Divisions {
                 .into_iter()
                 .filter_map(|unit| {
                     let town = unit.code * 1_000 + suffix;
-                    self.division_of(unit, town, year)
-                        .or_else(|| Some(unit.division(year)))
+                    self.division_of(unit, town, year).or_else(|| Some(unit.division(year)))
                 })
                 .collect();
-            let retired = self
-                .division_of(past, nine, last)
-                .unwrap_or_else(|| past.division(last));
+            let retired = self.division_of(past, nine, last).unwrap_or_else(|| past.division(last));
             return Standing::Retired(retired, heirs);
         }
         let first = periods.first().unwrap_or(newest);
-        let division = self
-            .division_of(first, nine, year)
-            .unwrap_or_else(|| first.division(i32::MAX));
+        let division =
+            self.division_of(first, nine, year).unwrap_or_else(|| first.division(i32::MAX));
         Standing::NotYet(division)
     }
 
@@ -308,12 +293,8 @@ impl Divisions {
     /// 山东省枣庄市薛城区: names from the province down.
     pub fn full_name(&self, code: &str) -> Option<String> {
         let own = self.name(code)?;
-        let mut names: Vec<&str> = self
-            .ancestors(code)
-            .iter()
-            .rev()
-            .filter_map(|c| self.name(c))
-            .collect();
+        let mut names: Vec<&str> =
+            self.ancestors(code).iter().rev().filter_map(|c| self.name(c)).collect();
         names.push(own);
         Some(names.concat())
     }
@@ -329,10 +310,7 @@ impl Divisions {
             DivisionShape::Town => Some(code.six().to_owned()),
             DivisionShape::County => {
                 let city = six / 100 * 100;
-                let real = self
-                    .periods(city)
-                    .iter()
-                    .any(|u| u.kind != DivisionKind::Grouping);
+                let real = self.periods(city).iter().any(|u| u.kind != DivisionKind::Grouping);
                 let above = if real { city } else { six / 10_000 * 10_000 };
                 Some(format!("{above:06}"))
             }
@@ -352,10 +330,7 @@ impl Divisions {
             return false;
         }
         canonical(upper) == canonical(NATION)
-            || self
-                .ancestors(lower)
-                .iter()
-                .any(|c| canonical(c) == canonical(upper))
+            || self.ancestors(lower).iter().any(|c| canonical(c) == canonical(upper))
     }
 
     /// `lower` is `upper` or lies below it: the test of a regional scope.
@@ -411,11 +386,7 @@ fn canonical(code: &str) -> &str {
     match code.len() {
         9 | 12 => {
             let cut = code.strip_suffix("000").unwrap_or(code);
-            if cut.len() == 9 {
-                cut.strip_suffix("000").unwrap_or(cut)
-            } else {
-                cut
-            }
+            if cut.len() == 9 { cut.strip_suffix("000").unwrap_or(cut) } else { cut }
         }
         _ => code,
     }

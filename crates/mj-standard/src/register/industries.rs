@@ -25,17 +25,9 @@ impl Industries {
             if let Some(letter) = code.chars().next().filter(char::is_ascii_uppercase) {
                 section = letter;
             }
-            list.push(Industry {
-                code: code.to_owned(),
-                name: name.to_owned(),
-                section,
-            });
+            list.push(Industry { code: code.to_owned(), name: name.to_owned(), section });
         }
-        let by_code = list
-            .iter()
-            .enumerate()
-            .map(|(i, e)| (e.code.clone(), i))
-            .collect();
+        let by_code = list.iter().enumerate().map(|(i, e)| (e.code.clone(), i)).collect();
         Self { list, by_code }
     }
 

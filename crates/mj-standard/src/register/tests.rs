@@ -28,27 +28,13 @@ fn run(kind: CodeKind, mend: bool, input: &[u8]) -> (Vec<String>, Summary) {
 fn the_whole_list_of_divisions_is_there() {
     let (units, towns) = divisions().size();
     assert!(units > 6_000 && towns > 41_000, "{units} {towns}");
-    assert_eq!(
-        divisions().full_name("370403").unwrap(),
-        "山东省枣庄市薛城区"
-    );
-    assert_eq!(
-        divisions().full_name("370402001").unwrap(),
-        "山东省枣庄市市中区中心街街道"
-    );
-    assert_eq!(
-        divisions().children("370400", today()).len(),
-        7,
-        "six districts and one zone"
-    );
+    assert_eq!(divisions().full_name("370403").unwrap(), "山东省枣庄市薛城区");
+    assert_eq!(divisions().full_name("370402001").unwrap(), "山东省枣庄市市中区中心街街道");
+    assert_eq!(divisions().children("370400", today()).len(), 7, "six districts and one zone");
     assert_eq!(divisions().children("370402", today()).len(), 11);
     assert_eq!(divisions().children(NATION, today()).len(), 34);
     assert_eq!(
-        divisions()
-            .children("410000", today())
-            .iter()
-            .filter(|d| d.level == Level::County)
-            .count(),
+        divisions().children("410000", today()).iter().filter(|d| d.level == Level::County).count(),
         1
     );
 }
@@ -83,11 +69,7 @@ fn directly_administered_counties_hang_on_their_province() {
         ("110101", "110000"),
         ("500152", "500000"),
     ] {
-        assert_eq!(
-            divisions().parent(code).as_deref(),
-            Some(province),
-            "{code}"
-        );
+        assert_eq!(divisions().parent(code).as_deref(), Some(province), "{code}");
         assert!(divisions().is_ancestor(province, code));
     }
     assert_eq!(divisions().parent("370402").as_deref(), Some("370400"));
@@ -103,39 +85,21 @@ fn directly_administered_counties_hang_on_their_province() {
 fn a_development_zone_is_known_and_said_to_be_one() {
     let (code, remark) = verdict(CodeKind::Division, "370471");
     assert_eq!(code, "ok");
-    assert!(
-        remark.contains("功能区") && remark.contains("薛城区"),
-        "{remark}"
-    );
+    assert!(remark.contains("功能区") && remark.contains("薛城区"), "{remark}");
     let zone = divisions().get("370471").unwrap();
-    assert_eq!(
-        (zone.kind, zone.host),
-        (DivisionKind::Functional, Some("370403"))
-    );
+    assert_eq!((zone.kind, zone.host), (DivisionKind::Functional, Some("370403")));
     assert_eq!(divisions().parent("370471").as_deref(), Some("370400"));
 }
 
 #[test]
 fn towns_and_villages_are_checked_as_far_as_the_list_reaches() {
-    assert_eq!(
-        verdict(CodeKind::Division, "370402001"),
-        ("ok", String::new())
-    );
-    assert_eq!(
-        verdict(CodeKind::Division, "370402001000"),
-        ("ok", String::new())
-    );
+    assert_eq!(verdict(CodeKind::Division, "370402001"), ("ok", String::new()));
+    assert_eq!(verdict(CodeKind::Division, "370402001000"), ("ok", String::new()));
     assert_eq!(verdict(CodeKind::Division, "370402001201").0, "ok");
-    assert_eq!(
-        verdict(CodeKind::Division, "370402999").0,
-        "division.unknown"
-    );
+    assert_eq!(verdict(CodeKind::Division, "370402999").0, "division.unknown");
     assert_eq!(verdict(CodeKind::Division, "370499").0, "division.unknown");
     assert_eq!(verdict(CodeKind::Division, "000000").0, "division.unknown");
-    assert_eq!(
-        verdict(CodeKind::Division, "410728100").0,
-        "division.retired"
-    );
+    assert_eq!(verdict(CodeKind::Division, "410728100").0, "division.retired");
     assert_eq!(verdict(CodeKind::Division, "37040").0, "division.length");
 }
 
@@ -149,15 +113,9 @@ fn an_unknown_division_inside_a_code_is_a_remark() {
     let (code, remark) = verdict(CodeKind::CitizenId, id.as_str());
     assert_eq!(code, "ok");
     assert!(!remark.is_empty() && !remark.contains(id.as_str()));
-    assert_eq!(
-        verdict(CodeKind::Uscc, "91350100M000100Y43"),
-        ("ok", String::new())
-    );
+    assert_eq!(verdict(CodeKind::Uscc, "91350100M000100Y43"), ("ok", String::new()));
     let unborn = mj_kernel::code::CitizenId::from_body("37040220991231001").unwrap();
-    assert_eq!(
-        verdict(CodeKind::CitizenId, unborn.as_str()).0,
-        "citizen_id.birth_date"
-    );
+    assert_eq!(verdict(CodeKind::CitizenId, unborn.as_str()).0, "citizen_id.birth_date");
 }
 
 #[test]
@@ -174,10 +132,7 @@ fn industries_departments_and_items() {
     assert_eq!(verdict(CodeKind::Industry, "1").0, "industry.shape");
     assert_eq!(departments().iter().count(), 58);
     assert_eq!(departments().get("31").unwrap().short, "市场监管");
-    assert_eq!(
-        verdict(CodeKind::Item, "31001234000101"),
-        ("ok", String::new())
-    );
+    assert_eq!(verdict(CodeKind::Item, "31001234000101"), ("ok", String::new()));
     let (code, remark) = verdict(CodeKind::Item, "00001234000101");
     assert_eq!(code, "ok");
     assert!(remark.contains("58"), "{remark}");
@@ -205,11 +160,8 @@ fn a_list_of_codes_gives_one_line_for_each_line() {
 
 #[test]
 fn bytes_that_are_no_text_are_refused_and_do_not_stop_the_rest() {
-    let (lines, summary) = run(
-        CodeKind::Division,
-        false,
-        b"\xef\xbb\xbf370402\n\xff\xfe370402\n370403\n\n",
-    );
+    let (lines, summary) =
+        run(CodeKind::Division, false, b"\xef\xbb\xbf370402\n\xff\xfe370402\n370403\n\n");
     assert_eq!(summary, Summary { lines: 4, bad: 2 });
     assert_eq!(lines[0], "370402\tok\t");
     assert!(lines[1].contains("\tencoding\t"));

@@ -1,0 +1,107 @@
+//! The rules across the rows of one file or batch: what was delivered twice.
+//!
+//! It keeps one hash per key and row (about 40 bytes a row and rule), so it belongs to a single
+//! pass over a file; duplicates against the store are found by the store. Its findings are
+//! warnings: a duplicate is stored and hidden, not refused.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rustc_hash::FxHashMap;
+
+use crate::engine::Issue;
+use crate::spec::{Rule, RuleKind, Table};
+
+struct Seen<'t> {
+    rule: &'t Rule,
+    columns: Vec<usize>,
+    /// Only the first filled column counts.
+    first: bool,
+    /// The key is the record's own: any second row of it is a repetition.
+    own_record: bool,
+    keys: FxHashMap<u64, u64>,
+}
+
+/// What has been seen so far.
+pub struct FileMemory<'t> {
+    table: &'t Table,
+    cd_id: Option<usize>,
+    seen: Vec<Seen<'t>>,
+}
+
+impl<'t> FileMemory<'t> {
+    pub fn new(table: &'t Table) -> Self {
+        let seen = table
+            .rules
+            .iter()
+            .filter_map(|rule| match &rule.kind {
+                RuleKind::UniqueInFile { columns, first } => Some(Seen {
+                    rule,
+                    columns: columns.iter().filter_map(|name| table.column_index(name)).collect(),
+                    first: *first,
+                    own_record: columns.iter().any(|name| name == "cd_id"),
+                    keys: FxHashMap::default(),
+                }),
+                _ => None,
+            })
+            .collect();
+        Self { table, cd_id: table.column_index("cd_id"), seen }
+    }
+
+    /// Takes the canonical values of an accepted row and says what it repeats.
+    pub fn observe(&mut self, row: &[Option<String>]) -> Vec<Issue<'t>> {
+        let mut issues = Vec::new();
+        let record = hash(&[self.cd_id.and_then(|at| row[at].as_deref())]);
+        for seen in &mut self.seen {
+            let Some((key, blamed)) = seen.key(row) else {
+                continue;
+            };
+            match seen.keys.get(&key) {
+                None => {
+                    seen.keys.insert(key, record);
+                }
+                // a later version of the same record is no other record
+                Some(earlier) if !seen.own_record && *earlier == record => {}
+                Some(_) => issues.push(Issue {
+                    rule: seen.rule,
+                    column: Some(&self.table.columns[blamed]),
+                    column_index: Some(blamed),
+                    value: row[blamed].clone(),
+                    personal: self.table.is_personal(blamed, row),
+                    reason: "与本次报送中前面的一行重复".to_owned(),
+                }),
+            }
+        }
+        issues
+    }
+}
+
+impl Seen<'_> {
+    /// The key of a row and the column to blame; `None` when the row has no such key.
+    fn key(&self, row: &[Option<String>]) -> Option<(u64, usize)> {
+        let filled = |at: &usize| row[*at].as_deref().is_some_and(|text| !text.is_empty());
+        if self.first {
+            let at = self.columns.iter().copied().find(|at| filled(at))?;
+            return Some((hash(&[row[at].as_deref()]), at));
+        }
+        // of body and number the number is to blame, of a longer key its first part
+        let number = !self.own_record && self.columns.len() == 2;
+        let blamed = if number { self.columns[1] } else { *self.columns.first()? };
+        // what is missing repeats nothing
+        if !filled(&blamed) {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        for at in &self.columns {
+            row[*at].as_deref().unwrap_or_default().hash(&mut hasher);
+        }
+        Some((hasher.finish(), blamed))
+    }
+}
+
+fn hash(parts: &[Option<&str>]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in parts {
+        part.unwrap_or_default().hash(&mut hasher);
+    }
+    hasher.finish()
+}
