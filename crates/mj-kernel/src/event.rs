@@ -11,6 +11,8 @@ pub enum Event {
     BatchSettled { batch_id: String, table: String, cd_source: String },
     /// Two parties may be one; a person must decide.
     DoubtfulPairFound { keep_id: String, merge_id: String, score: i64, explain: String, area: Option<String> },
+    /// Linkage found the answer by itself: the question about the pair is moot.
+    DoubtfulPairSettled { keep_id: String, merge_id: String },
     /// A person decided a work item.
     WorkItemDecided { work_item_id: String, kind: String, verdict: String, payload: String },
     /// Two parties were made one.
@@ -24,6 +26,7 @@ impl Event {
         match self {
             Event::BatchSettled { .. } => "batch_settled",
             Event::DoubtfulPairFound { .. } => "doubtful_pair_found",
+            Event::DoubtfulPairSettled { .. } => "doubtful_pair_settled",
             Event::WorkItemDecided { .. } => "work_item_decided",
             Event::PartiesMerged { .. } => "parties_merged",
             Event::MergeUndone { .. } => "merge_undone",
