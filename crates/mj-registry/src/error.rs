@@ -1,0 +1,58 @@
+//! What can go wrong with parties and officers, as far as a caller could act on it.
+
+use mj_platform::Error as Platform;
+use mj_web::Problem;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("没有这个监管对象，或它不在您的范围内")]
+    UnknownParty,
+    #[error("没有这次合并，或它不在您的范围内")]
+    UnknownMerge,
+    #[error("不能把一个监管对象与它自己合并")]
+    MergeWithItself,
+    #[error("自然人与单位不能合并")]
+    MergeOfPersonAndBody,
+    #[error("监管对象 {register_no} 已并入 {into}")]
+    AlreadyMerged { register_no: String, into: String },
+    #[error("这次合并已经撤销")]
+    AlreadyUndone,
+    #[error("请写明理由")]
+    ReasonMissing,
+    #[error("页码标记无法识别，请从第一页重新查询")]
+    Cursor,
+    #[error(transparent)]
+    Platform(#[from] Platform),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let said = error.to_string();
+        match error {
+            Error::UnknownParty | Error::UnknownMerge => Problem::not_found(),
+            Error::MergeWithItself => Problem::invalid("registry.merge_with_itself", said),
+            Error::MergeOfPersonAndBody => {
+                Problem::invalid("registry.merge_of_person_and_body", said)
+            }
+            Error::AlreadyMerged { .. } => Problem::conflict("registry.already_merged", said)
+                .detail("请打开并入后的监管对象，再决定是否合并。"),
+            Error::AlreadyUndone => Problem::conflict("registry.already_undone", said),
+            Error::ReasonMissing => Problem::invalid("registry.reason_missing", said)
+                .field("reason", "合并和撤销都要写明理由"),
+            Error::Cursor => Problem::bad_request("registry.cursor", said),
+            Error::Platform(error) => error.into(),
+        }
+    }
+}
+
+impl From<Error> for Platform {
+    /// For event handlers and jobs, which speak the floor's error.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Platform(error) => error,
+            other => Platform::Other(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Resolving mentions in bulk: every wording gets one number, once and for ever.
+//!
+//! A wording with a valid code finds or makes its party in the same chunk. The others wait in
+//! `registry_relink` for [`crate::relink`], which runs when the batch is through: only then is it
+//! known whether the code they lack came with another row.
+
+use mj_kernel::Actor;
+use mj_platform::db::Db;
+use mj_platform::keys::{DataKey, Keys};
+use mj_platform::{Act, Lane, Result, RowExt, Value, WriteTx};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::Registry;
+use crate::masters::{self, NewParty, PARTY_COLUMNS, PartyRow};
+use crate::model::{LinkRule, MentionId, MentionInput, Origin, Tier};
+use crate::survivor::{MentionRow, state_of};
+use crate::tables::{IN_LIST, MENTION, marks, mention_key, take_numbers, texts};
+use crate::wording::{Prepared, Wording};
+
+/// New mentions a transaction: with their parties fewer than the 5,000 rows of a chunk.
+const CHUNK: usize = 2_000;
+
+/// What is kept in memory of the mentions: about 30 bytes each.
+#[derive(Debug, Default)]
+pub struct Known {
+    numbers: FxHashMap<Wording, MentionId>,
+    /// Names of mentions without a code: a new code with one of these names may be theirs.
+    loose_blocks: FxHashSet<i64>,
+    loose_regist_nos: FxHashSet<String>,
+}
+
+impl Known {
+    pub async fn load(db: &Db) -> Result<Self> {
+        let mut known = Self::default();
+        let mut after = String::new();
+        loop {
+            let rows = db
+                .fetch_all(
+                    "SELECT id, number, wording, block, regist_key, tier FROM mention \
+                     WHERE id > $1 ORDER BY id LIMIT 20000",
+                    &[after.as_str().into()],
+                )
+                .await?;
+            let Some(last) = rows.last() else { return Ok(known) };
+            after = last.text("id")?;
+            for row in &rows {
+                let wording = from_bytes(&row.bytes("wording")?);
+                known.numbers.insert(wording, row.int("number")?);
+                let tier = row.text("tier")?;
+                if tier != Tier::Code.name() {
+                    known.loose_blocks.insert(row.int("block")?);
+                    known.loose_regist_nos.extend(row.opt_text("regist_key")?);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, said: &Prepared, number: MentionId) {
+        self.numbers.insert(said.wording, number);
+        self.add_loose(said);
+    }
+
+    fn add_loose(&mut self, said: &Prepared) {
+        if said.tier != Tier::Code {
+            self.loose_blocks.insert(said.block);
+            self.loose_regist_nos.extend(said.regist_key.clone());
+        }
+    }
+}
+
+fn to_bytes(wording: Wording) -> Vec<u8> {
+    let mut bytes = wording.0.to_be_bytes().to_vec();
+    bytes.extend(wording.1.to_be_bytes());
+    bytes
+}
+
+fn from_bytes(bytes: &[u8]) -> Wording {
+    let half = |range: std::ops::Range<usize>| {
+        bytes.get(range).and_then(|part| part.try_into().ok()).map_or(0, u64::from_be_bytes)
+    };
+    (half(0..8), half(8..16))
+}
+
+impl Registry {
+    /// The numbers of these wordings, in order; what is new is written, in chunks of its own.
+    ///
+    /// Commits as it goes: a wording that turns out not to be needed harms nobody, and a run that is
+    /// killed and repeated finds what it already wrote.
+    pub async fn resolve_mentions(&self, said: &[MentionInput<'_>]) -> Result<Vec<MentionId>> {
+        self.known().await?;
+        let wordings: Vec<Wording> = said.iter().map(|one| self.hash.wording(one)).collect();
+        let mut numbers = vec![0; said.len()];
+        if self.look_up(&wordings, &mut numbers) == 0 {
+            return Ok(numbers);
+        }
+        let _writing = self.writing.lock().await;
+        if self.look_up(&wordings, &mut numbers) == 0 {
+            return Ok(numbers);
+        }
+        let mut seen = FxHashSet::default();
+        let fresh: Vec<usize> =
+            (0..said.len()).filter(|at| numbers[*at] == 0 && seen.insert(wordings[*at])).collect();
+        for chunk in fresh.chunks(CHUNK) {
+            let prepared: Vec<Prepared> =
+                chunk.iter().map(|at| Prepared::new(&said[*at], &self.hash, &self.keys)).collect();
+            self.write_chunk(prepared).await?;
+        }
+        self.look_up(&wordings, &mut numbers);
+        Ok(numbers)
+    }
+
+    /// Fills in what is known; returns how many are not.
+    fn look_up(&self, wordings: &[Wording], numbers: &mut [MentionId]) -> usize {
+        let guard = self.known.read().expect("nobody panics while holding the cache");
+        let Some(known) = guard.as_ref() else { return wordings.len() };
+        let mut missing = 0;
+        for (wording, number) in wordings.iter().zip(numbers) {
+            match known.numbers.get(wording) {
+                Some(found) => *number = *found,
+                None => missing += 1,
+            }
+        }
+        missing
+    }
+
+    /// Loads the cache on first use.
+    async fn known(&self) -> Result<()> {
+        if self.known.read().expect("nobody panics while holding the cache").is_some() {
+            return Ok(());
+        }
+        let _writing = self.writing.lock().await;
+        let loaded = Known::load(&self.db).await?;
+        let mut slot = self.known.write().expect("nobody panics while holding the cache");
+        slot.get_or_insert(loaded);
+        Ok(())
+    }
+
+    async fn write_chunk(&self, prepared: Vec<Prepared>) -> Result<()> {
+        let written = self.try_write_chunk(&prepared).await;
+        let numbers = match written {
+            Err(error) if error.is_duplicate() => {
+                // another node was quicker: take over what it wrote and add only the rest
+                let fresh = Known::load(&self.db).await?;
+                let rest: Vec<Prepared> = prepared
+                    .into_iter()
+                    .filter(|said| !fresh.numbers.contains_key(&said.wording))
+                    .collect();
+                *self.known.write().expect("nobody panics while holding the cache") = Some(fresh);
+                if rest.is_empty() {
+                    return Ok(());
+                }
+                let numbers = self.try_write_chunk(&rest).await?;
+                return self.remember(&rest, &numbers);
+            }
+            other => other?,
+        };
+        self.remember(&prepared, &numbers)
+    }
+
+    fn remember(&self, prepared: &[Prepared], numbers: &[MentionId]) -> Result<()> {
+        let mut guard = self.known.write().expect("nobody panics while holding the cache");
+        if let Some(known) = guard.as_mut() {
+            for (said, number) in prepared.iter().zip(numbers) {
+                known.add(said, *number);
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_write_chunk(&self, prepared: &[Prepared]) -> Result<Vec<MentionId>> {
+        let act = Act::new(&Actor::system("registry"), "registry.mention.resolve", "mention");
+        let mut tx = self.db.begin(Lane::Bulk, act).await?;
+        let first = take_numbers(&mut tx, "mention", prepared.len()).await?;
+        let numbers: Vec<MentionId> = (first..).take(prepared.len()).collect();
+        let keys = person_keys(&mut tx, &self.keys, prepared).await?;
+        let parties = self.parties_of_codes(&mut tx, prepared, &keys).await?;
+
+        let mut rows = Vec::with_capacity(prepared.len());
+        let mut waiting = Vec::new();
+        for (said, number) in prepared.iter().zip(&numbers) {
+            let party = parties.by_anchor.get(&said.anchor).filter(|_| said.tier == Tier::Code);
+            if party.is_none() {
+                waiting.push(vec![Value::from(mention_key(*number))]);
+            }
+            let key = said.subject.as_ref().and_then(|subject| keys.get(subject));
+            rows.push(mention_values(said, *number, party.map(String::as_str), key));
+        }
+        tx.insert_many(&MENTION, rows).await?;
+        let ignore = "ON CONFLICT (mention_id) DO NOTHING";
+        tx.execute_many("registry_relink", &["mention_id"], &waiting, ignore).await?;
+        self.ask_again(&mut tx, prepared).await?;
+        masters::refresh(&mut tx, &self.db, &self.keys, &parties.touched).await?;
+        tx.commit().await?;
+        Ok(numbers)
+    }
+
+    /// Finds the parties that codes prove, and makes those nobody knew.
+    async fn parties_of_codes(
+        &self,
+        tx: &mut WriteTx,
+        prepared: &[Prepared],
+        keys: &FxHashMap<String, DataKey>,
+    ) -> Result<CodedParties> {
+        let mut by_code: FxHashMap<&str, Vec<&Prepared>> = FxHashMap::default();
+        for said in prepared.iter().filter(|said| said.tier == Tier::Code) {
+            by_code.entry(&said.anchor).or_default().push(said);
+        }
+        let mut anchors: Vec<&str> = by_code.keys().copied().collect();
+        anchors.sort_unstable();
+        let mut found = CodedParties::default();
+        for row in by_anchor(tx, &anchors).await? {
+            by_code.remove(row.anchor.as_str());
+            if could_change(&row) {
+                found.touched.push(row.id.clone());
+            }
+            found.by_anchor.insert(row.anchor, row.id);
+        }
+        let mut new = Vec::new();
+        let mut new_anchors = Vec::new();
+        for anchor in anchors {
+            let Some(said) = by_code.get(anchor) else { continue };
+            let rows: Vec<MentionRow> = said.iter().map(|one| in_clear(one)).collect();
+            let Some(state) = state_of(anchor, &[], &rows) else { continue };
+            let key = said.first().and_then(|one| one.subject.as_ref()).and_then(|s| keys.get(s));
+            new.push(NewParty { anchor: anchor.to_owned(), state, key: key.cloned() });
+            new_anchors.push(anchor.to_owned());
+        }
+        let ids = masters::create(tx, &self.keys, new).await?;
+        found.by_anchor.extend(new_anchors.into_iter().zip(ids));
+        Ok(found)
+    }
+
+    /// A new code or registration number may be what older mentions lacked: they are looked at again.
+    async fn ask_again(&self, tx: &mut WriteTx, prepared: &[Prepared]) -> Result<()> {
+        let (blocks, regist_nos) = {
+            let guard = self.known.read().expect("nobody panics while holding the cache");
+            let mut here = Known::default();
+            prepared.iter().for_each(|said| here.add_loose(said));
+            let loose_block = |block: &i64| {
+                here.loose_blocks.contains(block)
+                    || guard.as_ref().is_some_and(|known| known.loose_blocks.contains(block))
+            };
+            let loose_regist_no = |number: &String| {
+                here.loose_regist_nos.contains(number)
+                    || guard.as_ref().is_some_and(|known| known.loose_regist_nos.contains(number))
+            };
+            let strong = || prepared.iter().filter(|said| said.tier != Tier::Name);
+            let mut blocks: Vec<i64> =
+                strong().map(|said| said.block).filter(|b| *b != 0 && loose_block(b)).collect();
+            let mut regist_nos: Vec<String> = strong()
+                .filter_map(|said| said.regist_key.clone())
+                .filter(loose_regist_no)
+                .collect();
+            blocks.sort_unstable();
+            blocks.dedup();
+            regist_nos.sort_unstable();
+            regist_nos.dedup();
+            (blocks, regist_nos)
+        };
+        for chunk in blocks.chunks(IN_LIST) {
+            let args: Vec<Value> = chunk.iter().map(|block| Value::from(*block)).collect();
+            queue_again(tx, "block", &args).await?;
+        }
+        for chunk in regist_nos.chunks(IN_LIST) {
+            queue_again(tx, "regist_key", &texts(chunk.iter().map(String::as_str))).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts mentions without a code back in the queue, by a column they share with a new one.
+pub async fn queue_again(tx: &mut WriteTx, column: &str, values: &[Value]) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO registry_relink (mention_id) SELECT id FROM mention \
+         WHERE {column} IN ({}) AND tier <> 'code' ON CONFLICT (mention_id) DO NOTHING",
+        marks(1, values.len())
+    );
+    tx.execute(&sql, values).await?;
+    Ok(())
+}
+
+#[derive(Default)]
+struct CodedParties {
+    by_anchor: FxHashMap<String, String>,
+    /// Parties that were known before and may get other values now.
+    touched: Vec<String>,
+}
+
+/// Whether a new wording could give a known party other values: not when registers say it all.
+fn could_change(row: &PartyRow) -> bool {
+    row.stored.origin != Origin::Register || !row.is_root()
+}
+
+fn in_clear(said: &Prepared) -> MentionRow {
+    MentionRow {
+        id: String::new(),
+        kind: said.kind,
+        name: said.name.clone(),
+        uscc: said.uscc.clone(),
+        person_code: said.person_code.clone(),
+        regist_no: said.regist_key.clone(),
+        area_number: said.area_number.clone(),
+        address: said.address.clone(),
+    }
+}
+
+/// Parties by the identity they prove.
+pub async fn by_anchor(tx: &mut WriteTx, anchors: &[&str]) -> Result<Vec<PartyRow>> {
+    let mut found = Vec::new();
+    for chunk in anchors.chunks(IN_LIST) {
+        let sql = format!(
+            "SELECT {PARTY_COLUMNS} FROM party p WHERE p.anchor IN ({}) ORDER BY p.anchor",
+            marks(1, chunk.len())
+        );
+        for row in tx.fetch_all(&sql, &texts(chunk.iter().copied())).await? {
+            found.push(PartyRow::read(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+async fn person_keys(
+    tx: &mut WriteTx,
+    keys: &Keys,
+    prepared: &[Prepared],
+) -> Result<FxHashMap<String, DataKey>> {
+    let mut subjects: Vec<String> =
+        prepared.iter().filter_map(|said| said.subject.clone()).collect();
+    if subjects.is_empty() {
+        return Ok(FxHashMap::default());
+    }
+    subjects.sort_unstable();
+    subjects.dedup();
+    let opened = keys.data_keys(tx, &subjects).await?;
+    Ok(subjects.into_iter().zip(opened).collect())
+}
+
+/// In the order of [`MENTION`].
+fn mention_values(
+    said: &Prepared,
+    number: MentionId,
+    party: Option<&str>,
+    key: Option<&DataKey>,
+) -> Vec<Value> {
+    let seal = |column: &str, text: &str| match key {
+        Some(key) => key.seal(column, text),
+        None => text.to_owned(),
+    };
+    let (rule, score, explain) = match (said.tier, party) {
+        (Tier::Code, Some(_)) => (LinkRule::Code, 100, code_reason(said)),
+        _ => (LinkRule::Itself, 0, ""),
+    };
+    vec![
+        mention_key(number).into(),
+        number.into(),
+        to_bytes(said.wording).into(),
+        said.kind.name().into(),
+        said.code_type.clone().into(),
+        said.code.as_deref().map(|code| seal("mention.code", code)).into(),
+        seal("mention.name", &said.name).into(),
+        // a registration number beside a natural person is part of the wording and as personal
+        said.regist_no.as_deref().map(|number| seal("mention.regist_no", number)).into(),
+        said.area_number.clone().into(),
+        said.address.as_deref().map(|address| seal("mention.address", address)).into(),
+        said.tier.name().into(),
+        said.anchor.as_str().into(),
+        said.regist_key.clone().into(),
+        said.block.into(),
+        party.into(),
+        rule.name().into(),
+        Value::Int(score),
+        explain.into(),
+    ]
+}
+
+fn code_reason(said: &Prepared) -> &'static str {
+    if said.uscc.is_some() {
+        "统一社会信用代码有效且相同"
+    } else if said.person_code.is_some() {
+        "证件类型和号码相同"
+    } else {
+        "组织机构代码有效且相同"
+    }
+}
