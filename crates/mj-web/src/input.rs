@@ -129,3 +129,20 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathOf<
 pub fn created<T: serde::Serialize>(body: T) -> (StatusCode, Json<T>) {
     (StatusCode::CREATED, Json(body))
 }
+
+/// The id of what is made: the client's own UUIDv7 if it brought one, else a new one.
+pub fn own_id(brought: Option<&str>) -> Result<String, Problem> {
+    let Some(id) = brought else { return Ok(mj_platform::new_id()) };
+    let fits = id.len() == 36
+        && id.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            14 => b == b'7',
+            _ => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
+        });
+    if fits {
+        Ok(id.to_owned())
+    } else {
+        Err(Problem::invalid("input.invalid", "请求内容不符合要求")
+            .field("id", "应为小写的 UUIDv7"))
+    }
+}

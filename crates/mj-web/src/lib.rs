@@ -16,6 +16,8 @@ pub mod serve;
 
 pub use authority::{Action, Allowance, Authority, Decision, Fields, Identity, Mask, Resource};
 pub use caller::Caller;
+/// What [`Authority::identify`] returns.
+pub use futures_util::future::BoxFuture;
 pub use idempotency::{Earlier, Once, replayed};
 pub use input::{Input, PathOf, Query};
 pub use problem::{FieldError, Problem};

@@ -1,0 +1,482 @@
+//! Agencies, accounts and grants over HTTP. The system administrator opens and closes accounts, the
+//! security administrator grants roles, the audit administrator reads: none does another's act.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use mj_kernel::clock::to_rfc3339;
+use mj_kernel::{AgencySet, DataLevel, Page, PageOf, Role, Scope};
+use mj_platform::Lane;
+use mj_web::input::own_id;
+use mj_web::{
+    Action, Answer, Caller, Input, Once, PathOf, Problem, Query, RouteOf, create, get, post,
+    replayed,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::error::Error;
+use crate::model::{
+    Account, AccountClass, Agency, NewAccount, NewAgency, NewGrant, RoleGrant, level_name,
+    parse_level,
+};
+use crate::{Access, enrolment, service, store};
+
+const AGENCY_READ: Action = Action::new("access.agency.read", "查看部门名册");
+const AGENCY_CREATE: Action = Action::new("access.agency.create", "登记部门");
+const ACCOUNT_READ: Action = Action::new("access.account.read", "查看账号");
+const ACCOUNT_CREATE: Action = Action::new("access.account.create", "开设账号");
+const ACCOUNT_ACTIVATE: Action = Action::new("access.account.activate", "发放启用代码");
+const ACCOUNT_DISABLE: Action = Action::new("access.account.disable", "停用账号");
+const GRANT_READ: Action = Action::new("access.grant.read", "查看授权");
+const GRANT_CREATE: Action = Action::new("access.grant.create", "授予角色");
+const GRANT_REVOKE: Action = Action::new("access.grant.revoke", "收回角色");
+
+pub fn routes() -> Vec<RouteOf<Access>> {
+    vec![
+        get(AGENCY_READ, "/api/v1/access/agencies", list_agencies)
+            .summary("部门名册")
+            .query::<AgencyQuery>()
+            .list::<AgencyView>(),
+        create(AGENCY_CREATE, "/api/v1/access/agencies", create_agency)
+            .summary("登记部门")
+            .body::<AgencyRequest>()
+            .created::<AgencyView>(),
+        get(ACCOUNT_READ, "/api/v1/access/accounts", list_accounts)
+            .summary("账号名册")
+            .query::<ListQuery>()
+            .list::<AccountView>(),
+        create(ACCOUNT_CREATE, "/api/v1/access/accounts", create_account)
+            .summary("开设账号，得到一次性启用代码")
+            .body::<AccountRequest>()
+            .created::<AccountView>(),
+        post(ACCOUNT_ACTIVATE, "/api/v1/access/accounts/{id}/activation", activate)
+            .summary("重新发放一次性启用代码，旧代码作废")
+            .ok::<ActivationCode>(),
+        post(ACCOUNT_DISABLE, "/api/v1/access/accounts/{id}/disable", disable)
+            .summary("停用账号，其会话随即失效")
+            .body::<ReasonedChange>()
+            .ok::<AccountView>(),
+        get(GRANT_READ, "/api/v1/access/grants", list_grants)
+            .summary("授权名册")
+            .query::<GrantQuery>()
+            .list::<GrantView>(),
+        create(GRANT_CREATE, "/api/v1/access/grants", create_grant)
+            .summary("授予角色")
+            .body::<GrantRequest>()
+            .created::<GrantView>(),
+        post(GRANT_REVOKE, "/api/v1/access/grants/{id}/revoke", revoke)
+            .summary("收回角色")
+            .body::<ReasonedChange>()
+            .no_content(),
+    ]
+}
+
+#[derive(Deserialize, IntoParams)]
+struct ListQuery {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+struct AgencyQuery {
+    /// 行政区划代码，含其下级
+    area: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+struct GrantQuery {
+    /// 账号编号
+    account: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct AgencyView {
+    id: String,
+    version: i64,
+    uscc: String,
+    name: String,
+    short_name: String,
+    area_number: String,
+    area_name: Option<String>,
+    line: String,
+    nature: String,
+    parent: Option<String>,
+    valid_from: String,
+    valid_to: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+struct AgencyRequest {
+    id: Option<String>,
+    uscc: String,
+    name: String,
+    #[serde(default)]
+    short_name: String,
+    area_number: String,
+    #[serde(default)]
+    line: String,
+    #[serde(default)]
+    nature: String,
+    parent: Option<String>,
+    valid_from: Option<String>,
+    valid_to: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct AccountView {
+    id: String,
+    version: i64,
+    login: String,
+    name: String,
+    /// business、admin 或 source
+    class: &'static str,
+    agency: Option<String>,
+    /// active 或 disabled
+    state: &'static str,
+    created_at: String,
+    /// 只在开设时给出一次
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activation_code: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+struct AccountRequest {
+    id: Option<String>,
+    login: String,
+    name: String,
+    /// business（默认）或 admin
+    class: Option<String>,
+    agency: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ActivationCode {
+    activation_code: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+struct ReasonedChange {
+    version: i64,
+    reason: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct GrantView {
+    id: String,
+    version: i64,
+    account_id: String,
+    role: &'static str,
+    role_name: &'static str,
+    areas: Vec<String>,
+    /// 空值表示全部
+    agencies: Option<Vec<String>>,
+    item_lines: Option<Vec<String>>,
+    level: &'static str,
+    valid_from: String,
+    valid_to: String,
+    granted_by: String,
+    granted_at: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+struct GrantRequest {
+    id: Option<String>,
+    account_id: String,
+    role: String,
+    areas: Vec<String>,
+    /// 不填表示区划内全部部门
+    agencies: Option<Vec<String>>,
+    item_lines: Option<Vec<String>>,
+    /// public、internal（默认）或 personal
+    level: Option<String>,
+    valid_from: Option<String>,
+    valid_to: Option<String>,
+}
+
+impl Access {
+    fn agency_view(&self, agency: Agency) -> AgencyView {
+        AgencyView {
+            area_name: (self.area_name)(&agency.area_number),
+            id: agency.id,
+            version: agency.version,
+            uscc: agency.uscc,
+            name: agency.name,
+            short_name: agency.short_name,
+            area_number: agency.area_number,
+            line: agency.line,
+            nature: agency.nature,
+            parent: agency.parent,
+            valid_from: agency.valid_from,
+            valid_to: agency.valid_to,
+        }
+    }
+}
+
+fn account_view(account: Account) -> AccountView {
+    AccountView {
+        id: account.id,
+        version: account.version,
+        login: account.login,
+        name: account.name,
+        class: account.class.name(),
+        agency: account.agency,
+        state: account.state.name(),
+        created_at: to_rfc3339(account.created_at),
+        activation_code: None,
+    }
+}
+
+fn grant_view(grant: RoleGrant) -> GrantView {
+    let list = |set| match set {
+        AgencySet::All => None,
+        AgencySet::Only(names) => Some(names.into_iter().collect()),
+    };
+    GrantView {
+        id: grant.id,
+        version: grant.version,
+        account_id: grant.account_id,
+        role: grant.role.name(),
+        role_name: grant.role.title(),
+        areas: grant.scope.areas,
+        agencies: list(grant.scope.agencies),
+        item_lines: list(grant.scope.item_lines),
+        level: level_name(grant.scope.level),
+        valid_from: grant.valid_from,
+        valid_to: grant.valid_to,
+        granted_by: grant.granted_by,
+        granted_at: to_rfc3339(grant.granted_at),
+    }
+}
+
+async fn list_agencies(
+    State(access): State<Access>,
+    _caller: Caller,
+    Query(query): Query<AgencyQuery>,
+) -> Answer<Json<PageOf<AgencyView>>> {
+    let page = Page { limit: query.limit, cursor: query.cursor };
+    let agencies = store::agencies(access.db(), query.area.as_deref(), &page).await?;
+    Ok(Json(agencies.map(|agency| access.agency_view(agency))))
+}
+
+async fn create_agency(
+    State(access): State<Access>,
+    caller: Caller,
+    input: Input<AgencyRequest>,
+) -> Answer<Response> {
+    let AgencyRequest {
+        id,
+        uscc,
+        name,
+        short_name,
+        area_number,
+        line,
+        nature,
+        parent,
+        valid_from,
+        valid_to,
+    } = input.value;
+    let id = own_id(id.as_deref())?;
+    let new = NewAgency {
+        id: Some(id.clone()),
+        uscc,
+        name,
+        short_name,
+        area_number,
+        line,
+        nature,
+        parent,
+        valid_from,
+        valid_to,
+    };
+    let mut tx = access.db().begin(Lane::People, caller.act(format!("agency:{id}"))).await?;
+    let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
+        Once::Replay(earlier) => {
+            drop(tx);
+            let body = view_agency(&access, &earlier.object_id).await?;
+            return Ok(replayed(&earlier, Json(body)));
+        }
+        Once::First(first) => first,
+    };
+    service::create_agency(&mut tx, &new).await?;
+    first.keep(&mut tx, StatusCode::CREATED, &id, 1).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(view_agency(&access, &id).await?)).into_response())
+}
+
+async fn view_agency(access: &Access, id: &str) -> Result<AgencyView, Problem> {
+    let agency = store::agency_by_id(access.db(), id).await?.ok_or_else(Problem::not_found)?;
+    Ok(access.agency_view(agency))
+}
+
+async fn list_accounts(
+    State(access): State<Access>,
+    _caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Answer<Json<PageOf<AccountView>>> {
+    let page = Page { limit: query.limit, cursor: query.cursor };
+    Ok(Json(store::accounts(access.db(), &page).await?.map(account_view)))
+}
+
+/// The administrator never knows the password: the owner sets it with the code.
+async fn create_account(
+    State(access): State<Access>,
+    caller: Caller,
+    input: Input<AccountRequest>,
+) -> Answer<Response> {
+    let AccountRequest { id, login, name, class, agency } = input.value;
+    let id = own_id(id.as_deref())?;
+    let class = match class.as_deref() {
+        None => AccountClass::Business,
+        Some(name) => AccountClass::parse(name)
+            .ok_or(Error::Invalid { field: "class", reason: "应为 business 或 admin" })?,
+    };
+    let new = NewAccount { id: Some(id.clone()), login, name, class, agency };
+    let mut tx = access.db().begin(Lane::People, caller.act(format!("account:{id}"))).await?;
+    let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
+        Once::Replay(earlier) => {
+            drop(tx);
+            let body = view_account(&access, &earlier.object_id).await?;
+            return Ok(replayed(&earlier, Json(body)));
+        }
+        Once::First(first) => first,
+    };
+    service::create_account(&mut tx, &new).await?;
+    let code = enrolment::activation_code(&mut tx, &id).await?;
+    first.keep(&mut tx, StatusCode::CREATED, &id, 1).await?;
+    tx.commit().await?;
+    let mut view = view_account(&access, &id).await?;
+    view.activation_code = Some(code);
+    Ok((StatusCode::CREATED, Json(view)).into_response())
+}
+
+async fn view_account(access: &Access, id: &str) -> Result<AccountView, Problem> {
+    let account = store::account_by_id(access.db(), id).await?.ok_or_else(Problem::not_found)?;
+    Ok(account_view(account))
+}
+
+async fn activate(
+    State(access): State<Access>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+) -> Answer<Json<ActivationCode>> {
+    let account = store::account_by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
+    if account.class == AccountClass::Source {
+        return Err(Problem::not_found());
+    }
+    let mut tx = access.db().begin(Lane::People, caller.act(format!("account:{id}"))).await?;
+    let activation_code = enrolment::activation_code(&mut tx, &id).await?;
+    tx.commit().await?;
+    Ok(Json(ActivationCode { activation_code }))
+}
+
+fn reason(reason: &str) -> Result<String, Problem> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(Error::Invalid { field: "reason", reason: "请写明原因" }.into());
+    }
+    Ok(reason.to_owned())
+}
+
+async fn disable(
+    State(access): State<Access>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+    input: Input<ReasonedChange>,
+) -> Answer<Json<AccountView>> {
+    let act = caller.act(format!("account:{id}")).because(reason(&input.value.reason)?);
+    let mut tx = access.db().begin(Lane::People, act).await?;
+    let done = service::disable_account(&mut tx, &id, input.value.version).await;
+    match done {
+        Ok(_) => tx.commit().await?,
+        Err(Error::Platform(stale @ mj_platform::Error::Stale { .. })) => {
+            drop(tx);
+            return Err(Problem::from(stale).with_current(view_account(&access, &id).await?));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Json(view_account(&access, &id).await?))
+}
+
+async fn list_grants(
+    State(access): State<Access>,
+    _caller: Caller,
+    Query(query): Query<GrantQuery>,
+) -> Answer<Json<PageOf<GrantView>>> {
+    let page = Page { limit: query.limit, cursor: query.cursor };
+    let grants = store::grants(access.db(), query.account.as_deref(), &page).await?;
+    Ok(Json(grants.map(grant_view)))
+}
+
+async fn create_grant(
+    State(access): State<Access>,
+    caller: Caller,
+    input: Input<GrantRequest>,
+) -> Answer<Response> {
+    let new = new_grant(input.value)?;
+    let id = own_id(new.id.as_deref())?;
+    let new = NewGrant { id: Some(id.clone()), ..new };
+    let act = caller.act(format!("account:{}", new.account_id));
+    let mut tx = access.db().begin(Lane::People, act).await?;
+    let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
+        Once::Replay(earlier) => {
+            drop(tx);
+            let body = view_grant(&access, &earlier.object_id).await?;
+            return Ok(replayed(&earlier, Json(body)));
+        }
+        Once::First(first) => first,
+    };
+    service::grant_role(&mut tx, &new).await?;
+    first.keep(&mut tx, StatusCode::CREATED, &id, 1).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(view_grant(&access, &id).await?)).into_response())
+}
+
+fn new_grant(request: GrantRequest) -> Result<NewGrant, Error> {
+    let role = Role::parse(&request.role)
+        .ok_or(Error::Invalid { field: "role", reason: "没有这个角色" })?;
+    let level = match request.level.as_deref() {
+        None => DataLevel::Internal,
+        Some(name) => parse_level(name).ok_or(Error::Invalid {
+            field: "level",
+            reason: "应为 public、internal 或 personal",
+        })?,
+    };
+    let set = |names: Option<Vec<String>>| names.map_or(AgencySet::All, AgencySet::only);
+    Ok(NewGrant {
+        id: request.id,
+        account_id: request.account_id,
+        role,
+        scope: Scope {
+            areas: request.areas,
+            agencies: set(request.agencies),
+            item_lines: set(request.item_lines),
+            level,
+        },
+        valid_from: request.valid_from,
+        valid_to: request.valid_to,
+    })
+}
+
+async fn view_grant(access: &Access, id: &str) -> Result<GrantView, Problem> {
+    let grant = store::grant_by_id(access.db(), id).await?.ok_or_else(Problem::not_found)?;
+    Ok(grant_view(grant))
+}
+
+async fn revoke(
+    State(access): State<Access>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+    input: Input<ReasonedChange>,
+) -> Answer<StatusCode> {
+    let act = caller.act(format!("grant:{id}")).because(reason(&input.value.reason)?);
+    let mut tx = access.db().begin(Lane::People, act).await?;
+    service::revoke_grant(&mut tx, &id, input.value.version).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,297 @@
+//! Sessions, one's own password, enrolment over HTTP: shapes and handlers.
+
+use std::net::IpAddr;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use mj_kernel::AgencySet;
+use mj_kernel::clock::to_rfc3339;
+use mj_platform::Lane;
+use mj_web::{
+    Action, Answer, Caller, Input, Once, Problem, RouteOf, create, delete, get, post, replayed,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::error::Error;
+use crate::model::RoleGrant;
+use crate::session::{ABSOLUTE_SECONDS, Opened, SESSION_COOKIE};
+use crate::{Access, enrolment, service, session, store, token};
+
+const OPEN: Action = Action::new("access.session.create", "登录");
+const READ: Action = Action::new("access.session.read", "查看自己的会话");
+const CLOSE: Action = Action::new("access.session.delete", "退出登录");
+const STEP_UP: Action = Action::new("access.session.step_up", "再次验证身份");
+const PASSWORD: Action = Action::new("access.password.change", "修改自己的密码");
+const ENROL: Action = Action::new("access.enrolment.create", "用一次性代码启用账号");
+
+pub fn routes() -> Vec<RouteOf<Access>> {
+    vec![
+        post(OPEN, "/api/v1/sessions", open)
+            .summary("登录")
+            .body::<LoginRequest>()
+            .created::<SessionOpened>(),
+        get(READ, "/api/v1/sessions/current", current).summary("当前会话").ok::<CurrentSession>(),
+        delete(CLOSE, "/api/v1/sessions/current", close).summary("退出登录").no_content(),
+        post(STEP_UP, "/api/v1/sessions/current/step-up", step_up)
+            .summary("再次验证身份，换发会话令牌")
+            .body::<StepUpRequest>()
+            .ok::<SessionOpened>(),
+        post(PASSWORD, "/api/v1/sessions/current/password", change_password)
+            .summary("修改自己的密码，其他会话随即失效")
+            .body::<PasswordChange>()
+            .ok::<SessionOpened>(),
+        create(ENROL, "/api/v1/enrolments", enrol)
+            .summary("用一次性代码启用账号并设置密码")
+            .body::<EnrolmentRequest>()
+            .created::<Enrolled>(),
+    ]
+}
+
+#[derive(Deserialize, ToSchema)]
+struct LoginRequest {
+    login: String,
+    password: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SessionOpened {
+    /// active：已登录
+    state: &'static str,
+    /// 会话令牌，可作 Bearer 使用；浏览器同时得到 Cookie
+    token: String,
+    /// 用 Cookie 时，修改类请求须带在 X-CSRF-Token 请求头中
+    csrf_token: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+struct StepUpRequest {
+    password: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+struct PasswordChange {
+    current: String,
+    new: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+struct EnrolmentRequest {
+    /// 一次性代码，大小写与连字符不限
+    code: String,
+    login: String,
+    password: String,
+    /// 姓名；激活已有账号时可省略
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Enrolled {
+    login: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct CurrentSession {
+    account_id: String,
+    login: String,
+    name: String,
+    roles: Vec<HeldRole>,
+    csrf_token: String,
+    /// 到此时未操作即失效（RFC 3339）
+    expires_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct HeldRole {
+    role: &'static str,
+    role_name: &'static str,
+    area: String,
+    area_name: Option<String>,
+    /// 统一社会信用代码；空表示该区划内全部部门
+    agency: Option<String>,
+    agency_name: Option<String>,
+}
+
+/// Where the request comes from and the cookie it already carries.
+struct Peer {
+    address: Option<IpAddr>,
+    secret: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let secret = session::secret(&parts.headers).map(str::to_owned);
+        Ok(Self { address: session::address(parts), secret })
+    }
+}
+
+async fn open(
+    State(access): State<Access>,
+    caller: Caller,
+    peer: Peer,
+    input: Input<LoginRequest>,
+) -> Answer<Response> {
+    let LoginRequest { login, password } = input.value;
+    let act = caller.act("session");
+    let earlier = peer.secret.as_deref();
+    let opened = session::open(&access, act, &login, &password, peer.address, earlier).await?;
+    Ok(answer(StatusCode::CREATED, opened))
+}
+
+/// The secrets in the body for programs, and the token as a cookie for browsers.
+fn answer(status: StatusCode, opened: Opened) -> Response {
+    let cookie = cookie(&opened.token, ABSOLUTE_SECONDS);
+    let body =
+        SessionOpened { state: "active", token: opened.token, csrf_token: opened.csrf_token };
+    (status, cookie, Json(body)).into_response()
+}
+
+fn cookie(token: &str, seconds: i64) -> HeaderMap {
+    let text = format!(
+        "{SESSION_COOKIE}={token}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax"
+    );
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        headers.insert(header::SET_COOKIE, value);
+    }
+    headers
+}
+
+/// The session the caller came with; a handler below is only reached with one.
+fn session_id(caller: &Caller) -> Result<&str, Problem> {
+    caller.session_id.as_deref().ok_or_else(Problem::session_required)
+}
+
+async fn current(
+    State(access): State<Access>,
+    caller: Caller,
+    peer: Peer,
+) -> Answer<Json<CurrentSession>> {
+    let session = session::by_id(&access, session_id(&caller)?)
+        .await?
+        .ok_or_else(Problem::session_required)?;
+    let account = store::account_by_id(access.db(), &session.account_id)
+        .await?
+        .ok_or_else(Problem::session_required)?;
+    let mut roles = Vec::new();
+    for grant in store::grants_of(access.db(), &account.id).await? {
+        roles.extend(held(&access, &grant).await?);
+    }
+    Ok(Json(CurrentSession {
+        expires_at: to_rfc3339(session.expires_at()),
+        csrf_token: peer.secret.as_deref().map(token::csrf_of).unwrap_or_default(),
+        account_id: account.id,
+        login: account.login,
+        name: account.name,
+        roles,
+    }))
+}
+
+/// One line for each area and agency of a grant.
+async fn held(access: &Access, grant: &RoleGrant) -> Result<Vec<HeldRole>, Problem> {
+    let mut agencies = Vec::new();
+    match &grant.scope.agencies {
+        AgencySet::All => agencies.push((None, None)),
+        AgencySet::Only(codes) => {
+            for code in codes {
+                let agency = store::agency_by_uscc(access.db(), code).await?;
+                agencies.push((Some(code.clone()), agency.map(|agency| agency.name)));
+            }
+        }
+    }
+    let line = |area: &String, (agency, agency_name): &(Option<String>, Option<String>)| HeldRole {
+        role: grant.role.name(),
+        role_name: grant.role.title(),
+        area: area.clone(),
+        area_name: (access.area_name)(area),
+        agency: agency.clone(),
+        agency_name: agency_name.clone(),
+    };
+    let areas = grant.scope.areas.iter();
+    Ok(areas.flat_map(|area| agencies.iter().map(move |agency| line(area, agency))).collect())
+}
+
+async fn close(State(access): State<Access>, caller: Caller) -> Answer<Response> {
+    session::close(&access, caller.act("session"), session_id(&caller)?).await?;
+    let mut headers = cookie("", 0);
+    // not "storage": the phone keeps unsent inspections there
+    headers.insert("clear-site-data", HeaderValue::from_static("\"cache\""));
+    Ok((StatusCode::NO_CONTENT, headers).into_response())
+}
+
+async fn login_of(access: &Access, caller: &Caller) -> Result<(String, String), Problem> {
+    let session =
+        session::by_id(access, session_id(caller)?).await?.ok_or_else(Problem::session_required)?;
+    let account = store::account_by_id(access.db(), &session.account_id)
+        .await?
+        .ok_or_else(Problem::session_required)?;
+    Ok((account.id, account.login))
+}
+
+async fn step_up(
+    State(access): State<Access>,
+    caller: Caller,
+    peer: Peer,
+    input: Input<StepUpRequest>,
+) -> Answer<Response> {
+    let (_, login) = login_of(&access, &caller).await?;
+    let session = session_id(&caller)?;
+    let password = &input.value.password;
+    let act = caller.act("session");
+    let opened = session::step_up(&access, act, session, &login, password, peer.address).await?;
+    Ok(answer(StatusCode::OK, opened))
+}
+
+async fn change_password(
+    State(access): State<Access>,
+    caller: Caller,
+    peer: Peer,
+    input: Input<PasswordChange>,
+) -> Answer<Response> {
+    let PasswordChange { current, new } = input.value;
+    let (account_id, login) = login_of(&access, &caller).await?;
+    let hash = access.passwords().hash(&new, &login).await?;
+    let act = caller.act(format!("account:{account_id}"));
+    let (mut tx, _) = session::prove(&access, act, &login, &current, peer.address).await?;
+    service::set_password(&mut tx, &account_id, &hash).await?;
+    tx.commit().await.map_err(Problem::from)?;
+    // every session ended, this one too: the new password opens the next
+    let act = caller.act("session");
+    let opened = session::open(&access, act, &login, &new, peer.address, None).await?;
+    Ok(answer(StatusCode::OK, opened))
+}
+
+async fn enrol(
+    State(access): State<Access>,
+    caller: Caller,
+    peer: Peer,
+    input: Input<EnrolmentRequest>,
+) -> Answer<Response> {
+    let EnrolmentRequest { code, login, password, name } = &input.value;
+    let login = crate::model::check_login(login)?;
+    let hash = access.passwords().hash(password, &login).await?;
+    let mut tx = access.db().begin(Lane::People, caller.act("enrolment")).await?;
+    let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
+        Once::Replay(earlier) => return Ok(replayed(&earlier, Json(Enrolled { login }))),
+        Once::First(first) => first,
+    };
+    let with = enrolment::Enrol { code, login: &login, name, password_hash: &hash };
+    let account_id = match enrolment::enrol(&mut tx, &with).await {
+        Ok(account_id) => account_id,
+        Err(Error::InvalidCode) => {
+            drop(tx);
+            enrolment::wrong_code(&access, caller.act("enrolment"), peer.address).await?;
+            return Err(Error::InvalidCode.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    first.keep(&mut tx, StatusCode::CREATED, &account_id, 1).await?;
+    tx.commit().await.map_err(Problem::from)?;
+    Ok((StatusCode::CREATED, Json(Enrolled { login })).into_response())
+}

@@ -1,0 +1,65 @@
+//! What can go wrong at the door, and what the person is told.
+
+use axum::http::StatusCode;
+use mj_web::Problem;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Platform(#[from] mj_platform::Error),
+    /// One answer for unknown login, wrong password, disabled and locked: it tells nothing apart.
+    #[error("登录名或密码不正确")]
+    NotAccepted,
+    #[error("等候验证密码的人太多")]
+    Busy,
+    #[error("密码不合要求：{0}")]
+    WeakPassword(&'static str),
+    #[error("一次性代码无效")]
+    InvalidCode,
+    #[error("{field}：{reason}")]
+    Invalid { field: &'static str, reason: &'static str },
+    /// A rule of the separation of duties.
+    #[error("{0}")]
+    Separation(&'static str),
+    #[error("没有这个{0}")]
+    Missing(&'static str),
+    #[error("密码散列失败：{0}")]
+    Hash(String),
+    #[error("来源 {0} 的令牌不能发放：该来源已停用")]
+    SourceDisabled(String),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Platform(error) => error.into(),
+            Error::NotAccepted => {
+                Problem::new(StatusCode::UNAUTHORIZED, "access.not_accepted", "登录名或密码不正确")
+                    .detail("连续 5 次不正确将锁定 15 分钟；忘记密码请联系系统管理员。")
+            }
+            Error::Busy => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "access.busy",
+                "登录的人太多，请稍后重试",
+            ),
+            Error::WeakPassword(reason) => {
+                Problem::invalid("access.weak_password", "密码不合要求").field("password", reason)
+            }
+            Error::InvalidCode => Problem::invalid("access.invalid_code", "一次性代码无效")
+                .detail("代码有误、已经用过，或与登录名不符。"),
+            Error::Invalid { field, reason } => {
+                Problem::invalid("access.invalid", "填写有误").field(field, reason)
+            }
+            Error::Separation(reason) => {
+                Problem::conflict("access.separation", "违反权限分离规则").detail(reason)
+            }
+            Error::Missing(_) => Problem::not_found(),
+            Error::SourceDisabled(_) => {
+                Problem::conflict("access.source_disabled", "该来源已停用，不能发放令牌")
+            }
+            Error::Hash(_) => Problem::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Who may enter and what they may do: agencies, accounts, role grants, sessions, one-time codes,
+//! tokens of departments' systems — and the one [`matrix::decide`].
+//!
+//! There is no super-user and no default password: a first start prints three one-time codes, one
+//! for each administrator, and nobody can hold two of those roles or one of them beside a business
+//! role. Start reading at [`matrix`] (the rule), then [`service`] (the acts), [`session`] (the
+//! door). Knows no business domain.
+
+mod admin_api;
+mod api;
+mod enrolment;
+mod error;
+mod lockout;
+pub mod matrix;
+mod model;
+mod password;
+mod service;
+mod session;
+mod store;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::http::request::Parts;
+use mj_platform::Db;
+use mj_web::{Authority, BoxFuture, Decision, Identity, Module, Problem, Resource};
+
+pub use enrolment::{EnrolmentCode, bootstrap, reissue_code};
+pub use error::{Error, Result};
+pub use matrix::check_matrix;
+pub use model::{
+    Account, AccountClass, AccountState, Agency, NewAccount, NewAgency, NewGrant, RoleGrant,
+};
+pub use password::Passwords;
+pub use service::{
+    create_account, create_agency, disable_account, grant_role, issue_source_token, revoke_grant,
+    set_password,
+};
+pub use session::SESSION_COOKIE;
+pub use store::{account_by_login, agencies, agency_by_uscc, grants_of};
+
+/// The domain's state: what its handlers and the authority share.
+#[derive(Clone)]
+pub struct Access {
+    db: Db,
+    passwords: Passwords,
+    area_name: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+}
+
+impl Access {
+    pub fn new(db: Db) -> Self {
+        Self { db, passwords: Passwords::default(), area_name: Arc::new(|_| None) }
+    }
+
+    /// How a division code is called; the register of divisions is another room's.
+    pub fn with_area_names(
+        mut self,
+        area_name: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.area_name = Arc::new(area_name);
+        self
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+}
+
+impl Authority for Access {
+    fn identify<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<Identity, Problem>> {
+        Box::pin(async move { Ok(session::identify(self, request).await?) })
+    }
+
+    fn decide(&self, who: &Identity, action: &str, resource: Option<&Resource>) -> Decision {
+        matrix::decide(who, action, resource)
+    }
+}
+
+/// Routes of this domain.
+pub fn module(access: Access) -> Module {
+    let mut routes = api::routes();
+    routes.extend(admin_api::routes());
+    Module::new("access", "身份与权限").routes(access, routes)
+}

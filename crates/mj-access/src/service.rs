@@ -1,0 +1,272 @@
+//! The acts of this domain, each within the caller's transaction through the write door: people,
+//! the demonstration city and other rooms all come this way. Whether the caller may is decided
+//! before; what must hold whoever calls is checked here.
+
+use mj_kernel::Role;
+use mj_platform::{RowExt, WriteTx, new_id};
+
+use crate::error::{Error, Result};
+use crate::model::{
+    AccountClass, AccountState, NO_END, NewAccount, NewAgency, NewGrant, check_area, check_day,
+    check_grant, check_login, check_name, is_administrator, level_name, set_to_text,
+};
+use crate::store::{ACCOUNT, AGENCY, CREDENTIAL, ROLE_GRANT, SOURCE_TOKEN, account_of, grant_of};
+use crate::token;
+
+fn today(tx: &WriteTx) -> String {
+    mj_kernel::clock::beijing_date(tx.now()).to_string()
+}
+
+/// Registers an agency; returns its id.
+pub async fn create_agency(tx: &mut WriteTx, new: &NewAgency) -> Result<String> {
+    if new.uscc.len() != 18 || !new.uscc.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(Error::Invalid {
+            field: "uscc", reason: "应为 18 位统一社会信用代码"
+        });
+    }
+    check_area("area_number", &new.area_number)?;
+    if new.name.trim().is_empty() {
+        return Err(Error::Invalid { field: "name", reason: "不能为空" });
+    }
+    for (field, day) in [("valid_from", &new.valid_from), ("valid_to", &new.valid_to)] {
+        if let Some(day) = day {
+            check_day(field, day)?;
+        }
+    }
+    let id = new.id.clone().unwrap_or_else(new_id);
+    let valid_from = new.valid_from.clone().unwrap_or_else(|| today(tx));
+    tx.insert(
+        &AGENCY,
+        &[
+            ("id", id.as_str().into()),
+            ("uscc", new.uscc.as_str().into()),
+            ("name", new.name.trim().into()),
+            ("short_name", new.short_name.trim().into()),
+            ("area_number", new.area_number.as_str().into()),
+            ("line", new.line.as_str().into()),
+            ("nature", new.nature.as_str().into()),
+            ("parent", new.parent.clone().into()),
+            ("valid_from", valid_from.into()),
+            ("valid_to", new.valid_to.as_deref().unwrap_or(NO_END).into()),
+        ],
+    )
+    .await?;
+    Ok(id)
+}
+
+/// Opens an account that cannot log in yet: [`set_password`] or an activation code comes after.
+pub async fn create_account(tx: &mut WriteTx, new: &NewAccount) -> Result<String> {
+    if new.class == AccountClass::Source {
+        return Err(Error::Invalid {
+            field: "class", reason: "部门系统的账号随来源令牌开设"
+        });
+    }
+    let login = check_login(&new.login)?;
+    let name = check_name(&new.name)?;
+    insert_account(tx, new.id.clone(), &login, &name, new.class, None, new.agency.as_deref()).await
+}
+
+async fn insert_account(
+    tx: &mut WriteTx,
+    id: Option<String>,
+    login: &str,
+    name: &str,
+    class: AccountClass,
+    cd_source: Option<&str>,
+    agency: Option<&str>,
+) -> Result<String> {
+    let id = id.unwrap_or_else(new_id);
+    let now = tx.now();
+    tx.insert(
+        &ACCOUNT,
+        &[
+            ("id", id.as_str().into()),
+            ("login", login.into()),
+            ("name", name.into()),
+            ("class", class.name().into()),
+            ("cd_source", cd_source.into()),
+            ("agency", agency.into()),
+            ("state", AccountState::Active.name().into()),
+            ("created_at", now.into()),
+        ],
+    )
+    .await?;
+    Ok(id)
+}
+
+/// Sets the password (hashed by [`crate::Passwords::hash`]) and ends the account's other sessions.
+pub async fn set_password(tx: &mut WriteTx, account_id: &str, hash: &str) -> Result<()> {
+    let now = tx.now();
+    let known = tx
+        .fetch_optional("SELECT id FROM credential WHERE id = $1", &[account_id.into()])
+        .await?
+        .is_some();
+    let values = [("password_hash", hash.into()), ("changed_at", now.into())];
+    if known {
+        tx.update(&CREDENTIAL, account_id, None, &values).await?;
+    } else {
+        let [password_hash, changed_at] = values;
+        tx.insert(&CREDENTIAL, &[("id", account_id.into()), password_hash, changed_at]).await?;
+    }
+    end_sessions(tx, account_id).await
+}
+
+/// Grants a role in the name of the act's actor; nobody grants to themselves.
+pub async fn grant_role(tx: &mut WriteTx, new: &NewGrant) -> Result<String> {
+    let row = tx
+        .fetch_optional("SELECT * FROM account WHERE id = $1", &[new.account_id.as_str().into()])
+        .await?
+        .ok_or(Error::Missing("账号"))?;
+    let account = account_of(&row)?;
+    if account.state == AccountState::Disabled {
+        return Err(Error::Separation("账号已停用，不能授予角色。"));
+    }
+    let granted_by = tx.act().actor.clone();
+    if granted_by == format!("account:{}", account.id) {
+        return Err(Error::Separation("不能给自己授予角色。"));
+    }
+    let held = tx
+        .fetch_all(
+            "SELECT * FROM role_grant WHERE account_id = $1 AND revoked_at = 0 ORDER BY id",
+            &[account.id.as_str().into()],
+        )
+        .await?;
+    let held: Vec<Role> = held.iter().map(|row| Ok(grant_of(row)?.role)).collect::<Result<_>>()?;
+    check_grant(account.class, &held, new)?;
+    let id = new.id.clone().unwrap_or_else(new_id);
+    let now = tx.now();
+    let valid_from = new.valid_from.clone().unwrap_or_else(|| today(tx));
+    let areas = serde_json::Value::from_iter(new.scope.areas.iter().cloned()).to_string();
+    tx.insert(
+        &ROLE_GRANT,
+        &[
+            ("id", id.as_str().into()),
+            ("account_id", account.id.as_str().into()),
+            ("account_class", account.class.name().into()),
+            ("role", new.role.name().into()),
+            ("areas", areas.into()),
+            ("agencies", set_to_text(&new.scope.agencies).into()),
+            ("item_lines", set_to_text(&new.scope.item_lines).into()),
+            ("level", level_name(new.scope.level).into()),
+            ("valid_from", valid_from.into()),
+            ("valid_to", new.valid_to.as_deref().unwrap_or(NO_END).into()),
+            ("granted_by", granted_by.into()),
+            ("granted_at", now.into()),
+            ("revoked_at", 0_i64.into()),
+        ],
+    )
+    .await?;
+    end_sessions(tx, &account.id).await?;
+    Ok(id)
+}
+
+/// Takes a role back; the last holder of an administrator's role keeps it until there is another.
+pub async fn revoke_grant(tx: &mut WriteTx, grant_id: &str, expected: i64) -> Result<i64> {
+    let row = tx
+        .fetch_optional(
+            "SELECT * FROM role_grant WHERE id = $1 AND revoked_at = 0",
+            &[grant_id.into()],
+        )
+        .await?
+        .ok_or(Error::Missing("授权"))?;
+    let grant = grant_of(&row)?;
+    if tx.act().actor == format!("account:{}", grant.account_id) {
+        return Err(Error::Separation("不能收回自己的角色。"));
+    }
+    keep_a_successor(tx, grant.role, &grant.account_id).await?;
+    let now = tx.now();
+    let version =
+        tx.update(&ROLE_GRANT, grant_id, Some(expected), &[("revoked_at", now.into())]).await?;
+    end_sessions(tx, &grant.account_id).await?;
+    Ok(version)
+}
+
+/// Disables an account at once: its sessions end, its tokens open nothing.
+pub async fn disable_account(tx: &mut WriteTx, account_id: &str, expected: i64) -> Result<i64> {
+    let rows = tx
+        .fetch_all(
+            "SELECT * FROM role_grant WHERE account_id = $1 AND revoked_at = 0 ORDER BY id",
+            &[account_id.into()],
+        )
+        .await?;
+    for row in &rows {
+        keep_a_successor(tx, grant_of(row)?.role, account_id).await?;
+    }
+    let state = ("state", AccountState::Disabled.name().into());
+    let version = tx.update(&ACCOUNT, account_id, Some(expected), &[state]).await?;
+    end_sessions(tx, account_id).await?;
+    Ok(version)
+}
+
+async fn keep_a_successor(tx: &mut WriteTx, role: Role, account_id: &str) -> Result<()> {
+    if !is_administrator(role) {
+        return Ok(());
+    }
+    let today = today(tx);
+    let other = tx
+        .fetch_optional(
+            "SELECT g.id FROM role_grant g JOIN account a ON a.id = g.account_id \
+             WHERE g.role = $1 AND g.account_id <> $2 AND g.revoked_at = 0 \
+             AND g.valid_from <= $3 AND g.valid_to >= $3 AND a.state = 'active' LIMIT 1",
+            &[role.name().into(), account_id.into(), today.into()],
+        )
+        .await?;
+    match other {
+        Some(_) => Ok(()),
+        None => Err(Error::Separation("这是该管理员角色的最后一人，须先有接任者。")),
+    }
+}
+
+async fn end_sessions(tx: &mut WriteTx, account_id: &str) -> Result<()> {
+    tx.execute("DELETE FROM session WHERE account_id = $1", &[account_id.into()]).await?;
+    Ok(())
+}
+
+/// A new token for a department's system; earlier ones of the same source open nothing from now on.
+/// The token is returned once and kept only as a hash.
+pub async fn issue_source_token(tx: &mut WriteTx, cd_source: &str) -> Result<String> {
+    let known = tx
+        .fetch_optional(
+            "SELECT * FROM account WHERE class = 'source' AND cd_source = $1 ORDER BY id",
+            &[cd_source.into()],
+        )
+        .await?;
+    let account_id = match known {
+        Some(row) => {
+            let account = account_of(&row)?;
+            if account.state == AccountState::Disabled {
+                return Err(Error::SourceDisabled(cd_source.into()));
+            }
+            account.id
+        }
+        // the colon keeps it apart from every login of a person
+        None => {
+            let login = format!("source:{cd_source}");
+            insert_account(tx, None, &login, cd_source, AccountClass::Source, Some(cd_source), None)
+                .await?
+        }
+    };
+    let now = tx.now();
+    let earlier = tx
+        .fetch_all(
+            "SELECT id FROM source_token WHERE account_id = $1 AND revoked_at = 0 ORDER BY id",
+            &[account_id.as_str().into()],
+        )
+        .await?;
+    for row in earlier {
+        tx.update(&SOURCE_TOKEN, &row.text("id")?, None, &[("revoked_at", now.into())]).await?;
+    }
+    let secret = token::new_source_token();
+    tx.insert(
+        &SOURCE_TOKEN,
+        &[
+            ("id", new_id().into()),
+            ("account_id", account_id.into()),
+            ("token_sha256", token::digest(&secret).into()),
+            ("issued_at", now.into()),
+            ("revoked_at", 0_i64.into()),
+        ],
+    )
+    .await?;
+    Ok(secret)
+}
