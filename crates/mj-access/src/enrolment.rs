@@ -127,14 +127,7 @@ async fn administrator(tx: &mut WriteTx, role: Role, login: &str, name: &str) ->
         agency: None,
     };
     let account_id = create_account(tx, &new).await?;
-    let grant = NewGrant {
-        id: None,
-        account_id: account_id.clone(),
-        role,
-        scope: Scope::everything(DataLevel::Internal),
-        valid_from: None,
-        valid_to: None,
-    };
+    let grant = NewGrant::of(&account_id, role, Scope::everything(DataLevel::Internal));
     grant_role(tx, &grant).await?;
     Ok(account_id)
 }

@@ -25,7 +25,8 @@ mod tests;
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use mj_platform::Db;
+use mj_kernel::{Actor, Role, Scope};
+use mj_platform::{Act, Db, Lane};
 use mj_web::{Authority, BoxFuture, Decision, Identity, Module, Problem, Resource};
 
 pub use enrolment::{EnrolmentCode, bootstrap, reissue_code};
@@ -70,6 +71,43 @@ impl Access {
 
     pub fn passwords(&self) -> &Passwords {
         &self.passwords
+    }
+
+    /// Turns a printed code into an administrator's account, as `POST /api/v1/enrolments` does.
+    pub async fn enrol(
+        &self,
+        code: &str,
+        login: &str,
+        name: &str,
+        password: &str,
+    ) -> Result<String> {
+        let password_hash = self.passwords.hash(password, login).await?;
+        let act = Act::new(&Actor::anonymous(), "access.enrolment.create", "enrolment");
+        let mut tx = self.db.begin(Lane::People, act).await?;
+        let with = enrolment::Enrol { code, login, name, password_hash: &password_hash };
+        let id = enrolment::enrol(&mut tx, &with).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Opens an account with its password and roles in one act: how the demonstration city is
+    /// peopled. People do it in three acts by three persons.
+    pub async fn open_account(
+        &self,
+        act: Act,
+        account: &NewAccount,
+        password: &str,
+        roles: &[(Role, Scope)],
+    ) -> Result<String> {
+        let hash = self.passwords.hash(password, &account.login).await?;
+        let mut tx = self.db.begin(Lane::People, act).await?;
+        let id = create_account(&mut tx, account).await?;
+        set_password(&mut tx, &id, &hash).await?;
+        for (role, scope) in roles {
+            grant_role(&mut tx, &NewGrant::of(&id, *role, scope.clone())).await?;
+        }
+        tx.commit().await?;
+        Ok(id)
     }
 }
 

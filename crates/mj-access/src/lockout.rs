@@ -58,6 +58,14 @@ impl Buckets {
     }
 }
 
+/// Buckets that no longer say anything go.
+pub async fn forget_old(tx: &mut WriteTx) -> Result<()> {
+    let old = tx.now() - WINDOW;
+    let sql = "DELETE FROM login_bucket WHERE first_at < $1 AND locked_until < $1";
+    tx.execute(sql, &[old.into()]).await?;
+    Ok(())
+}
+
 struct Bucket {
     locked_until: Instant,
 }

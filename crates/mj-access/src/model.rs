@@ -127,6 +127,14 @@ pub struct NewGrant {
     pub valid_to: Option<String>,
 }
 
+impl NewGrant {
+    /// From today, without end.
+    pub fn of(account_id: &str, role: Role, scope: Scope) -> Self {
+        let account_id = account_id.to_owned();
+        Self { id: None, account_id, role, scope, valid_from: None, valid_to: None }
+    }
+}
+
 pub fn is_administrator(role: Role) -> bool {
     matches!(role, Role::SysAdmin | Role::SecAdmin | Role::AuditAdmin)
 }

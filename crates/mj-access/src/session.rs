@@ -13,8 +13,8 @@ use mj_web::Identity;
 
 use crate::error::{Error, Result};
 use crate::lockout::Buckets;
-use crate::model::{Account, AccountClass, AccountState, is_administrator};
-use crate::{Access, store, token};
+use crate::model::{Account, AccountClass, AccountState};
+use crate::{Access, lockout, store, token};
 
 /// `__Host-`: only over TLS or localhost, for this host alone, whole site.
 pub const SESSION_COOKIE: &str = "__Host-mj_session";
@@ -69,8 +69,7 @@ pub async fn open(
 ) -> Result<Opened> {
     let (mut tx, account) = prove(access, act, login, password, address).await?;
     let now = tx.now();
-    let grants = store::grants_of(&access.db, &account.id).await?;
-    let administrator = grants.iter().any(|grant| is_administrator(grant.role));
+    let administrator = account.class == AccountClass::Admin;
     let idle = if administrator { IDLE_SECONDS_ADMINISTRATOR } else { IDLE_SECONDS };
     let opened = Opened::new();
     if let Some(earlier) = earlier {
@@ -78,6 +77,7 @@ pub async fn open(
         tx.execute(sql, &[token::digest(earlier).into()]).await?;
     }
     tx.execute("DELETE FROM session WHERE absolute_until < $1", &[now.into()]).await?;
+    lockout::forget_old(&mut tx).await?;
     tx.execute(
         "INSERT INTO session (id, token_sha256, account_id, created_at, last_seen_at, \
          idle_seconds, absolute_until, proven_at) VALUES ($1,$2,$3,$4,$4,$5,$6,$4)",

@@ -6,13 +6,13 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use mj_kernel::{Actor, ActorKind, AgencySet, DataLevel, Role, Scope};
-use mj_platform::{Act, Lane};
+use mj_platform::Act;
 use mj_testkit::TestDb;
 use mj_web::{Action, Caller, Module, Resource, Web, get};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::{Access, AccountClass, NewAccount, NewGrant, bootstrap, create_account, grant_role};
+use crate::{Access, AccountClass, NewAccount, bootstrap};
 
 const PASSWORD: &str = "石榴-红了-七次-又一年";
 
@@ -60,9 +60,7 @@ impl House {
 
     /// An account of a business role in Zaozhuang, made as the demonstration city makes them.
     async fn person(&self, login: &str, role: Role) -> String {
-        let hash = self.access.passwords().hash(PASSWORD, login).await.expect("hashed");
         let act = Act::new(&Actor::system("test"), "test.person", "");
-        let mut tx = self.kit.db().begin(Lane::People, act).await.expect("a transaction");
         let account = NewAccount {
             id: None,
             login: login.into(),
@@ -70,25 +68,14 @@ impl House {
             class: AccountClass::Business,
             agency: None,
         };
-        let id = create_account(&mut tx, &account).await.expect("opened");
-        crate::set_password(&mut tx, &id, &hash).await.expect("set");
         let scope = Scope {
             areas: vec!["370400".into()],
             agencies: AgencySet::All,
             item_lines: AgencySet::All,
             level: DataLevel::Internal,
         };
-        let grant = NewGrant {
-            id: None,
-            account_id: id.clone(),
-            role,
-            scope,
-            valid_from: None,
-            valid_to: None,
-        };
-        grant_role(&mut tx, &grant).await.expect("granted");
-        tx.commit().await.expect("done");
-        id
+        let roles = [(role, scope)];
+        self.access.open_account(act, &account, PASSWORD, &roles).await.expect("opened")
     }
 
     async fn login(&self, login: &str, password: &str) -> Answer {

@@ -101,8 +101,8 @@ impl Web {
             let handler = route
                 .handler
                 .clone()
-                .layer(DefaultBodyLimit::max(limit))
-                .layer(from_fn_with_state(gate, decide));
+                .route_layer(DefaultBodyLimit::max(limit))
+                .route_layer(from_fn_with_state(gate, decide));
             router = router.route(route.path, handler);
         }
         router
@@ -231,5 +231,210 @@ fn dress(headers: &mut HeaderMap, api: bool, request_id: &str) {
     }
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert("x-request-id", value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::request::Parts;
+    use futures_util::future::BoxFuture;
+    use mj_kernel::{Actor, ActorKind, DataLevel, Scope};
+    use serde::Deserialize;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::authority::{Allowance, Decision, Fields, Mask, Resource};
+    use crate::route::{create, post};
+    use crate::{Answer, Input, Query};
+
+    const OPEN: Action = Action::new("test.open.read", "公开");
+    const STAFF: Action = Action::new("test.staff.write", "内部");
+
+    /// Knows staff by a header; lets the public see what is open.
+    struct Porter;
+
+    impl Authority for Porter {
+        fn identify<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<Identity, Problem>> {
+            let staff = request.headers.contains_key("x-staff");
+            let csrf_missing = request.headers.contains_key("x-forged");
+            let kind = ActorKind::Person { account_id: "1".into() };
+            let who = match staff {
+                true => Identity::of(Actor { kind, grants: Vec::new() }),
+                false => Identity::anonymous(),
+            };
+            Box::pin(async move { Ok(Identity { csrf_missing, ..who }) })
+        }
+
+        fn decide(&self, who: &Identity, action: &str, _: Option<&Resource>) -> Decision {
+            match action {
+                "test.open.read" => {}
+                _ if who.is_anonymous() => return Decision::Deny,
+                _ => {}
+            }
+            Decision::Allow(Allowance {
+                scopes: vec![Scope::everything(DataLevel::Internal)],
+                mask: Mask::Partial,
+                fields: Fields::All,
+            })
+        }
+    }
+
+    #[derive(Deserialize)]
+    struct Count {
+        count: u32,
+    }
+
+    async fn who(caller: Caller) -> String {
+        caller.actor.reference()
+    }
+
+    async fn count(Query(query): Query<Count>) -> String {
+        query.count.to_string()
+    }
+
+    async fn counted(input: Input<Count>) -> String {
+        input.value.count.to_string()
+    }
+
+    async fn breaks() -> Answer<()> {
+        let none: Option<u8> = None;
+        none.map(|_| ()).ok_or_else(|| Problem::internal(&Interrupted)).inspect_err(|_| {
+            panic!("张三 37040319900101001X");
+        })
+    }
+
+    fn web() -> Web {
+        let module = Module::new("test", "试验").routes(
+            (),
+            vec![
+                get(OPEN, "/api/v1/who", who),
+                post(OPEN, "/api/v1/who", who),
+                post(STAFF, "/api/v1/staff", who),
+                get(OPEN, "/api/v1/count", count),
+                post(OPEN, "/api/v1/count", counted),
+                get(OPEN, "/api/v1/breaks", breaks),
+                create(STAFF, "/api/v1/things/{id}", who),
+                get(OPEN, "/page", who).page(),
+            ],
+        );
+        Web::new(Arc::new(Porter), vec![module])
+    }
+
+    async fn send(
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, HeaderMap, String) {
+        let mut request = axum::http::Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let faces =
+            Router::new().fallback(|| async { (StatusCode::NOT_FOUND, "没有这个页面") });
+        let request = request.body(Body::from(body.to_owned())).expect("a request");
+        let response = web().router(faces).oneshot(request).await.expect("answered");
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.expect("a body");
+        (parts.status.as_u16(), parts.headers, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    async fn code(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let (status, _, body) = send(method, path, headers, body).await;
+        let problem: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        (status, problem["code"].as_str().unwrap_or(&body).to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_handler_is_reached_only_behind_its_decision() {
+        assert_eq!(
+            code("POST", "/api/v1/staff", &[], "").await,
+            (401, "access.session_required".into())
+        );
+        let staff = [("x-staff", "1")];
+        assert_eq!(code("POST", "/api/v1/staff", &staff, "").await, (200, "account:1".into()));
+        assert_eq!(code("PUT", "/api/v1/staff", &[], "").await, (405, "method_not_allowed".into()));
+        assert_eq!(code("GET", "/api/v1/none", &staff, "").await, (404, "not_found".into()));
+    }
+
+    #[tokio::test]
+    async fn a_cookie_that_a_foreign_page_sent_along_proves_nothing() {
+        let forged = [("x-staff", "1"), ("x-forged", "1")];
+        assert_eq!(code("POST", "/api/v1/who", &forged, "").await, (200, "anonymous".into()));
+        assert_eq!(code("POST", "/api/v1/staff", &forged, "").await, (403, "access.csrf".into()));
+    }
+
+    #[tokio::test]
+    async fn a_create_needs_a_key_of_visible_letters() {
+        let ask = |key: &'static str| async move {
+            code("POST", "/api/v1/things/1", &[("x-staff", "1"), ("idempotency-key", key)], "")
+                .await
+        };
+        let without = code("POST", "/api/v1/things/1", &[("x-staff", "1")], "").await;
+        assert_eq!(without, (400, "idempotency.key_required".into()));
+        assert_eq!(ask("a b").await, (400, "idempotency.key_invalid".into()));
+        assert_eq!(ask("0197-a").await, (200, "account:1".into()));
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_request_is_said_and_what_it_held_is_not() {
+        let json = [("content-type", "application/json")];
+        for (body, status, code_said, place) in [
+            ("{\"count\": }", 400, "input.json", "第 1 行第 11 列"),
+            ("{\"count\": \"张三\"}", 422, "input.invalid", "第 1 行第"),
+            ("{}", 422, "input.invalid", "缺少此字段（count）"),
+        ] {
+            let (got, _, said) = send("POST", "/api/v1/count", &json, body).await;
+            assert_eq!(got, status, "{said}");
+            assert!(said.contains(code_said) && said.contains(place), "{said}");
+            assert!(!said.contains("张三"), "{said}");
+        }
+        let (status, code_said) = code("POST", "/api/v1/count", &[], "{}").await;
+        assert_eq!((status, code_said.as_str()), (415, "input.media_type"));
+        for path in ["/api/v1/count", "/api/v1/count?count=many"] {
+            assert_eq!(code("GET", path, &[], "").await, (400, "input.query".into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_opaque_problem_and_names_nobody() {
+        let (status, headers, said) = send("GET", "/api/v1/breaks", &[], "").await;
+        assert_eq!(status, 500);
+        assert!(said.contains("\"code\":\"internal\"") && !said.contains("张三"), "{said}");
+        let trace = headers["x-request-id"].to_str().expect("text");
+        assert!(said.contains(trace), "the problem names the log line");
+    }
+
+    #[tokio::test]
+    async fn pages_are_dressed_like_the_api_but_may_be_kept() {
+        let (status, headers, _) = send("GET", "/page", &[], "").await;
+        assert_eq!((status, headers.contains_key("cache-control")), (200, false));
+        assert!(headers.contains_key("content-security-policy"));
+        let (status, headers, said) = send("GET", "/no-such-page", &[], "").await;
+        assert_eq!((status, said.as_str()), (404, "没有这个页面"));
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+    }
+
+    #[test]
+    fn the_document_holds_every_route_of_the_api_and_its_action() {
+        let document = serde_json::to_value(web().openapi()).expect("JSON");
+        let paths = document["paths"].as_object().expect("paths");
+        assert!(!paths.contains_key("/page"), "a page is no interface");
+        assert!(paths.contains_key("/api/v1/openapi.json"));
+        let create = &document["paths"]["/api/v1/things/{id}"]["post"];
+        assert_eq!(create["x-action"], "test.staff.write");
+        assert_eq!(create["operationId"], "postThingsById");
+        let names: Vec<_> = create["parameters"]
+            .as_array()
+            .expect("parameters")
+            .iter()
+            .map(|parameter| parameter["name"].as_str().unwrap_or_default())
+            .collect();
+        assert_eq!(names, ["id", "Idempotency-Key"]);
+        assert_eq!(create["security"], serde_json::json!([{"bearer": []}, {"session": []}]));
+        let open = &document["paths"]["/api/v1/who"]["get"];
+        assert_eq!(open["security"], serde_json::json!([{}]));
+        assert!(document["components"]["schemas"]["Problem"]["properties"]["type"].is_object());
     }
 }
