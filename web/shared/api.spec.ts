@@ -45,15 +45,15 @@ describe('asking the server', () => {
 describe('a refusal', () => {
   it('keeps the sentence, the code and the trace number for the page', async () => {
     answer(409, {
-      title: '冲突',
-      detail: '该批次已经收到过',
+      title: '该批次已经收到过',
+      detail: '请换一个批次号。',
       code: 'datahub.batch_conflict',
       trace_id: 't-1',
     })
     const problem = await api.post('/datahub/batches', {}).catch((cause: unknown) => cause)
     expect(problem).toBeInstanceOf(Problem)
     expect(problem).toMatchObject({
-      message: '该批次已经收到过',
+      message: '该批次已经收到过。请换一个批次号。',
       status: 409,
       code: 'datahub.batch_conflict',
       traceId: 't-1',

@@ -15,14 +15,18 @@ export class Problem extends Error {
   readonly details: string[]
 
   constructor(status: number, body: ProblemBody) {
-    super(body.detail || body.title || '')
+    // The title is what the clerk reads first, the detail says what to do next.
+    super(
+      [body.title, body.detail]
+        .filter((one) => one)
+        .join('。')
+        .replace(/([。！？])。/g, '$1'),
+    )
     this.name = 'Problem'
     this.status = status
     this.code = body.code ?? (status === 0 ? 'client.unreachable' : `http.${status}`)
     this.traceId = body.trace_id
-    this.details = (body.errors ?? [])
-      .map((one) => one.detail ?? one.message ?? '')
-      .filter((one) => one !== '')
+    this.details = (body.errors ?? []).map((one) => one.message)
   }
 }
 

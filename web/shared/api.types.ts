@@ -16,7 +16,7 @@ export interface ProblemBody {
   detail?: string
   code?: string
   trace_id?: string
-  errors?: { field?: string; detail?: string; message?: string }[]
+  errors?: { field: string; message: string }[]
 }
 
 // -- sessions ---------------------------------------------------------------------------------------------
@@ -94,13 +94,16 @@ export interface StandardColumn {
   type: string
   max_len?: number | null
   required: boolean
+  type_title?: string | null
   list?: string | null
+  note?: string | null
   personal?: boolean | string | null
 }
 
 export interface StandardRule {
   rule: string
   class: string
+  class_title?: string | null
   severity: string
   text: string
   remedy?: string | null
@@ -111,6 +114,9 @@ export interface StandardTableSpec {
   table: string
   title: string
   kind?: string
+  kind_title?: string
+  about?: string | null
+  standard_version?: string
   columns: StandardColumn[]
   rules: StandardRule[]
   source?: string | null
@@ -122,8 +128,12 @@ export interface Source {
   agency?: string | null
   agency_name?: string | null
   kind?: string | null
+  /** file | push | upload | manual */
   channels: string[]
+  /** Empty: all. */
   tables: string[]
+  /** active | stopped */
+  status?: string
 }
 
 export type BatchState = 'received' | 'running' | 'settled' | 'failed'
@@ -295,6 +305,8 @@ export interface WorkItem {
   object_id?: string | null
   agency?: string | null
   agency_name?: string | null
+  /** Claimed by the person at the desk. */
+  mine?: boolean
   deadline?: Instant | null
   created_at?: Instant | null
   payload?: Record<string, unknown> | null
@@ -302,10 +314,10 @@ export interface WorkItem {
 }
 
 export interface WorkItemStep {
-  at?: Instant | null
-  act?: string | null
-  act_title?: string | null
-  actor_name?: string | null
+  at: Instant
+  verb: string
+  verb_title: string
+  state_title: string
+  actor: string
   note?: string | null
-  reason?: string | null
 }

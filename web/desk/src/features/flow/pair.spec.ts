@@ -1,33 +1,50 @@
+import type { PartyDossier } from '@shared/api.types'
 import { expect, it } from 'vitest'
-import { pairOf, plainParts } from './pair'
+import { pairIds, pairRows } from './pair'
 
-it('lays a doubtful record beside the party it may be', () => {
-  const pair = pairOf({
-    mention: { id: 'm1', name: '滕州市善国餐饮店', address: '善国南路 1 号' },
-    candidates: [
-      {
-        party_id: 'p1',
-        name: '滕州善国餐饮店',
-        address: '善国南路 1 号',
-        score: 0.87,
-        explain: ['地址相同'],
-      },
-    ],
-  })
-  expect(pair?.partyId).toBe('p1')
-  expect(pair?.score).toBe(0.87)
-  expect(pair?.rows.map((row) => [row.key, row.isEqual])).toEqual([
-    ['name', false],
-    ['address', true],
+function party(changed: Partial<PartyDossier>): PartyDossier {
+  return {
+    id: 'p1',
+    register_no: 'R1',
+    kind: 'enterprise',
+    kind_title: '企业',
+    name: '滕州市善国餐饮服务有限公司',
+    fields: [],
+    ...changed,
+  }
+}
+
+it('lays two parties that may be one side by side', () => {
+  const rows = pairRows(
+    party({ fields: [{ name: 'address', title: '地址', value: '善国南路 1 号' }] }),
+    party({
+      name: '滕州善国餐饮店',
+      uscc: '91370481MA3D2E3F51',
+      fields: [{ name: 'address', title: '地址', value: '善国南路 1 号' }],
+    }),
+  )
+  expect(rows.map((row) => [row.key, row.verdict])).toEqual([
+    ['name', 'different'],
+    ['uscc', 'one_side'],
+    ['kind', 'equal'],
+    ['address', 'equal'],
   ])
 })
 
-it('does not call two empty values equal', () => {
-  expect(pairOf({ left: { name: '甲', uscc: '' }, right: { name: '甲', uscc: null } })?.rows).toHaveLength(1)
+it('shows a value once though it is both in the head and among the fields', () => {
+  const both = party({
+    uscc: '91',
+    fields: [{ name: 'administrative_cp_ui_code', title: '统一社会信用代码', value: '91' }],
+  })
+  expect(pairRows(both, both).filter((row) => row.title === '统一社会信用代码')).toHaveLength(1)
 })
 
 it('says that there is no pair rather than guess', () => {
-  expect(pairOf({ note: '请核实' })).toBeUndefined()
-  expect(pairOf(null)).toBeUndefined()
-  expect(plainParts({ name: '甲', nested: {} })).toEqual([{ title: '名称', value: '甲' }])
+  expect(pairIds({ note: '请核实' })).toBeUndefined()
+  expect(pairIds(null)).toBeUndefined()
+  expect(pairIds({ keep_id: 'a', merge_id: 'b', score: 85 })).toMatchObject({
+    keepId: 'a',
+    mergeId: 'b',
+    score: 85,
+  })
 })

@@ -1,99 +1,78 @@
-// A doubtful pair laid side by side: the record as a source wrote it, and the party it may be. Pure.
+// A doubtful pair laid side by side: two parties that may be one. Pure.
+import type { Explain, PartyDossier } from '@shared/api.types'
+import { t } from '@shared/i18n'
 
-import type { Explain } from '@shared/api.types'
-import { tCode } from '@shared/i18n'
+export type Verdict = 'equal' | 'different' | 'one_side'
 
 export interface PairRow {
   key: string
   title: string
   left: string
   right: string
-  isEqual: boolean
+  /** `one_side`: nothing to compare with, which speaks neither for nor against. */
+  verdict: Verdict
 }
 
-export interface Pair {
-  rows: PairRow[]
-  partyId: string | undefined
+export interface PairIds {
+  keepId: string
+  mergeId: string
   score: number | undefined
   explain: Explain
 }
 
-type Json = Record<string, unknown>
-
-const LEFT = ['mention', 'left', 'record', 'incoming'] as const
-const RIGHT = ['party', 'candidate', 'right', 'existing'] as const
-/** Shown first, in this order; what else both sides carry follows. */
-const ORDER = [
-  'name',
-  'uscc',
-  'code',
-  'regist_no',
-  'address',
-  'legal_repr',
-  'area_name',
-  'kind_title',
-  'status',
-  'source_name',
-]
-const HIDDEN = new Set([
-  'id',
-  'party_id',
-  'mention_id',
-  'score',
-  'explain',
-  'area_number',
-  'kind',
-  'cd_source',
-])
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function firstObject(payload: Json, names: readonly string[]): Json | undefined {
-  for (const name of names) {
-    const value = payload[name]
-    if (isObject(value)) return value
-    if (Array.isArray(value) && isObject(value[0])) return value[0]
-  }
-  return undefined
-}
-
-function plain(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' ? String(value).trim() : ''
-}
-
-/** Nothing when the payload holds no pair: then the page shows its parts as they are. */
-export function pairOf(payload: Json | null | undefined): Pair | undefined {
-  if (!payload) return undefined
-  const left = firstObject(payload, LEFT)
-  const candidates = payload.candidates
-  const right =
-    firstObject(payload, RIGHT) ??
-    (Array.isArray(candidates) && isObject(candidates[0]) ? candidates[0] : undefined)
-  if (!left || !right) return undefined
-  const keys = [...new Set([...ORDER, ...Object.keys(left), ...Object.keys(right)])].filter(
-    (key) => !HIDDEN.has(key) && (plain(left[key]) !== '' || plain(right[key]) !== ''),
-  )
-  const score = [payload.score, right.score].find((one): one is number => typeof one === 'number')
-  const id = right.party_id ?? right.id
+/** Nothing when the work item is about something else. */
+export function pairIds(payload: Record<string, unknown> | null | undefined): PairIds | undefined {
+  const keepId = payload?.keep_id
+  const mergeId = payload?.merge_id
+  if (typeof keepId !== 'string' || typeof mergeId !== 'string') return undefined
+  const score = payload?.score
   return {
-    rows: keys.map((key) => ({
-      key,
-      title: tCode('work', key),
-      left: plain(left[key]),
-      right: plain(right[key]),
-      isEqual: plain(left[key]) !== '' && plain(left[key]) === plain(right[key]),
-    })),
-    partyId: typeof id === 'string' ? id : undefined,
-    score,
-    explain: (payload.explain ?? right.explain) as Explain,
+    keepId,
+    mergeId,
+    score: typeof score === 'number' ? score : undefined,
+    explain: payload?.explain as Explain,
   }
 }
 
-/** The plain parts of any other payload, for reading. */
-export function plainParts(payload: Json | null | undefined): { title: string; value: string }[] {
-  return Object.entries(payload ?? {})
-    .map(([key, value]) => ({ title: tCode('work', key), value: plain(value) }))
-    .filter((one) => one.value !== '')
+function compare(left: string, right: string): Verdict {
+  if (left === '' || right === '') return 'one_side'
+  return left === right ? 'equal' : 'different'
+}
+
+type Sheet = Map<string, { title: string; value: string }>
+
+function sheet(party: PartyDossier): Sheet {
+  const rows: Sheet = new Map()
+  const add = (key: string, title: string, value: string | null | undefined) =>
+    rows.set(key, { title, value: value?.trim() ?? '' })
+  add('name', t('parties.name'), party.name)
+  add('uscc', t('party.uscc'), party.uscc)
+  add('kind', t('parties.kind'), party.kind_title)
+  add('area', t('party.area'), party.area_name ?? party.area_number)
+  add('status', t('party.status'), party.status)
+  const told = new Set([...rows.values()].map((one) => one.title))
+  for (const field of party.fields) {
+    if (!rows.has(field.name) && !told.has(field.title)) add(field.name, field.title, field.value)
+  }
+  return rows
+}
+
+/** What both carry first, in their own order; a line that is empty on both sides is left out. */
+export function pairRows(left: PartyDossier, right: PartyDossier): PairRow[] {
+  const one = sheet(left)
+  const other = sheet(right)
+  const keys = [...new Set([...one.keys(), ...other.keys()])]
+  return keys
+    .map((key) => {
+      const a = one.get(key)
+      const b = other.get(key)
+      return {
+        key,
+        title: a?.title ?? b?.title ?? key,
+        left: a?.value ?? '',
+        right: b?.value ?? '',
+        verdict: compare(a?.value ?? '', b?.value ?? ''),
+      }
+    })
+    .filter((row) => row.left !== '' || row.right !== '')
 }

@@ -50,7 +50,7 @@ export function explainLines(explain: Explain): string[] {
   return Object.entries(explain).map(([key, value]) => {
     const shown =
       typeof value === 'number' ? scoreText(value) : typeof value === 'string' ? value : JSON.stringify(value)
-    return `${tCode('work', key)}　${shown}`
+    return `${tCode('explain', key)}　${shown}`
   })
 }
 

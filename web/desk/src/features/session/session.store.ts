@@ -5,6 +5,19 @@ import type { CurrentSession, SessionCreated, SessionState } from '@shared/api.t
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 
+/** Whether this browser ever logged in: without it there is no need to ask the server on the login page. */
+const HINT = 'mj-desk-session'
+
+function hint(isOn?: boolean): boolean {
+  try {
+    if (isOn === true) localStorage.setItem(HINT, '1')
+    if (isOn === false) localStorage.removeItem(HINT)
+    return localStorage.getItem(HINT) === '1'
+  } catch {
+    return true
+  }
+}
+
 export const useSession = defineStore('session', () => {
   const current = shallowRef<CurrentSession | null>(null)
   const isRestored = ref(false)
@@ -13,11 +26,13 @@ export const useSession = defineStore('session', () => {
 
   function set(session: CurrentSession): void {
     current.value = session
+    hint(true)
     setCsrfToken(session.csrf_token)
   }
 
   function forget(): void {
     current.value = null
+    hint(false)
     setCsrfToken('')
   }
 
@@ -25,6 +40,7 @@ export const useSession = defineStore('session', () => {
   async function restore(): Promise<void> {
     if (isRestored.value) return
     isRestored.value = true
+    if (!hint()) return
     try {
       set(await api.get<CurrentSession>('/sessions/current'))
     } catch (cause) {
