@@ -43,12 +43,15 @@ pub use service::{
 pub use session::SESSION_COOKIE;
 pub use store::{account_by_login, agencies, agency_by_uscc, grants_of};
 
+/// How a division code is called.
+type AreaName = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// The domain's state: what its handlers and the authority share.
 #[derive(Clone)]
 pub struct Access {
     db: Db,
     passwords: Passwords,
-    area_name: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    area_name: AreaName,
 }
 
 impl Access {

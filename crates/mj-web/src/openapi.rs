@@ -20,7 +20,7 @@ use utoipa::openapi::{
 };
 
 use crate::authority::{Action, Authority, Decision, Identity};
-use crate::problem::{FieldError, Problem};
+use crate::problem::{Details, FieldError, Problem};
 use crate::route::{Module, Route};
 
 pub const READ: Action = Action::new("platform.openapi.read", "查看接口文档");
@@ -41,7 +41,7 @@ pub fn document(modules: &[Module], authority: &dyn Authority) -> OpenApi {
             schemas.extend(route.doc.schemas.iter().cloned());
         }
     }
-    schemas.insert("Problem".into(), Problem::schema());
+    schemas.insert("Problem".into(), Details::schema());
     schemas.insert("FieldError".into(), FieldError::schema());
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)

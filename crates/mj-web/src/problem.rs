@@ -20,9 +20,14 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// An error answer.
+/// An error answer. A thin handle: it travels in every `Result` of every handler.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem(Box<Details>);
+
+/// What an error answer says.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Problem {
+#[schema(as = Problem)]
+pub struct Details {
     #[serde(rename = "type")]
     #[schema(rename = "type")]
     pub kind: String,
@@ -47,7 +52,7 @@ impl Problem {
 
     /// `code` is stable and dotted; `title` is what the clerk reads first.
     pub fn new(status: StatusCode, code: &str, title: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             kind: format!("urn:mingjian:problem:{code}"),
             title: title.into(),
             status: status.as_u16(),
@@ -56,22 +61,22 @@ impl Problem {
             trace_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
             errors: Vec::new(),
             current: None,
-        }
+        }))
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.0.detail = detail.into();
         self
     }
 
     pub fn field(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
-        self.errors.push(FieldError { field: field.into(), message: message.into() });
+        self.0.errors.push(FieldError { field: field.into(), message: message.into() });
         self
     }
 
     /// The newer copy beside a stale version, as the caller may see it.
     pub fn with_current(mut self, current: impl Serialize) -> Self {
-        self.current = serde_json::to_value(current).ok();
+        self.0.current = serde_json::to_value(current).ok();
         self
     }
 
@@ -118,7 +123,7 @@ impl Problem {
     }
 
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
@@ -129,7 +134,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(error) = cause {
         let next = error.to_string();
         if !text.ends_with(&next) {
-            text.push_str("：");
+            text.push('：');
             text.push_str(&next);
         }
         cause = error.source();
@@ -166,16 +171,24 @@ fn scrub(text: &str) -> String {
     clean
 }
 
+impl std::ops::Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
-        if self.trace_id.is_empty() {
-            self.trace_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+        if self.0.trace_id.is_empty() {
+            self.0.trace_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
         }
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (self.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Self::CONTENT_TYPE));
-        if self.status == StatusCode::UNAUTHORIZED.as_u16() {
+        if self.0.status == StatusCode::UNAUTHORIZED.as_u16() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

@@ -24,14 +24,17 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::authority::Action;
 
+/// A media type and the shape under it.
+pub(crate) type Content = (&'static str, RefOr<Schema>);
+
 /// What the OpenAPI document says of one route.
 #[derive(Default, Clone)]
 pub(crate) struct Doc {
     pub summary: &'static str,
     pub description: &'static str,
     pub parameters: Vec<Parameter>,
-    pub body: Option<(&'static str, RefOr<Schema>)>,
-    pub answers: Vec<(u16, &'static str, Option<(&'static str, RefOr<Schema>)>)>,
+    pub body: Option<Content>,
+    pub answers: Vec<(u16, &'static str, Option<Content>)>,
     pub schemas: Vec<(String, RefOr<Schema>)>,
     pub hidden: bool,
 }
