@@ -1,0 +1,169 @@
+//! The catalogue over HTTP: find items, within the department lines of the caller.
+
+use axum::Json;
+use axum::extract::State;
+use mj_kernel::{AgencySet, Page, PageOf};
+use mj_platform::{RowExt, Value};
+use mj_web::{Action, Answer, Caller, Module, Query, get};
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::rows::search_form;
+use crate::{Catalog, Result};
+
+pub const ITEM_READ: Action = Action::new("catalog.item.read", "查看监管事项");
+
+pub fn module(catalog: Catalog) -> Module {
+    let routes = vec![
+        get(ITEM_READ, "/api/v1/catalog/items", list)
+            .summary("查找监管事项")
+            .query::<ItemQuery>()
+            .list::<ItemView>(),
+    ];
+    Module::new("catalog", "监管事项清单").routes(catalog, routes)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct ItemQuery {
+    /// 名称的一部分，或编码的前几位
+    q: Option<String>,
+    /// main（主项）或 sub（子项）
+    kind: Option<String>,
+    /// in_use、suspended 或 cancelled
+    state: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+/// One version of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ItemView {
+    pub id: String,
+    pub version: i64,
+    /// 事项编码：主项8位，子项14位
+    pub item_code: String,
+    pub main_code: String,
+    /// 部门条线（编码前两位）
+    pub line: String,
+    pub kind: String,
+    pub name: String,
+    /// 行政类型
+    pub admin_type: Option<String>,
+    pub admin_type_title: Option<String>,
+    /// 监管层级
+    pub levels: Option<String>,
+    pub department_name: Option<String>,
+    pub area_number: Option<String>,
+    pub legal_basis: Option<String>,
+    pub state: String,
+    pub state_title: String,
+    pub list_version: String,
+    /// 从这一天起有效
+    pub valid_from: String,
+    /// 到这一天为止（不含当日）
+    pub valid_to: String,
+    /// 有多少份检查实施清单
+    pub implementations: i64,
+}
+
+async fn list(
+    State(catalog): State<Catalog>,
+    caller: Caller,
+    Query(query): Query<ItemQuery>,
+) -> Answer<Json<PageOf<ItemView>>> {
+    Ok(Json(catalog.items(&caller, &query).await?))
+}
+
+impl Catalog {
+    async fn items(&self, caller: &Caller, query: &ItemQuery) -> Result<PageOf<ItemView>> {
+        let page = Page { limit: query.limit, cursor: query.cursor.clone() };
+        let mut args: Vec<Value> = Vec::new();
+        let mut filter = lines_predicate(caller, &mut args);
+        let mut add = |condition: &str, value: Value, args: &mut Vec<Value>| {
+            args.push(value);
+            filter
+                .push_str(&format!(" AND {}", condition.replace('?', &format!("${}", args.len()))));
+        };
+        if let Some(q) = query.q.as_deref().map(search_form).filter(|q| !q.is_empty()) {
+            if q.bytes().all(|byte| byte.is_ascii_digit()) {
+                add("i.item_code LIKE ?", format!("{q}%").into(), &mut args);
+            } else {
+                add("i.name_norm LIKE ?", format!("%{q}%").into(), &mut args);
+            }
+        }
+        if let Some(kind) = &query.kind {
+            add("i.kind = ?", kind.into(), &mut args);
+        }
+        if let Some(state) = &query.state {
+            add("i.state = ?", state.into(), &mut args);
+        }
+        if let Some(cursor) = &page.cursor {
+            add("i.item_code || ' ' || i.list_version > ?", cursor.into(), &mut args);
+        }
+        args.push((page.limit() + 1).into());
+        let sql = format!(
+            "SELECT i.*, (SELECT COUNT(*) FROM catalog_implementation m \
+             WHERE m.item_code = i.item_code) AS implementations \
+             FROM catalog_item i WHERE 1=1{filter} \
+             ORDER BY i.item_code || ' ' || i.list_version LIMIT ${}",
+            args.len()
+        );
+        let rows = self.db.fetch_all(&sql, &args).await?;
+        let items = rows.iter().map(view).collect::<Result<Vec<_>>>()?;
+        let cursor = |item: &ItemView| format!("{} {}", item.item_code, item.list_version);
+        Ok(PageOf::from_surplus(items, page.limit(), cursor))
+    }
+}
+
+/// Items of the department lines any of the caller's grants holds for.
+fn lines_predicate(caller: &Caller, args: &mut Vec<Value>) -> String {
+    let mut parts = Vec::new();
+    for scope in &caller.scopes {
+        match &scope.item_lines {
+            AgencySet::All => return String::new(),
+            AgencySet::Only(lines) => parts.extend(lines.iter().map(|line| {
+                args.push(Value::from(line.as_str()));
+                format!("i.line = ${}", args.len())
+            })),
+        }
+    }
+    if parts.is_empty() { " AND 1=0".into() } else { format!(" AND ({})", parts.join(" OR ")) }
+}
+
+fn view(row: &AnyRow) -> Result<ItemView> {
+    let admin_type = row.opt_text("admin_type")?;
+    let state = row.text("state")?;
+    let title = |list: &str, code: &str| {
+        mj_standard::Standard::v1()
+            .list(list)
+            .and_then(|list| list.title_of(code))
+            .map(str::to_owned)
+    };
+    Ok(ItemView {
+        id: row.text("id")?,
+        version: row.int("version")?,
+        item_code: row.text("item_code")?,
+        main_code: row.text("main_code")?,
+        line: row.text("line")?,
+        kind: row.text("kind")?,
+        name: row.text("name")?,
+        admin_type_title: admin_type.as_deref().and_then(|code| title("administrative_type", code)),
+        admin_type,
+        levels: row.opt_text("levels")?,
+        department_name: row.opt_text("department_name")?,
+        area_number: row.opt_text("area_number")?,
+        legal_basis: row.opt_text("legal_basis")?,
+        state_title: match state.as_str() {
+            "in_use" => "在用",
+            "suspended" => "暂停",
+            _ => "取消",
+        }
+        .to_owned(),
+        state,
+        list_version: row.text("list_version")?,
+        valid_from: row.text("valid_from")?,
+        valid_to: row.text("valid_to")?,
+        implementations: row.int("implementations")?,
+    })
+}

@@ -1,0 +1,39 @@
+//! The supervision catalogue (监管事项目录清单) and the implementation lists (检查实施清单) as dated
+//! live objects: which item stood in force on which day, under which name.
+//!
+//! Delivered rows are kept as they came, the newest of each record; items are computed from them
+//! ([`rows`]). Adoption by agencies and alignment with other lists are not here yet. A behaviour must
+//! cite an item in force on its day: bulk checks take the whole set at once ([`Standing`]).
+//!
+//! Start reading at [`item`] (what makes a version and its days) and [`Catalog`].
+
+mod api;
+mod error;
+pub mod item;
+mod mapping;
+mod rows;
+mod standing;
+mod tables;
+
+#[cfg(test)]
+mod tests;
+
+use mj_platform::Db;
+
+pub use api::module;
+pub use error::{Error, Result};
+pub use mapping::Mappings;
+pub use rows::{CatalogRow, Operation};
+pub use standing::{InForce, Standing};
+
+/// The catalogue. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    db: Db,
+}
+
+impl Catalog {
+    pub fn new(db: Db) -> Self {
+        Self { db }
+    }
+}
