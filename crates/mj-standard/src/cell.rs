@@ -46,9 +46,12 @@ pub(crate) struct CellCheck<'t> {
     readable: Option<&'t Rule>,
     real_date: Option<&'t Rule>,
     code_value: Option<&'t Rule>,
-    /// Verdicts of division and industry codes that were looked up already.
-    known: FxHashMap<(Box<str>, i32), Result<(), String>>,
+    /// Verdicts of division and industry codes that were looked up already, by year.
+    known: Vec<(i32, Verdicts)>,
 }
+
+/// What was found out about a code: nothing, or why not.
+type Verdicts = FxHashMap<Box<str>, Result<(), String>>;
 
 /// More different codes than this in one column are looked up again each time.
 const MOST_KNOWN: usize = 8_192;
@@ -92,7 +95,7 @@ impl<'t> CellCheck<'t> {
                 RuleKind::CodeValue { column } => Some(column),
                 _ => None,
             }),
-            known: FxHashMap::default(),
+            known: Vec::new(),
         }
     }
 
@@ -240,25 +243,33 @@ impl<'t> CellCheck<'t> {
 
     /// Codes that stand in a register with dates. Verdicts are kept: a column repeats few codes.
     fn registered(&mut self, kind: CodeKind, text: &str, on: NaiveDate) -> Reading {
-        let key = (Box::from(text), on.year());
-        if let Some(verdict) = self.known.get(&key) {
-            match verdict {
-                Ok(()) => return Reading::Clean,
-                Err(reason) => return Reading::Fault(FaultKind::CodeValue, reason.clone()),
+        let year = on.year();
+        let at = match self.known.iter().position(|(known, _)| *known == year) {
+            Some(at) => at,
+            None => {
+                self.known.push((year, Verdicts::default()));
+                self.known.len() - 1
             }
+        };
+        let verdicts = &mut self.known[at].1;
+        match verdicts.get(text) {
+            Some(Ok(())) => return Reading::Clean,
+            Some(Err(reason)) => return Reading::Fault(FaultKind::CodeValue, reason.clone()),
+            None => {}
         }
         let reading = match register::judge(kind, text, on) {
             Ok(_) => Reading::Clean,
             Err(_) => code_value(kind, text, on),
         };
-        if self.known.len() < MOST_KNOWN {
-            match &reading {
-                Reading::Clean => drop(self.known.insert(key, Ok(()))),
-                Reading::Fault(_, reason) => {
-                    self.known.insert(key, Err(reason.clone()));
-                }
-                _ => {}
-            }
+        let verdict = match &reading {
+            Reading::Clean => Some(Ok(())),
+            Reading::Fault(_, reason) => Some(Err(reason.clone())),
+            _ => None,
+        };
+        if let Some(verdict) = verdict
+            && verdicts.len() < MOST_KNOWN
+        {
+            verdicts.insert(Box::from(text), verdict);
         }
         reading
     }

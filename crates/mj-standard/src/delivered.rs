@@ -2,6 +2,8 @@
 //!
 //! Reading files is the work of `mj-tabular`; these shapes are all the two agree on.
 
+use crate::spec::Severity;
+
 /// One data row. Cells stand in the order of the header; an empty cell may be `None` or `Some("")`.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveredRow {
@@ -10,14 +12,18 @@ pub struct DeliveredRow {
     /// Line in a text file, row in a sheet; unknown for some formats.
     pub line: Option<u64>,
     pub cells: Vec<Option<String>>,
+    /// What the reader found in this row. An error without a column means that the cells cannot be
+    /// trusted and are not judged.
+    pub findings: Vec<StructuralFinding>,
 }
 
-/// Something is wrong with the file itself, found while reading it. Always class 00, an error.
+/// Something is wrong with the file itself, found while reading it. Always class 00.
 #[derive(Debug, Clone)]
 pub struct StructuralFinding {
-    /// Stable and dotted, e.g. `file.not_text`; becomes the rule of the issue.
-    pub code: String,
-    /// The row that cannot be read; `None` when the whole file is meant.
+    /// Stable and dotted, e.g. `file.binary`; becomes the rule of the issue.
+    pub code: &'static str,
+    pub severity: Severity,
+    /// The row that is meant; `None` when the whole file is.
     pub row: Option<u64>,
     pub line: Option<u64>,
     pub column: Option<String>,

@@ -9,8 +9,9 @@ use chrono::{DateTime, NaiveDate};
 use crate::cell::{CellCheck, Days, Reading};
 use crate::lookups::Lookups;
 use crate::rules::{Decision, RowRule, RowView, State};
-use crate::spec::{Column, FileDefault, Rule, RuleKind, Severity, Table};
+use crate::spec::{Column, ColumnType, FileDefault, Rule, RuleKind, Severity, Table};
 use crate::value::Mends;
+use crate::value::amount::yuan_text;
 use crate::value::date::{canonical_date, instant_text};
 
 /// How the rows travel: decides which envelope columns they must bring along.
@@ -104,6 +105,8 @@ pub struct Engine<'t> {
     cd_id: Option<usize>,
     natural_key: Vec<usize>,
     identity: Option<&'t Rule>,
+    /// Columns that are filled in when a file leaves them out.
+    defaults: Vec<(usize, FileDefault)>,
     received: (i64, String),
 }
 
@@ -127,6 +130,12 @@ impl<'t> Engine<'t> {
                 .rules
                 .iter()
                 .find(|rule| matches!(rule.kind, RuleKind::RecordIdentity { .. })),
+            defaults: table
+                .columns
+                .iter()
+                .enumerate()
+                .filter_map(|(at, column)| Some((at, column.default_in_files?)))
+                .collect(),
             received: (i64::MIN, String::new()),
         }
     }
@@ -161,6 +170,12 @@ impl<'t> Engine<'t> {
             self.finish(row, &mut verdict);
         }
         verdict
+    }
+
+    /// Would this text pass the checks of a column, perhaps after mending?
+    pub(crate) fn would_take(&mut self, at: usize, text: &str, ctx: &Context<'_>) -> bool {
+        let days = Days { today: ctx.today, event: ctx.today };
+        !matches!(self.cells[at].read(text, days), Reading::Fault(..) | Reading::Empty(_))
     }
 
     /// Codes of places are judged as of the day of the act.
@@ -275,10 +290,7 @@ impl<'t> Engine<'t> {
         if self.received.0 != ctx.now {
             self.received = (ctx.now, instant_text(ctx.now));
         }
-        for at in 0..self.cells.len() {
-            let Some(default) = self.cells[at].column.default_in_files else {
-                continue;
-            };
+        for &(at, default) in &self.defaults {
             if self.states[at] != State::Empty {
                 continue;
             }
@@ -336,13 +348,17 @@ impl<'t> Engine<'t> {
             let view = RowView { cells: row, states: &self.states };
             match rule.decide(&view, ctx) {
                 Decision::Holds => {}
-                Decision::Broken(finding) => verdict.issues.push(issue(
-                    self.table,
-                    rule.rule,
-                    Some(finding.column),
-                    row,
-                    finding.reason,
-                )),
+                Decision::Broken(finding) => {
+                    let at = finding.column;
+                    let mut issue = issue(self.table, rule.rule, Some(at), row, finding.reason);
+                    if self.states[at] == State::Good
+                        && self.table.columns[at].ty == ColumnType::Money
+                    {
+                        // told in the unit in which it was delivered
+                        issue.value = issue.value.as_deref().and_then(yuan_text);
+                    }
+                    verdict.issues.push(issue);
+                }
                 Decision::Mends(at, Reading::Mended(to, how)) => {
                     let from = row[at].replace(to.clone()).unwrap_or_default();
                     self.states[at] = State::Good;

@@ -75,11 +75,22 @@ pub fn derive(table: &Table, kind: &RuleKind) -> Example {
             Example { fires: set(column, ""), clean: set(column, &good(column)) }
         }
         RuleKind::Length { column } => {
-            let max = column_of(column).and_then(|column| column.max_len).unwrap_or(0);
-            Example {
-                fires: set(column, &"长".repeat(max + 1)),
-                clean: set(column, &"长".repeat(max)),
-            }
+            let column = column_of(column);
+            let max = column.and_then(|column| column.max_len).unwrap_or(0);
+            let name = column.map_or("", |column| column.name.as_str());
+            let is_code = column.is_some_and(|column| column.ty.is_code());
+            // a code that is too long must still be a code, or another rule would speak first
+            let (long, short) = match column.and_then(|column| column.multi) {
+                _ if !is_code => ("长".repeat(max + 1), "长".repeat(max)),
+                Some(separator) => {
+                    let one = good(name);
+                    let times = max / (one.len() + 1) + 1;
+                    let separator = separator.to_string();
+                    (vec![one.as_str(); times].join(&separator), one)
+                }
+                None => (format!("{:0<width$}", good(name), width = max + 1), good(name)),
+            };
+            Example { fires: set(name, &long), clean: set(name, &short) }
         }
         RuleKind::Readable { column } => Example {
             fires: set(column, column_of(column).map_or("", unreadable)),

@@ -19,6 +19,7 @@ pub mod memory;
 pub mod register;
 pub mod report;
 pub mod spec;
+pub mod swapped;
 pub mod value;
 
 mod cell;

@@ -58,10 +58,16 @@ impl Standard {
         let parts = Parts::read(tables)?;
         for (file, text) in tables.iter().filter(|(file, _)| !file.starts_with('_')) {
             let raw: RawTable = parse(file, text)?;
+            if raw.name != *file {
+                return Err(StandardError::Syntax {
+                    file: file.clone(),
+                    message: format!("the table calls itself “{}”", raw.name),
+                });
+            }
             let table = Builder::new(&parts, &standard).build(raw)?;
             standard.tables.push(table);
         }
-        standard.tables.sort_by_key(|table| rank(table));
+        standard.tables.sort_by_key(rank);
         Ok(standard)
     }
 }
@@ -86,6 +92,7 @@ fn rank(table: &Table) -> (u8, usize, String) {
 
 fn texts(dir: &Dir<'_>) -> Vec<(String, String)> {
     dir.files()
+        .filter(|file| file.path().extension().is_some_and(|ending| ending == "toml"))
         .filter_map(|file| {
             let name = file.path().file_stem()?.to_str()?.to_owned();
             Some((name, file.contents_utf8()?.to_owned()))

@@ -14,6 +14,7 @@ use crate::header::HeaderMap;
 use crate::mask::{MaskKind, mask};
 use crate::memory::FileMemory;
 use crate::spec::{Class, Column, LookupKind, Severity, Standard, Table};
+use crate::swapped::SwapWatch;
 
 /// Issues and normalisations beyond this many are counted but not listed.
 pub const MOST_LISTED: usize = 10_000;
@@ -128,20 +129,24 @@ impl<'t> TableCheck<'t> {
             .collect();
     }
 
-    /// A fault of the file, or of a row that could not be read.
+    /// A finding about the file, or about a row that could not be read at all and is counted here.
     pub fn structural(&mut self, finding: StructuralFinding) {
         if finding.row.is_some() {
             self.report.rows.read += 1;
             self.report.rows.refused += 1;
         }
+        self.push_structural(finding);
+    }
+
+    fn push_structural(&mut self, finding: StructuralFinding) {
         self.push_issue(ReportedIssue {
             row: finding.row,
             line: finding.line,
             column: finding.column,
             value: None,
             class: Class::STRUCTURE.code(),
-            rule: finding.code,
-            severity: Severity::Error.name(),
+            rule: finding.code.to_owned(),
+            severity: finding.severity.name(),
             reason: finding.reason,
             remedy: finding.remedy,
             source: STRUCTURE_SOURCE.to_owned(),
@@ -165,22 +170,31 @@ impl<'t> TableCheck<'t> {
         }
     }
 
-    /// Counts one row with all that was said of it, the findings across rows included.
+    /// Counts one row with all that was said of it: by the reader, by the engine, across rows.
     pub fn row(
         &mut self,
         row: u64,
         line: Option<u64>,
+        findings: Vec<StructuralFinding>,
         verdict: Verdict<'t>,
         across: Vec<Issue<'t>>,
     ) {
+        let refused =
+            verdict.refused || findings.iter().any(|finding| finding.severity == Severity::Error);
+        let clean = verdict.issues.is_empty() && across.is_empty() && findings.is_empty();
         let rows = &mut self.report.rows;
         rows.read += 1;
-        if verdict.refused {
-            rows.refused += 1;
-        } else if verdict.issues.is_empty() && across.is_empty() {
-            rows.ok += 1;
-        } else {
-            rows.warned += 1;
+        match (refused, clean) {
+            (true, _) => rows.refused += 1,
+            (false, true) => rows.ok += 1,
+            (false, false) => rows.warned += 1,
+        }
+        for finding in findings {
+            self.push_structural(StructuralFinding {
+                row: Some(row),
+                line: finding.line.or(line),
+                ..finding
+            });
         }
         for issue in verdict.issues.iter().chain(&across) {
             self.push_issue(reported(issue, row, line));
@@ -263,12 +277,12 @@ fn shown(value: &str, column: Option<&Column>, personal: bool) -> String {
 
 /// Checks a delivered file that has been opened: header and rows.
 pub fn check_table(
-    standard: &'static Standard,
-    table: &'static Table,
+    standard: &Standard,
+    table: &Table,
     ctx: &Context<'_>,
     encoding: &str,
     header: &[String],
-    rows: impl IntoIterator<Item = Result<DeliveredRow, StructuralFinding>>,
+    rows: impl IntoIterator<Item = Result<DeliveredRow, Box<StructuralFinding>>>,
 ) -> TableReport {
     let mut check = TableCheck::new(standard, table, encoding);
     let mut engine = Engine::new(table);
@@ -279,23 +293,43 @@ pub fn check_table(
         return check.finish();
     }
     let mut memory = FileMemory::new(table);
+    let mut watch = SwapWatch::new(table);
     let mut cells = Vec::with_capacity(table.columns.len());
     for delivered in rows {
         let mut delivered = match delivered {
             Ok(delivered) => delivered,
             Err(finding) => {
-                check.structural(finding);
+                check.structural(*finding);
                 continue;
             }
         };
-        if let Some(finding) = too_wide(&map, &delivered) {
-            check.structural(finding);
+        if let Some(finding) = too_wide(&map, &delivered)
+            && delivered.findings.is_empty()
+        {
+            delivered.findings.push(finding);
+        }
+        let unusable = |finding: &StructuralFinding| {
+            finding.severity == Severity::Error && finding.column.is_none()
+        };
+        if delivered.findings.iter().any(unusable) {
+            check.row(
+                delivered.row,
+                delivered.line,
+                delivered.findings,
+                Verdict::default(),
+                Vec::new(),
+            );
             continue;
         }
         map.arrange(&mut delivered.cells, &mut cells);
+        watch.delivered(&cells);
         let verdict = engine.check_row(&mut cells, ctx);
+        watch.judged(&verdict);
         let across = if verdict.refused { Vec::new() } else { memory.observe(&cells) };
-        check.row(delivered.row, delivered.line, verdict, across);
+        check.row(delivered.row, delivered.line, delivered.findings, verdict, across);
+    }
+    for finding in watch.findings(&mut engine, ctx) {
+        check.structural(finding);
     }
     let mut report = check.finish();
     report.note_if_empty();
@@ -308,7 +342,8 @@ pub fn too_wide(map: &HeaderMap, row: &DeliveredRow) -> Option<StructuralFinding
     let filled =
         extra.iter().any(|cell| cell.as_deref().is_some_and(|text| !text.trim().is_empty()));
     filled.then(|| StructuralFinding {
-        code: "row.too_many_cells".to_owned(),
+        code: "row.cell_count",
+        severity: Severity::Error,
         row: Some(row.row),
         line: row.line,
         column: None,
@@ -335,7 +370,10 @@ impl TableReport {
         if self.rows.read > 0 || self.errors > 0 {
             return;
         }
-        let rule = "file.no_rows";
+        let rule = "file.header_only";
+        if self.by_rule.contains_key(rule) {
+            return;
+        }
         *self.by_class.entry(Class::STRUCTURE.code()).or_default() += 1;
         *self.by_rule.entry(rule.to_owned()).or_default() += 1;
         self.issues.push(ReportedIssue {
@@ -363,7 +401,8 @@ impl TableReport {
 
     /// The report for people, in Chinese.
     pub fn text(&self) -> String {
-        const LINES: usize = 50;
+        const LINES: usize = 60;
+        const LINES_PER_RULE: usize = 5;
         let mut out = String::new();
         let rows = self.rows;
         // writing to a String cannot fail
@@ -383,16 +422,23 @@ impl TableReport {
                 let _ = writeln!(out, "  {} {}：{count}", class.code(), class.title());
             }
         }
-        for issue in self.issues.iter().take(LINES) {
-            let _ = writeln!(out, "{}", self.issue_line(issue));
+        let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut lines = 0;
+        for issue in &self.issues {
+            // one rule that fails everywhere must not hide the others
+            let times = told.entry(issue.rule.as_str()).or_default();
+            *times += 1;
+            if *times <= LINES_PER_RULE && lines < LINES {
+                lines += 1;
+                let _ = writeln!(out, "{}", self.issue_line(issue));
+            }
         }
-        if self.issues.len() > LINES {
-            let _ = writeln!(
-                out,
-                "……其余 {} 条请用 --json 查看{}",
-                self.issues.len() - LINES,
-                if self.truncated { "（清单已截断）" } else { "" }
-            );
+        let all: u64 = self.by_rule.values().sum();
+        if all > lines as u64 {
+            let _ = writeln!(out, "各规则合计（全部明细请用 --json 查看）：");
+            for (rule, count) in &self.by_rule {
+                let _ = writeln!(out, "  {rule}：{count}");
+            }
         }
         if !self.normalised.is_empty() {
             let _ = writeln!(out, "规范化 {} 处：", self.normalised.len());

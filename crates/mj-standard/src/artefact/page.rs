@@ -88,7 +88,7 @@ fn remarks(table: &Table, column: &Column) -> String {
     );
     remarks.extend(column.unit.as_ref().map(|unit| format!("单位 {unit}")));
     remarks.extend(column.multi.map(|separator| format!("多值以 `{separator}` 分隔")));
-    remarks.extend(column.placeholder.as_ref().map(|word| format!("没有的填“{word}”")));
+    remarks.extend(column.placeholder.as_ref().map(|word| format!("可填“{word}”")));
     remarks.extend(match &column.personal {
         Personal::No => None,
         Personal::Always => Some("个人信息".to_owned()),

@@ -110,7 +110,7 @@ fn details(column: &Column) -> Vec<String> {
     details.extend(column.unit.as_ref().map(|unit| format!("单位：{unit}")));
     details.extend(column.multi.map(|separator| format!("多个值以英文 {separator} 分隔")));
     details.extend(column.code_list.as_ref().map(|list| format!("代码表：{}", list.title)));
-    details.extend(column.placeholder.as_ref().map(|word| format!("没有的填“{word}”")));
+    details.extend(column.placeholder.as_ref().map(|word| format!("可填“{word}”")));
     details.extend(column.note.clone());
     details
 }

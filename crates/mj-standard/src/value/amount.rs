@@ -40,6 +40,12 @@ pub fn plain_fen(text: &str) -> Option<i64> {
     times(plain(text)?, 100)
 }
 
+/// Amount in 元 of a text of 分.
+pub fn yuan_text(fen: &str) -> Option<String> {
+    let units = fen.parse().ok()?;
+    Some(decimal_text(Number { units, scale: 2 }))
+}
+
 fn times(number: Number, factor: i128) -> Option<i64> {
     let product = number.units.checked_mul(factor)?;
     let divisor = 10i128.checked_pow(number.scale)?;
