@@ -2,7 +2,7 @@
 //! line of business + form of organisation, and behind it what a branch adds.
 
 use crate::fold::fold;
-use crate::place::{Level, as_place, place_at_start, town_at_start};
+use crate::place::{Level, as_place, place_at_start, town_at_start, zone_at_start};
 
 /// Form of organisation, as far as the name shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +55,19 @@ impl Name {
         keys
     }
 
+    /// What tells a branch from its sisters: the places it names, and its own name without the kind of
+    /// branch behind it (支行, 营业部).
+    pub(crate) fn branch_parts(&self) -> (Vec<String>, &str) {
+        let mut places = Vec::new();
+        let own = strip_regions(&self.branch, &mut places);
+        let core = BRANCH_KINDS
+            .iter()
+            .find_map(|kind| own.strip_suffix(kind))
+            .filter(|core| !core.is_empty())
+            .unwrap_or(own);
+        (places, core)
+    }
+
     /// Company names are unique where they are registered; names of shops are not.
     pub(crate) fn is_company(&self) -> bool {
         matches!(self.form, OrgForm::Limited | OrgForm::JointStock)
@@ -75,6 +88,32 @@ const FORM_NOTES: [&str; 12] = [
     "有限责任公司",
     "有限公司",
     "集团",
+];
+
+/// What branches are called, longest first.
+const BRANCH_KINDS: [&str; 22] = [
+    "证券营业部",
+    "农资经销点",
+    "邮政支局",
+    "邮政所",
+    "储蓄所",
+    "营业所",
+    "营业厅",
+    "营业部",
+    "分理处",
+    "报刊亭",
+    "加油站",
+    "办事处",
+    "连锁店",
+    "专卖店",
+    "门市部",
+    "经营部",
+    "分公司",
+    "支公司",
+    "支行",
+    "分行",
+    "支局",
+    "店",
 ];
 
 /// Forms at the end of a name, longest first.
@@ -119,7 +158,8 @@ const LINES: &str = "科技 技术 信息 网络 软件 电子 电器 电气 电
     设计 规划 测绘 监理 招标 电子商务 供应链 计算机 光电 光学 照明 灯饰 灯具 洁具 卫浴 厨具 橱柜 门窗 铝材 \
     气体 锅炉 制冷 空调 暖通 水务 供水 供电 供热 开发 发展 连锁 集团 生态 休闲 农庄 山庄 度假村 \
     健康 美食 土特产 调味品 肉制品 豆制品 冷饮 奶业 乳业 油脂 糖业 盐业 烟草 烟酒 副食 母婴 童装 内衣 \
-    经济 股份 供销 农村 社区 工作室 服务部 服务站 服务中心 维修部 加工部 分公司 公司";
+    管道 管业 物资 精密 数控 牧业 房产 财务 时装 展览 展示 品牌 动漫 发电 光伏 知识产权 日化 \
+    室内 轮胎 液压 特钢 农副产品 种养 苗圃 复合材料 经济 股份 供销 农村 社区 工作室 服务部 服务站 服务中心 维修部 加工部 分公司 公司";
 
 fn is_line_at(text: &str) -> bool {
     use std::collections::HashSet;
@@ -138,16 +178,17 @@ fn is_line_at(text: &str) -> bool {
 /// same again.
 pub fn normalize_name(raw: &str) -> Name {
     let mut text = fold(raw).replace('·', "");
-    loop {
-        let shorter = text.replace("有限责任公司", "有限公司");
-        if shorter == text {
-            break;
-        }
-        text = shorter;
-    }
     let mut aliases = Vec::new();
     let mut regions: Vec<String> = Vec::new();
-    let (canonical, plain) = settle_brackets(&text, &mut regions, &mut aliases);
+    // Taking one thing away may uncover another: 有限责任(个体)公司. Each round makes the text shorter.
+    let (canonical, plain) = loop {
+        let settled =
+            settle_brackets(&text.replace("有限责任公司", "有限公司"), &mut regions, &mut aliases);
+        if settled.0 == text {
+            break settled;
+        }
+        text = settled.0;
+    };
     let (head, branch) = split_branch(&plain);
     let (body, form) = strip_form(head);
     let mut front = Vec::new();
@@ -289,19 +330,23 @@ fn strip_regions<'a>(body: &'a str, regions: &mut Vec<String>) -> &'a str {
         }
         // 永兴商贸: what looks like a county is the trade name when nothing else is.
         let bare = place.stem.len() == place.len;
-        if bare && is_line_at(after) {
+        if bare && is_line_at(after) && zone_at_start(after).is_none() {
             break;
         }
         regions.push(place.stem.to_owned());
         level = Some(place.level);
         rest = after;
     }
-    if level.is_some()
-        && let Some(len) = town_at_start(rest)
-        && rest[len..].chars().count() >= 2
-    {
-        regions.push(rest[..len].to_owned());
-        rest = &rest[len..];
+    if level.is_none() {
+        return rest;
+    }
+    for find in [zone_at_start, town_at_start] {
+        if let Some(len) = find(rest)
+            && rest[len..].chars().count() >= 2
+        {
+            regions.push(rest[..len].to_owned());
+            rest = &rest[len..];
+        }
     }
     rest
 }

@@ -143,3 +143,24 @@ pub(crate) fn town_at_start(text: &str) -> Option<usize> {
     }
     None
 }
+
+const ZONES: [&str; 9] = [
+    "高新技术产业开发区",
+    "经济技术开发区",
+    "经济开发区",
+    "旅游度假区",
+    "工业园区",
+    "开发区",
+    "高新区",
+    "保税区",
+    "新区",
+];
+
+/// A development zone in front: `经济技术开发区`, `大榭开发区`. Only sensible behind a division.
+pub(crate) fn zone_at_start(text: &str) -> Option<usize> {
+    let (at, zone) = ZONES
+        .iter()
+        .filter_map(|zone| text.find(zone).map(|at| (at, zone)))
+        .min_by_key(|(at, zone)| (*at, usize::MAX - zone.len()))?;
+    (text[..at].chars().count() <= 4).then_some(at + zone.len())
+}

@@ -242,6 +242,9 @@ fn regions(a: &[String], b: &[String]) -> Regions {
     }
 }
 
+/// Points of a company name that is the same to the letter, region included.
+const EXACT_COMPANY: i32 = 910;
+
 fn name(a: &Name, b: &Name, tally: &mut Tally) {
     const WHAT: &str = "name";
     if a.canonical.is_empty() || b.canonical.is_empty() {
@@ -252,15 +255,19 @@ fn name(a: &Name, b: &Name, tally: &mut Tally) {
     if a.canonical == b.canonical
         || plain(a) == plain(b) && regions(&a.regions, &b.regions) == Regions::Equal
     {
-        let long = a.core().chars().count() >= 3;
-        return match (a.is_company() && b.is_company(), a.regions.is_empty()) {
-            (true, false) => tally.add(WHAT, 910, "企业名称一致，且冠有行政区划"),
-            (true, true) if long => tally.add(WHAT, 880, "企业名称一致"),
-            (true, true) => tally.add(WHAT, 800, "企业名称一致，但字数很少"),
-            (false, false) if long => tally.add(WHAT, 840, "名称一致，且冠有行政区划"),
-            (false, true) if long => tally.add(WHAT, 680, "名称一致，但不冠行政区划，可能重名"),
-            _ => tally.add(WHAT, 600, "名称一致，但过于简短，容易重名"),
+        let length = a.core().chars().count();
+        let branch = a.branch.chars().count() >= 2;
+        let company = a.is_company() && b.is_company();
+        let (weight, text) = match (company || branch, a.regions.is_empty()) {
+            (true, false) => (EXACT_COMPANY, "企业名称一致，且冠有行政区划"),
+            (true, true) if length >= 3 || branch => (880, "企业名称一致"),
+            (true, true) => (850, "企业名称一致，但字数很少"),
+            (false, false) if length >= 4 => (880, "名称一致，且冠有行政区划"),
+            (false, false) => (840, "名称一致，且冠有行政区划，但字数很少"),
+            (false, true) if length >= 3 => (680, "名称一致，但不冠行政区划，可能重名"),
+            (false, true) => (600, "名称一致，但过于简短，容易重名"),
         };
+        return tally.add(WHAT, weight, text);
     }
     let alias = |x: &Name, y: &Name| x.aliases.contains(&y.canonical);
     if alias(a, b) || alias(b, a) {
@@ -274,16 +281,20 @@ fn name(a: &Name, b: &Name, tally: &mut Tally) {
         tally.add(WHAT, 350, "一方是总公司，另一方是分支机构");
         return tally.cap(Verdict::Different);
     }
-    let branch = if a.branch.is_empty() { 1000 } else { likeness(&a.branch, &b.branch) };
-    if branch < 600 {
+    let (places_a, branch_a) = a.branch_parts();
+    let (places_b, branch_b) = b.branch_parts();
+    let branch = likeness(branch_a, branch_b);
+    let branch_places = regions(&places_a, &places_b);
+    if branch < 600 || branch_places == Regions::Conflict {
         tally.add(WHAT, 300, "分支机构不同");
         return tally.cap(Verdict::Different);
     }
     let (core_a, core_b) = (a.core(), b.core());
     let where_stand = regions(&a.regions, &b.regions);
     if core_a == core_b && core_a.chars().count() >= 2 {
-        tally.add(WHAT, 850, "字号和行业一致");
-        if branch < 1000 {
+        let weight = if where_stand == Regions::Equal && a.form == b.form { 880 } else { 850 };
+        tally.add(WHAT, weight, "字号和行业一致");
+        if branch < 1000 || branch_places == Regions::Fewer {
             tally.add(WHAT, -150, "分支机构名称略有不同");
         }
     } else if a.trade == b.trade && a.trade.chars().count() >= 2 {
@@ -349,7 +360,9 @@ fn area(a: &str, b: &str, tally: &mut Tally) {
     } else if x[..4] == y[..4] && (whole(&x) || whole(&y)) {
         tally.add("area", 20, "所属设区的市相同");
     } else if x[..4] == y[..4] {
-        tally.add("area", -60, "同市而区县不同");
+        // Districts are redrawn, and companies move within their city under the same name.
+        let weight = if points(tally, "name") == EXACT_COMPANY { -10 } else { -60 };
+        tally.add("area", weight, "同市而区县不同");
     } else if x[..2] == y[..2] && (x.ends_with("0000") || y.ends_with("0000")) {
         tally.add("area", 0, "同省");
     } else {
