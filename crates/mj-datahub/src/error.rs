@@ -68,3 +68,52 @@ impl Error {
         Error::Thread(cause.to_string())
     }
 }
+
+impl From<Error> for mj_web::Problem {
+    fn from(error: Error) -> Self {
+        use mj_web::Problem;
+        let said = error.to_string();
+        match error {
+            Error::UnknownTable(_) => Problem::invalid("datahub.table_unknown", said)
+                .detail("可报送的表见GET /api/v1/datahub/tables。"),
+            Error::UnknownSource(_) | Error::UnknownBatch | Error::UnknownErrorRow => {
+                Problem::not_found()
+            }
+            Error::BatchNumber(_) => Problem::invalid("datahub.batch_number", said),
+            Error::BatchConflict { batch_id, .. } => {
+                Problem::conflict("datahub.batch_conflict", said)
+                    .detail(format!("已收到的批次见{}。", crate::model::Batch::href(&batch_id)))
+            }
+            Error::ChannelNotApproved { rule, text, .. } => {
+                Problem::forbidden("datahub.channel_not_approved", said)
+                    .detail(format!("依据规则{rule}：{text}"))
+            }
+            Error::Request(_) => Problem::invalid("datahub.request", said),
+            Error::WrongDigest => Problem::invalid("datahub.upload_digest", said),
+            Error::WrongOffset { expected } => {
+                Problem::conflict("datahub.upload_offset", "续传位置不符")
+                    .detail(format!("已收到{expected}字节，请从第{expected}字节继续。"))
+            }
+            Error::UploadMissing => Problem::invalid("datahub.upload_missing", said),
+            Error::TooLarge(_) => Problem::new(
+                axum::http::StatusCode::PAYLOAD_TOO_LARGE,
+                "datahub.too_large",
+                said,
+            ),
+            Error::AlreadyMended => Problem::conflict("datahub.already_mended", said),
+            Error::SourceExists(_) => Problem::conflict("datahub.source_exists", said),
+            Error::Platform(error) => error.into(),
+            other => Problem::internal(&other),
+        }
+    }
+}
+
+impl From<Error> for Platform {
+    /// For jobs, which speak the floor's error.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Platform(error) => error,
+            other => Platform::Other(other.to_string()),
+        }
+    }
+}

@@ -123,7 +123,8 @@ impl SourceKind {
     }
 }
 
-/// Where a batch stands. `received → running → settled | failed`; nothing goes back.
+/// Where a batch stands. `received → running → settled | failed`; a settled batch
+/// never moves again, a failed one is received anew when the same bytes are sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchState {
@@ -219,12 +220,20 @@ pub struct Batch {
     pub settled_at: Option<Instant>,
     pub message: Option<String>,
     pub mends_batch: Option<String>,
-    pub job_id: Option<String>,
+    /// The delivered columns as the department named them; known once the file was opened.
+    pub header: Option<Vec<String>>,
+    pub encoding: Option<String>,
+    pub attempt: i64,
 }
 
 impl Batch {
     pub fn href(id: &str) -> String {
         format!("/api/v1/datahub/batches/{id}")
+    }
+
+    /// The key under which the batch's job is queued, once per attempt.
+    pub fn job_key(&self) -> String {
+        format!("ingest_batch:{}:{}", self.id, self.attempt)
     }
 }
 

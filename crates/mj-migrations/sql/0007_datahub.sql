@@ -60,7 +60,11 @@ CREATE TABLE hub_batch (
   message TEXT,
   -- the batch whose refused rows this one brings back, mended
   mends_batch TEXT,
-  job_id TEXT,
+  -- the delivered columns as the department named them (JSON list) and the encoding found
+  header TEXT,
+  encoding TEXT,
+  -- how often the batch was taken up; a failed one is taken up again when it is sent again
+  attempt BIGINT NOT NULL,
   version BIGINT NOT NULL,
   change_seq BIGINT NOT NULL,
   row_salt BLOB NOT NULL,

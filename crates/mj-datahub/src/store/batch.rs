@@ -35,7 +35,9 @@ pub const HUB_BATCH: TruthTable = TruthTable {
         "settled_at",
         "message",
         "mends_batch",
-        "job_id",
+        "header",
+        "encoding",
+        "attempt",
     ],
 };
 
@@ -100,7 +102,6 @@ pub async fn insert(tx: &mut WriteTx, batch: &Batch) -> Result<()> {
         ("bytes", batch.bytes.into()),
         ("received_at", batch.received_at.into()),
         ("mends_batch", batch.mends_batch.clone().into()),
-        ("job_id", batch.job_id.clone().into()),
     ]);
     Ok(tx.insert(&HUB_BATCH, &row).await?)
 }
@@ -126,6 +127,15 @@ fn outcome(batch: &Batch) -> Result<Vec<(&'static str, Value)>> {
         ("by_rule", json(&batch.by_rule)?),
         ("settled_at", batch.settled_at.into()),
         ("message", batch.message.clone().into()),
+        (
+            "header",
+            match &batch.header {
+                Some(header) => serde_json::to_string(header).map_err(Error::json("批次"))?.into(),
+                None => Value::Null,
+            },
+        ),
+        ("encoding", batch.encoding.clone().into()),
+        ("attempt", batch.attempt.into()),
     ])
 }
 
@@ -318,7 +328,12 @@ fn read(row: &AnyRow) -> Result<Batch> {
         settled_at: row.opt_int("settled_at")?,
         message: row.opt_text("message")?,
         mends_batch: row.opt_text("mends_batch")?,
-        job_id: row.opt_text("job_id")?,
+        header: row
+            .opt_text("header")?
+            .map(|text| serde_json::from_str(&text).map_err(Error::json("批次")))
+            .transpose()?,
+        encoding: row.opt_text("encoding")?,
+        attempt: row.int("attempt")?,
     })
 }
 

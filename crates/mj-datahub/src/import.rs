@@ -1,0 +1,96 @@
+//! A file handed over on the machine itself (`mingjian import`): the same door as everybody's, only
+//! that the caller waits and watches.
+
+use std::path::Path;
+
+use mj_kernel::Actor;
+use mj_platform::{Act, Lane};
+
+use crate::Datahub;
+use crate::error::{Error, Result};
+use crate::model::{Batch, Channel, Portion};
+use crate::progress::Listener;
+use crate::receive::Delivery;
+use crate::upload::MAX_BYTES;
+
+/// What to import.
+#[derive(Debug, Clone)]
+pub struct Import<'a> {
+    pub table: &'a str,
+    pub file: &'a Path,
+    pub cd_source: &'a str,
+    /// `None`: the next number of the day.
+    pub cd_batch: Option<&'a str>,
+    pub portion: Portion,
+}
+
+/// What became of it.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    pub batch: Batch,
+    /// The same file had been imported before; nothing was done.
+    pub again: bool,
+}
+
+impl Datahub {
+    /// Makes the file durable as a batch without running it: for a node whose runner does that.
+    pub async fn receive_file(&self, import: &Import<'_>) -> Result<Imported> {
+        let table = self.table(import.table)?;
+        let source = self.source(import.cd_source).await?;
+        let size = std::fs::metadata(import.file)
+            .map_err(mj_platform::Error::io(import.file))?
+            .len();
+        if size > MAX_BYTES {
+            return Err(Error::TooLarge("单个文件不超过2 GiB，请拆分后导入".into()));
+        }
+        let (blobs, path) = (self.blobs.clone(), import.file.to_owned());
+        let blob = tokio::task::spawn_blocking(move || {
+            let file = std::fs::File::open(&path).map_err(mj_platform::Error::io(&path))?;
+            blobs.store(std::io::BufReader::new(file))
+        })
+        .await
+        .map_err(Error::thread)??;
+        let name = import.file.file_name().map(|name| name.to_string_lossy().into_owned());
+        let delivery = Delivery {
+            table,
+            source: &source,
+            cd_batch: import.cd_batch,
+            channel: Channel::File,
+            portion: import.portion,
+            format: "auto",
+            file_name: name.as_deref(),
+            body_sha256: &blob.sha256,
+            bytes: blob.size,
+            blob: Some(&blob),
+            rows: None,
+            mends: None,
+        };
+        let object = format!("hub_source:{}", import.cd_source);
+        let act = Act::new(&Actor::system("import"), "datahub.batch.import", object);
+        let mut tx = self.db.begin(Lane::People, act).await?;
+        let received = self.receive(&mut tx, &delivery).await?;
+        tx.commit().await?;
+        self.wake();
+        if received.again {
+            self.blobs.discard(&self.db, &blob).await?;
+        }
+        Ok(Imported { batch: received.batch, again: received.again })
+    }
+
+    /// Imports a file and waits until its batch is settled. The batch's job, when a runner takes it
+    /// up later, finds nothing left to do.
+    pub async fn import_file(
+        &self,
+        import: &Import<'_>,
+        listener: Option<Listener>,
+    ) -> Result<Imported> {
+        let received = self.receive_file(import).await?;
+        let batch = self.ingest(&received.batch.id, None, listener).await?;
+        Ok(Imported { batch, again: received.again })
+    }
+
+    /// A batch as it stands, for whoever follows one.
+    pub async fn batch(&self, id: &str) -> Result<Option<Batch>> {
+        crate::store::batch::by_id(&self.db, id).await
+    }
+}

@@ -1,0 +1,389 @@
+//! The pipeline: collect → cleanse → deduplicate → compare → verify → normalise → link.
+//!
+//! One batch is one job. A thread reads and judges ([`read`]); this side, chunk by chunk, resolves
+//! what rows say of parties, makes data keys, keeps refused rows, hands register and catalogue rows
+//! to their domains; a second thread seals and pushes accepted rows into the fact store's stage. At
+//! the end one transaction commits the facts, fixes the batch's counts and tells the other domains.
+//!
+//! A kill anywhere before that transaction leaves the batch as it was received, and the job runs
+//! again from the blob with the same outcome: error rows are written anew, mentions and register
+//! rows are recognised, the stage's files are orphans.
+
+mod apply;
+pub mod lookups;
+pub mod plan;
+pub mod read;
+pub mod seal;
+mod stage;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mj_kernel::clock::beijing_date;
+use mj_kernel::{Actor, Event};
+use mj_platform::jobs::JobContext;
+use mj_platform::{Act, Lane, WriteTx};
+use mj_standard::{Class, Context, Engine, Envelope};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use self::plan::TablePlan;
+use self::read::{Chunk, FileEnd, Opener};
+use crate::Datahub;
+use crate::error::{Error, Result};
+use crate::model::{Batch, BatchState, Channel, Counts};
+use crate::progress::{Listener, Standing};
+use crate::{blob_source, store};
+
+/// After this many attempts a batch is given up; the job table stops at the same number.
+const LAST_ATTEMPT: i64 = 5;
+/// How often a load is begun again because another one changed the same records meanwhile.
+const MOVED_RETRIES: usize = 5;
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Deserialize)]
+struct Payload {
+    batch_id: String,
+}
+
+impl Datahub {
+    /// The body of job `ingest_batch`.
+    pub async fn run_job(&self, context: JobContext) -> mj_platform::Result<()> {
+        let payload: Payload = serde_json::from_str(&context.payload)
+            .map_err(|error| mj_platform::Error::Corrupt(format!("任务内容无法读取：{error}")))?;
+        let outcome = self.ingest(&payload.batch_id, Some(&context), None).await;
+        let Err(error) = outcome else { return Ok(()) };
+        if context.attempt >= LAST_ATTEMPT {
+            self.give_up(&payload.batch_id, &error).await?;
+        }
+        Err(error.into())
+    }
+
+    /// Runs a batch through the pipeline. Running a settled batch changes nothing.
+    pub async fn ingest(
+        &self,
+        batch_id: &str,
+        job: Option<&JobContext>,
+        listener: Option<Listener>,
+    ) -> Result<Batch> {
+        let mut tries = 0;
+        loop {
+            let batch =
+                store::batch::by_id(&self.db, batch_id).await?.ok_or(Error::UnknownBatch)?;
+            if batch.state.is_final() {
+                // an earlier run may have been killed between its commit and this
+                self.registry.relink().await?;
+                return Ok(batch);
+            }
+            let run = Run::new(self, batch, job, listener.clone())?;
+            match run.go().await {
+                Err(Error::Facts(
+                    mj_facts::Error::Moved { .. } | mj_facts::Error::StageLost { .. },
+                )) if tries < MOVED_RETRIES => tries += 1,
+                other => return other,
+            }
+        }
+    }
+
+    /// Marks a batch as failed, saying why; sending the same bytes again starts it anew.
+    async fn give_up(&self, batch_id: &str, error: &Error) -> mj_platform::Result<()> {
+        let act = Act::new(&Actor::system("datahub"), "datahub.batch.fail", batch_id);
+        let mut tx = self.db.begin(Lane::Bulk, act).await?;
+        let batch = store::batch::by_id_in(&mut tx, batch_id).await?;
+        let Some(mut batch) = batch.filter(|batch| !batch.state.is_final()) else { return Ok(()) };
+        batch.state = BatchState::Failed;
+        batch.counts = Counts::received(batch.counts.front);
+        batch.settled_at = Some(tx.now());
+        batch.message = Some(format!("处理未能完成：{error}。请排除原因后重新报送同一文件。"));
+        store::error_row::clear(&mut tx, batch_id).await?;
+        store::batch::save_outcome(&mut tx, &batch).await?;
+        tx.commit().await
+    }
+}
+
+/// One run of one batch.
+struct Run<'a> {
+    hub: &'a Datahub,
+    batch: Batch,
+    plan: Arc<TablePlan>,
+    job: Option<&'a JobContext>,
+    listener: Option<Listener>,
+    standing: Standing,
+    by_class: [i64; Class::COUNT],
+    by_rule: BTreeMap<String, i64>,
+    /// Rows of the batch this one mends that were accepted now.
+    mended: Vec<i64>,
+    priority: i64,
+    started: Instant,
+    reported: Instant,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        hub: &'a Datahub,
+        batch: Batch,
+        job: Option<&'a JobContext>,
+        listener: Option<Listener>,
+    ) -> Result<Self> {
+        let table = hub.table(&batch.table)?;
+        let plan = TablePlan::new(hub.standard, table)
+            .ok_or_else(|| Error::UnknownTable(batch.table.clone()))?;
+        Ok(Self {
+            hub,
+            plan: Arc::new(plan),
+            batch,
+            job,
+            listener,
+            standing: Standing::default(),
+            by_class: [0; Class::COUNT],
+            by_rule: BTreeMap::new(),
+            mended: Vec::new(),
+            priority: 100,
+            started: Instant::now(),
+            reported: Instant::now(),
+        })
+    }
+
+    async fn go(mut self) -> Result<Batch> {
+        self.begin().await?;
+        self.priority = self.hub.source(&self.batch.cd_source).await?.priority;
+        let lookups = lookups::load(self.hub, self.plan.table).await?;
+        let stage = self.hub.facts.stage(&self.plan.spec, &self.batch.id).await?;
+        let mut writer = stage::Writer::start(self.plan.clone(), self.hub.keys.clone(), stage);
+        let (chunks, mut incoming) = mpsc::channel::<Chunk>(2);
+        let reading = self.start_reading(lookups, chunks);
+        while let Some(chunk) = incoming.recv().await {
+            self.take_chunk(chunk, &mut writer).await?;
+        }
+        let end = reading.await.map_err(Error::thread)??;
+        let staged = writer.finish().await?;
+        let batch = match &end.refusal {
+            Some(_) => self.settle_refused(end).await?,
+            None => self.settle(end, staged).await?,
+        };
+        self.hub.registry.relink().await?;
+        Ok(batch)
+    }
+
+    /// Marks the batch as running and forgets what an interrupted run left in the error store.
+    async fn begin(&mut self) -> Result<()> {
+        let mut tx = self.transaction("datahub.batch.run").await?;
+        store::error_row::clear(&mut tx, &self.batch.id).await?;
+        if self.batch.state != BatchState::Running {
+            self.batch.state = BatchState::Running;
+            self.batch.version = store::batch::save_outcome(&mut tx, &self.batch).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn transaction(&self, action: &'static str) -> Result<WriteTx> {
+        let object = format!("hub_batch:{}", self.batch.id);
+        let act = Act::new(&Actor::system("datahub"), action, object);
+        Ok(self.hub.db.begin(Lane::Bulk, act).await?)
+    }
+
+    fn start_reading(
+        &self,
+        lookups: lookups::StoreLookups,
+        chunks: mpsc::Sender<Chunk>,
+    ) -> tokio::task::JoinHandle<Result<FileEnd>> {
+        let hub = self.hub.clone();
+        let table = self.plan.table;
+        let (blob_id, size) = (self.batch.blob_id.clone(), self.batch.bytes as u64);
+        let (source, number) = (self.batch.cd_source.clone(), self.batch.cd_batch.clone());
+        // reception decides, not the moment of this run: a second run must judge alike
+        let now = self.batch.received_at;
+        let pushed = self.batch.channel == Channel::Push && self.batch.mends_batch.is_none();
+        let own_json = pushed || self.batch.mends_batch.is_some();
+        let handle = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let context = Context {
+                now,
+                today: beijing_date(now),
+                envelope: if pushed { Envelope::Http } else { Envelope::File },
+                source: Some(&source),
+                batch: Some(&number),
+                lookups: &lookups,
+            };
+            let scratch = hub.inbox.folder().to_owned();
+            let (db, blobs) = (hub.db.clone(), hub.blobs.clone());
+            let open: Opener = Box::new(move || {
+                blob_source::open(&handle, &db, &blobs, &blob_id, size, &scratch)
+            });
+            let mut engine = Engine::new(table);
+            read::read_file(&open, own_json, &mut engine, &context, &chunks)
+        })
+    }
+
+    async fn take_chunk(&mut self, chunk: Chunk, writer: &mut stage::Writer) -> Result<()> {
+        for (total, more) in self.by_class.iter_mut().zip(chunk.by_class) {
+            *total += more;
+        }
+        for (rule, rows) in chunk.by_rule {
+            *self.by_rule.entry(rule).or_default() += rows;
+        }
+        self.standing.rows += chunk.rows;
+        self.standing.error += chunk.refused.len() as i64;
+        self.standing.percent = chunk.percent;
+        if self.batch.mends_batch.is_some() {
+            self.mended.extend(chunk.accepted.iter().filter_map(|row| row.original_row));
+        }
+        let mentions = self.link(&chunk.accepted).await?;
+        let personal = self.personal(&chunk.accepted);
+        let mut subjects: Vec<String> =
+            personal.iter().filter_map(|row| row.subject.clone()).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        let mut keys = Vec::new();
+        if !subjects.is_empty() || !chunk.refused.is_empty() {
+            let mut tx = self.transaction("datahub.batch.collect").await?;
+            if !subjects.is_empty() {
+                keys = self.hub.keys.data_keys(&mut tx, &subjects).await?;
+            }
+            store::error_row::insert_many(
+                &mut tx,
+                &self.hub.keys,
+                &self.batch.id,
+                &chunk.refused,
+            )
+            .await?;
+            tx.commit().await?;
+        }
+        self.apply(&chunk.accepted, &mentions, &personal).await?;
+        let keys = subjects.into_iter().zip(keys).collect();
+        writer.push(stage::Load { rows: chunk.accepted, mentions, personal, keys }).await?;
+        self.report().await
+    }
+
+    /// The number of each row's mention; 0 where the row names no party.
+    async fn link(&self, rows: &[read::Accepted]) -> Result<Vec<i64>> {
+        let mut at = Vec::new();
+        let mut said = Vec::new();
+        for (index, row) in rows.iter().enumerate() {
+            if let Some(mention) = self.plan.mention(&row.values) {
+                at.push(index);
+                said.push(mention);
+            }
+        }
+        let mut mentions = vec![0; rows.len()];
+        if said.is_empty() {
+            return Ok(mentions);
+        }
+        let numbers = self.hub.registry.resolve_mentions(&said).await?;
+        for (index, number) in at.into_iter().zip(numbers) {
+            mentions[index] = number;
+        }
+        Ok(mentions)
+    }
+
+    fn personal(&self, rows: &[read::Accepted]) -> Vec<seal::PersonalRow> {
+        rows.iter()
+            .map(|row| {
+                let mention = self.plan.mention(&row.values);
+                let hub = self.hub;
+                seal::personal_of(
+                    &self.plan,
+                    &row.values,
+                    mention.as_ref(),
+                    &hub.registry,
+                    &hub.keys,
+                )
+            })
+            .collect()
+    }
+
+    async fn report(&mut self) -> Result<()> {
+        if self.reported.elapsed() < REPORT_EVERY {
+            return Ok(());
+        }
+        self.reported = Instant::now();
+        let millis = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.standing.rows_per_second = self.standing.rows * 1_000 / millis.max(1);
+        self.standing.by_class = read::class_counts(&self.by_class);
+        if let Some(listener) = &self.listener {
+            listener(&self.standing);
+        }
+        if let Some(job) = self.job {
+            job.progress(self.standing.percent, 100, &self.standing.message()).await?;
+        }
+        Ok(())
+    }
+
+    /// The one transaction in which the batch becomes what it will always have been.
+    async fn settle(self, end: FileEnd, staged: mj_facts::Staged) -> Result<Batch> {
+        let mut tx = self.transaction("datahub.batch.settle").await?;
+        let mut batch = match self.still_running(&mut tx).await? {
+            Ok(batch) => batch,
+            Err(settled) => return Ok(settled),
+        };
+        let receipt = self.hub.facts.commit(staged, &mut tx).await?;
+        let count = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
+        batch.counts = Counts {
+            front: self.standing.rows,
+            pending: 0,
+            correct: count(receipt.correct),
+            error: self.standing.error,
+            duplicate: count(receipt.duplicate),
+            superseded: count(receipt.superseded),
+        };
+        if !batch.counts.reconcile() {
+            return Err(Error::BatchFailed("各层数量不能对平，本次没有入库".into()));
+        }
+        batch.by_class = read::class_counts(&self.by_class);
+        if batch.counts.duplicate > 0 {
+            batch.by_class.insert(Class::MERGE.code().to_owned(), batch.counts.duplicate);
+        }
+        batch.by_rule = self.by_rule.clone();
+        batch.message = (!end.remarks.is_empty()).then(|| end.remarks.join("；"));
+        if let Some(mends) = &batch.mends_batch {
+            for row in &self.mended {
+                store::error_row::mend(&mut tx, mends, *row, &batch.id).await?;
+            }
+        }
+        self.finish(tx, batch, end).await
+    }
+
+    /// The file as a whole is no table: the batch is settled with no row and a message.
+    async fn settle_refused(self, end: FileEnd) -> Result<Batch> {
+        let mut tx = self.transaction("datahub.batch.refuse").await?;
+        let mut batch = match self.still_running(&mut tx).await? {
+            Ok(batch) => batch,
+            Err(settled) => return Ok(settled),
+        };
+        store::error_row::clear(&mut tx, &batch.id).await?;
+        batch.counts = Counts::default();
+        if let Some(refusal) = &end.refusal {
+            batch.by_class = BTreeMap::from([(Class::STRUCTURE.code().to_owned(), 1)]);
+            batch.by_rule = BTreeMap::from([(refusal.rule.clone(), 1)]);
+            batch.message = Some(refusal.message.clone());
+        }
+        self.finish(tx, batch, end).await
+    }
+
+    async fn finish(self, mut tx: WriteTx, mut batch: Batch, end: FileEnd) -> Result<Batch> {
+        batch.state = BatchState::Settled;
+        batch.settled_at = Some(tx.now());
+        batch.header = Some(end.header);
+        batch.encoding = Some(end.encoding);
+        batch.version = store::batch::save_outcome(&mut tx, &batch).await?;
+        tx.publish(&Event::BatchSettled {
+            batch_id: batch.id.clone(),
+            table: batch.table.clone(),
+            cd_source: batch.cd_source.clone(),
+        })
+        .await?;
+        tx.commit().await?;
+        if let Some(listener) = &self.listener {
+            listener(&Standing { percent: 100, ..self.standing.clone() });
+        }
+        Ok(batch)
+    }
+
+    /// The batch, locked; or what another runner made of it meanwhile.
+    async fn still_running(&self, tx: &mut WriteTx) -> Result<Result<Batch, Batch>> {
+        let batch =
+            store::batch::by_id_in(tx, &self.batch.id).await?.ok_or(Error::UnknownBatch)?;
+        Ok(if batch.state.is_final() { Err(batch) } else { Ok(batch) })
+    }
+}

@@ -1,0 +1,339 @@
+//! The reading side of the pipeline: rows out of the file, each judged and normalised by the
+//! standard, in chunks to the writing side. Runs on a thread of its own and touches no database; what
+//! the rules ask of the store is in memory before it starts.
+
+use std::collections::BTreeMap;
+
+use mj_standard::{
+    Class, Context, Engine, HeaderMap, Issue, MaskKind, Severity, Table, Verdict, mask,
+};
+use mj_tabular::{Format, Options, RowBuf, TableError, TableReader};
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc::Sender;
+
+use crate::error::{Error, Result};
+use crate::model::RowIssue;
+use crate::store::error_row::NewErrorRow;
+
+/// Rows a chunk: a transaction of the writing side stays well below 5,000 rows.
+pub const CHUNK_ROWS: usize = 4_096;
+/// A chunk ends early when its texts grow beyond this, so that wide rows do not fill the memory.
+const CHUNK_BYTES: usize = 8 << 20;
+/// Longest value repeated in a finding.
+const MOST_SHOWN: usize = 200;
+const STRUCTURE_SOURCE: &str = "数据检核类型00结构";
+
+/// A row that broke no rule, its values canonical.
+#[derive(Debug)]
+pub struct Accepted {
+    pub row: u32,
+    /// Its row in the batch that it mends.
+    pub original_row: Option<i64>,
+    pub values: Vec<Option<String>>,
+    /// (column, delivered text) of what normalisation changed.
+    pub norm: Vec<(usize, String)>,
+}
+
+/// What the reading side hands over at a time.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    pub rows: i64,
+    pub accepted: Vec<Accepted>,
+    pub refused: Vec<NewErrorRow>,
+    pub by_class: [i64; Class::COUNT],
+    pub by_rule: FxHashMap<String, i64>,
+    /// Share of the file read so far, in percent.
+    pub percent: i64,
+}
+
+/// How the file ended.
+#[derive(Debug, Default)]
+pub struct FileEnd {
+    pub header: Vec<String>,
+    pub encoding: String,
+    /// Remarks on the file as a whole.
+    pub remarks: Vec<String>,
+    /// Why the file cannot be taken as a table at all; then none of its rows counts.
+    pub refusal: Option<Refusal>,
+}
+
+/// A whole-file finding of class 00.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub rule: String,
+    pub message: String,
+}
+
+impl FileEnd {
+    fn refused(rule: &str, reason: &str, remedy: &str) -> Self {
+        let message = format!("{reason}。{remedy}");
+        Self { refusal: Some(Refusal { rule: rule.to_owned(), message }), ..Self::default() }
+    }
+
+    fn of(error: TableError) -> Result<Self> {
+        match error.finding() {
+            Some(found) => Ok(Self::refused(found.code, &found.reason, &found.remedy)),
+            None => Err(Error::Tabular(error.to_string())),
+        }
+    }
+}
+
+/// Opens the source anew each time it is called.
+pub type Opener = Box<dyn Fn() -> Result<Box<dyn mj_tabular::Source>> + Send>;
+
+/// Reads the whole file, sending chunks. Ends quietly when nobody listens any more.
+pub fn read_file(
+    open: &Opener,
+    own_json: bool,
+    engine: &mut Engine<'static>,
+    ctx: &Context<'_>,
+    chunks: &Sender<Chunk>,
+) -> Result<FileEnd> {
+    let table = engine.table();
+    let mut reader = match open_reader(open, own_json, table)? {
+        Ok(reader) => reader,
+        Err(error) => return FileEnd::of(error),
+    };
+    let map = HeaderMap::new(table, reader.header());
+    let mut end = FileEnd {
+        header: reader.header().to_vec(),
+        encoding: reader.encoding().to_owned(),
+        ..FileEnd::default()
+    };
+    for finding in &map.findings {
+        if finding.severity == Severity::Error {
+            let refused = FileEnd::refused(finding.rule, &finding.reason, &finding.remedy);
+            return Ok(FileEnd { refusal: refused.refusal, ..end });
+        }
+        end.remarks.push(finding.reason.clone());
+    }
+    let mut judge = Judge { table, engine, ctx, map, chunk: Chunk::default(), bytes: 0 };
+    let mut row = RowBuf::new();
+    let mut cells = Vec::new();
+    loop {
+        match reader.next_into(&mut row) {
+            Ok(true) => judge.take(&row, &mut cells),
+            Ok(false) => break,
+            Err(error) => {
+                let refused = FileEnd::of(error)?;
+                return Ok(FileEnd { refusal: refused.refusal, ..end });
+            }
+        }
+        if judge.is_full() {
+            let percent = percent(reader.bytes_read(), reader.bytes_total());
+            if chunks.blocking_send(judge.hand_over(percent)).is_err() {
+                return Ok(end);
+            }
+        }
+    }
+    for finding in reader.file_findings() {
+        if finding.refuses() {
+            let refused = FileEnd::refused(finding.code, &finding.reason, &finding.remedy);
+            return Ok(FileEnd { refusal: refused.refusal, ..end });
+        }
+        end.remarks.push(finding.reason.clone());
+    }
+    // the last, partly filled chunk; whoever stopped listening does not want it
+    let _ = chunks.blocking_send(judge.hand_over(100));
+    Ok(end)
+}
+
+/// JSON lines name their columns row by row. Where the names are our identifiers, a column may
+/// first appear late; where they are titles, the first row must show them all.
+fn open_reader(
+    open: &Opener,
+    own_json: bool,
+    table: &Table,
+) -> Result<Result<TableReader, TableError>> {
+    let names = || table.columns.iter().map(|column| column.name.clone()).collect();
+    let expecting = Options { expected_columns: names(), ..Options::default() };
+    if own_json {
+        return Ok(TableReader::open(open()?, &expecting));
+    }
+    let reader = TableReader::open(open()?, &Options::default());
+    let by_identifier = reader.as_ref().is_ok_and(|reader| {
+        let known = |name: &String| table.column(name).is_some();
+        reader.format() == Format::JsonLines && reader.header().iter().any(known)
+    });
+    if by_identifier { Ok(TableReader::open(open()?, &expecting)) } else { Ok(reader) }
+}
+
+fn percent(done: u64, total: u64) -> i64 {
+    if total == 0 {
+        return 0;
+    }
+    // never 100 before it is through
+    i64::try_from(done * 99 / total).unwrap_or(99)
+}
+
+struct Judge<'a, 'c> {
+    table: &'static Table,
+    engine: &'a mut Engine<'static>,
+    ctx: &'a Context<'c>,
+    map: HeaderMap,
+    chunk: Chunk,
+    bytes: usize,
+}
+
+impl Judge<'_, '_> {
+    fn is_full(&self) -> bool {
+        self.chunk.rows as usize >= CHUNK_ROWS || self.bytes >= CHUNK_BYTES
+    }
+
+    fn hand_over(&mut self, percent: i64) -> Chunk {
+        self.bytes = 0;
+        let mut full = std::mem::take(&mut self.chunk);
+        full.percent = percent;
+        full
+    }
+
+    fn take(&mut self, row: &RowBuf, cells: &mut Vec<Option<String>>) {
+        self.chunk.rows += 1;
+        cells.clear();
+        for cell in row.cells() {
+            self.bytes += cell.map_or(0, str::len) + 24;
+            cells.push(cell.map(str::to_owned));
+        }
+        let mut values = Vec::new();
+        self.map.arrange(cells, &mut values);
+        if row.refused() {
+            self.refuse(row, &values, Verdict::default());
+            return;
+        }
+        let verdict = self.engine.check_row(&mut values, self.ctx);
+        if verdict.refused {
+            self.refuse(row, &values, verdict);
+            return;
+        }
+        for issue in &verdict.issues {
+            count(&mut self.chunk.by_rule, &issue.rule.id);
+        }
+        for finding in row.findings() {
+            count(&mut self.chunk.by_rule, finding.code);
+        }
+        self.chunk.accepted.push(Accepted {
+            row: u32::try_from(row.row()).unwrap_or(u32::MAX),
+            original_row: row.original_row().and_then(|row| i64::try_from(row).ok()),
+            norm: verdict
+                .normalised
+                .into_iter()
+                .map(|change| (change.column_index, change.from))
+                .collect(),
+            values,
+        });
+    }
+
+    fn refuse(&mut self, row: &RowBuf, values: &[Option<String>], verdict: Verdict<'static>) {
+        let mut issues: Vec<RowIssue> =
+            row.findings().iter().map(|finding| self.structural(finding)).collect();
+        issues.extend(verdict.issues.iter().map(reported));
+        let mut classes = [false; Class::COUNT];
+        let mut rules: Vec<&str> = Vec::new();
+        for issue in &issues {
+            if issue.severity == Severity::Error.name()
+                && let Some(class) = Class::parse(&issue.class)
+            {
+                classes[class.index()] = true;
+            }
+            if !rules.contains(&issue.rule.as_str()) {
+                rules.push(&issue.rule);
+            }
+        }
+        for (rows, hit) in self.chunk.by_class.iter_mut().zip(classes) {
+            *rows += i64::from(hit);
+        }
+        for rule in rules {
+            count(&mut self.chunk.by_rule, rule);
+        }
+        let delivered: Vec<Option<&str>> = row.cells().collect();
+        self.chunk.refused.push(NewErrorRow {
+            row: i64::try_from(row.row()).unwrap_or(i64::MAX),
+            line: i64::try_from(row.line()).unwrap_or(0),
+            cd_id: shown_id(self.table, values),
+            raw: serde_json::to_string(&delivered).unwrap_or_default(),
+            issues,
+        });
+    }
+
+    fn structural(&self, finding: &mj_tabular::Finding) -> RowIssue {
+        let column = finding
+            .column_index
+            .and_then(|index| self.map.place(index))
+            .map(|place| &self.table.columns[place]);
+        RowIssue {
+            column: column.map(|column| column.name.clone()).unwrap_or_default(),
+            column_title: column.map(|column| column.title.clone()).unwrap_or_default(),
+            value: String::new(),
+            class: Class::STRUCTURE.code().into(),
+            class_title: Class::STRUCTURE.title().into(),
+            rule: finding.code.into(),
+            severity: if finding.refuses() { Severity::Error } else { Severity::Warning }
+                .name()
+                .into(),
+            reason: finding.reason.clone(),
+            remedy: finding.remedy.clone(),
+            source: STRUCTURE_SOURCE.into(),
+        }
+    }
+}
+
+fn count(rules: &mut FxHashMap<String, i64>, rule: &str) {
+    match rules.get_mut(rule) {
+        Some(rows) => *rows += 1,
+        None => {
+            rules.insert(rule.to_owned(), 1);
+        }
+    }
+}
+
+/// A finding as it is kept: values of persons masked, long ones cut.
+pub fn reported(issue: &Issue<'_>) -> RowIssue {
+    let value = issue.value.as_deref().unwrap_or_default();
+    let personal = issue.personal || looks_personal(value);
+    let value = match issue.column {
+        Some(column) if personal => mask(MaskKind::of(&column.ty), value),
+        _ => value.chars().take(MOST_SHOWN).collect(),
+    };
+    RowIssue {
+        column: issue.column.map(|column| column.name.clone()).unwrap_or_default(),
+        column_title: issue.column.map(|column| column.title.clone()).unwrap_or_default(),
+        value,
+        class: issue.rule.class.code().into(),
+        class_title: issue.rule.class.title().into(),
+        rule: issue.rule.id.clone(),
+        severity: issue.rule.severity.name().into(),
+        reason: issue.reason.clone(),
+        remedy: issue.rule.remedy.clone(),
+        source: issue.rule.source.clone(),
+    }
+}
+
+/// Numbers that read like a citizen id or a telephone are masked wherever they turn up: swapped
+/// columns put them where the standard expects none.
+fn looks_personal(value: &str) -> bool {
+    let digits = value.chars().filter(char::is_ascii_digit).count();
+    let looks_like_id = value.len() == 18
+        && digits >= 17
+        && mj_kernel::code::CitizenId::parse(&value.to_ascii_uppercase()).is_ok();
+    let looks_like_phone = value.len() == 11 && digits == 11 && value.starts_with('1');
+    looks_like_id || looks_like_phone
+}
+
+/// The record's number as it may be shown: masked when it repeats something personal.
+fn shown_id(table: &Table, values: &[Option<String>]) -> Option<String> {
+    let id = table.column_index("cd_id").and_then(|at| values.get(at)?.as_deref())?;
+    let personal = (0..table.columns.len()).any(|at| {
+        let value = values.get(at).and_then(|value| value.as_deref()).unwrap_or_default();
+        value.chars().count() >= 2 && id.contains(value) && table.is_personal(at, values)
+    });
+    Some(if personal { mask(MaskKind::Id, id) } else { id.to_owned() })
+}
+
+/// `by_class` as it is kept: only classes that occur.
+pub fn class_counts(counts: &[i64; Class::COUNT]) -> BTreeMap<String, i64> {
+    Class::all()
+        .zip(counts)
+        .filter(|(_, rows)| **rows > 0)
+        .map(|(class, rows)| (class.code().to_owned(), *rows))
+        .collect()
+}
