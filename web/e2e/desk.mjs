@@ -1,0 +1,240 @@
+// Stories of the workbench, told as a supervisor would tell them.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { newSheet } from './sheet.mjs'
+
+const TABLE = { name: 'object_enterprise', title: '企业法人' }
+/** Who hands data in, most ordinary first. */
+const DELIVERING = ['clerk', 'datahub_operator', 'dept_admin']
+
+async function logIn(visit, account) {
+  const { page } = visit
+  await page.goto('/desk/login')
+  await page.getByLabel('账号').fill(account.login)
+  await page.getByLabel('密码', { exact: true }).fill(account.password)
+  await page.getByRole('button', { name: '登录' }).click()
+  await page.getByRole('heading', { level: 1, name: '数据汇聚总览' }).waitFor()
+}
+
+/** The first account that may hand in a file of the table, found as an outside program would. */
+async function delivering(visit, world) {
+  if (world.deliverer) return world.deliverer
+  for (const role of DELIVERING) {
+    for (const account of world.accounts.filter((one) => one.role === role)) {
+      const opened = await visit.page.request.post('/api/v1/sessions', {
+        data: { login: account.login, password: account.password },
+      })
+      const { token } = await opened.json()
+      const answer = await visit.page.request.get('/api/v1/datahub/sources', {
+        headers: { Authorization: `Bearer ${token}` },
+      })
+      if (!answer.ok()) continue
+      const { items } = await answer.json()
+      const source = items.find(
+        (one) =>
+          one.status !== 'stopped' &&
+          (one.channels.length === 0 || one.channels.includes('file')) &&
+          (one.tables.length === 0 || one.tables.includes(TABLE.name)),
+      )
+      if (source) {
+        await visit.context.clearCookies()
+        world.deliverer = { account, source }
+        return world.deliverer
+      }
+    }
+  }
+  throw new Error(`no demo account may hand in ${TABLE.name}`)
+}
+
+async function choose(page, label, option) {
+  // The select's own placeholder lies over its input; a person's click lands on it all the same.
+  await page.getByRole('combobox', { name: label }).click({ force: true })
+  await page.getByRole('option', { name: option }).first().click()
+}
+
+async function enter(visit, world) {
+  const { account, source } = await delivering(visit, world)
+  await logIn(visit, account)
+  return { account, source }
+}
+
+export const stories = {
+  async 'a stranger is asked to log in, and a wrong password is told in words'(visit) {
+    const { page } = visit
+    visit.expectStatus(401)
+    await page.goto('/desk/parties?q=abc')
+    await page.getByRole('heading', { level: 1, name: '登录' }).waitFor()
+    await visit.look('login')
+    await page.getByRole('button', { name: '登录' }).click()
+    await page.getByText('请填写账号。').waitFor()
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'login')
+    await page.getByLabel('账号').fill('nobody-of-this-name')
+    await page.getByLabel('密码', { exact: true }).fill('not the password')
+    await page.getByRole('button', { name: '登录' }).click()
+    await page.getByRole('alert').first().waitFor()
+    await visit.look('login refused')
+    await page.getByRole('link', { name: '启用管理员账号' }).click()
+    await page.getByRole('heading', { level: 1, name: '启用管理员账号' }).waitFor()
+    await page.getByRole('button', { name: '启用' }).click()
+    await visit.look('enrolment with errors')
+  },
+
+  async 'a clerk hands in a file with one bad row and sees it refused with the reason'(visit, world) {
+    const { page } = visit
+    const { source } = await enter(visit, world)
+    await visit.look('overview')
+    const sheet = newSheet()
+    world.sheet = sheet
+    await page.goto('/desk/datahub/upload')
+    await page.getByRole('combobox', { name: '数据表' }).click()
+    await page.getByRole('option').first().waitFor()
+    await visit.look('upload with the list open')
+    await page.getByRole('option', { name: TABLE.title, exact: true }).click()
+    const sources = page.getByRole('combobox', { name: '数据来源' })
+    await sources.click()
+    await page.getByRole('option', { name: source.name }).first().click()
+    await page.getByRole('button', { name: '开始上报' }).click()
+    await page.getByText('请选择一个文件。').waitFor()
+    await page.locator('#file').setInputFiles({
+      name: '企业法人_十一月.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from(sheet.csv, 'utf8'),
+    })
+    await page.getByRole('button', { name: '开始上报' }).click()
+    const verdict = page.locator('[data-test=verdict]')
+    await visit.until('the batch is settled', async () =>
+      /条合格/.test((await verdict.textContent().catch(() => '')) ?? ''),
+    )
+    assert.match((await verdict.textContent()) ?? '', /1 条合格，1 条有错误/)
+    assert.match((await page.locator('[data-test=reconciled]').textContent()) ?? '', /与前置数相符/)
+    await visit.look('upload result')
+    await page.getByRole('link', { name: '查看批次和错误原因' }).click()
+    const row = page.locator('[data-test=error-row]').first()
+    await row.waitFor()
+    const told = (await row.textContent()) ?? ''
+    assert.match(told, /第 2 行/)
+    assert.ok(told.includes(sheet.badUscc), 'the wrong value is shown')
+    assert.match(told, /统一社会信用代码/)
+    await visit.look('batch')
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.locator('[data-test=marked-sheet]').click(),
+    ])
+    const marked = readFileSync(await download.path())
+    assert.equal(marked.subarray(0, 2).toString(), 'PK', 'the marked sheet is an XLSX file')
+    await page.locator('[data-test=class-06]').click()
+    await page.waitForURL(/class=06/)
+    await row.waitFor()
+    await page.reload()
+    await row.waitFor()
+    assert.match(page.url(), /class=06/)
+  },
+
+  async 'the enterprise is found by pinyin initials, and every value names its source'(visit, world) {
+    const { page } = visit
+    const { sheet } = world
+    assert.ok(sheet, 'needs the file of the story before')
+    await enter(visit, world)
+    await page.goto('/desk/parties')
+    const box = page.locator('[data-test=party-search]')
+    await box.waitFor()
+    const hit = page.locator('[data-test=party-row]').filter({ hasText: sheet.goodName })
+    await visit.until('the search knows the new enterprise', async () => {
+      await box.fill(sheet.initials)
+      await box.press('Enter')
+      await page.waitForURL(new RegExp(`q=${sheet.initials}`))
+      return hit
+        .first()
+        .waitFor({ timeout: 3000 })
+        .then(
+          () => true,
+          () => page.reload().then(() => false),
+        )
+    })
+    await visit.look('search')
+    await page.goto(`/desk/parties?q=${sheet.goodUscc.slice(-6)}`)
+    await hit.first().waitFor()
+    await page.goto(`/desk/parties?q=${encodeURIComponent(sheet.word)}`)
+    await hit.first().getByRole('link').click()
+    await page.getByRole('heading', { level: 1, name: sheet.goodName }).waitFor()
+    const shown = ((await page.locator('[data-test=uscc]').textContent()) ?? '').replaceAll(' ', '')
+    assert.equal(shown, sheet.goodUscc)
+    const fields = page.locator('[data-test=field]')
+    assert.ok((await fields.count()) >= 4, 'the register entry has its fields')
+    for (const field of await fields.all()) {
+      assert.equal(
+        (await field.locator('[data-test=provenance]').count()) > 0,
+        true,
+        `no provenance: ${await field.textContent()}`,
+      )
+    }
+    await visit.look('dossier')
+    await fields
+      .first()
+      .getByRole('link', { name: /行|批次/ })
+      .first()
+      .click()
+    await page.getByRole('heading', { level: 1, name: TABLE.title }).waitFor()
+  },
+
+  async 'an enterprise with a history shows it, and a table filters it'(visit, world) {
+    const { page } = visit
+    await enter(visit, world)
+    await page.goto('/desk/parties')
+    const rows = page.locator('[data-test=party-row]')
+    await rows.first().waitFor()
+    await rows.first().getByRole('link').click()
+    await page.getByRole('heading', { level: 2, name: '监管记录' }).waitFor()
+    await page.getByRole('button', { name: /^行政处罚/ }).click()
+    await page.locator('[data-test=timeline-entry], .empty').first().waitFor()
+    await visit.look('timeline')
+  },
+
+  async 'every other page stands: batches, data standard, work items, and a page that is not there'(
+    visit,
+    world,
+  ) {
+    const { page } = visit
+    await enter(visit, world)
+    await page.goto('/desk/datahub/batches')
+    await page.locator('[data-test=batch-row]').first().waitFor()
+    await visit.look('batches')
+    await choose(page, '状态', '失败')
+    await page.waitForURL(/state=failed/)
+    await page.goBack()
+    await page.waitForURL((url) => !url.search.includes('state'))
+    await page.goto('/desk/datahub/standard')
+    await page.getByRole('link', { name: TABLE.title, exact: true }).click()
+    await page.getByRole('heading', { level: 1, name: TABLE.title }).waitFor()
+    await visit.look('a table of the standard')
+    await page.getByRole('button', { name: /^检查规则/ }).click()
+    await visit.look('its rules')
+    await page.goto('/desk/work-items')
+    await page.locator('[data-test=work-row], .empty, .failure').first().waitFor()
+    await visit.look('work items')
+    if ((await page.locator('[data-test=work-row]').count()) > 0) {
+      await page.locator('[data-test=work-row]').first().getByRole('link').click()
+      await page.getByRole('dialog').getByRole('table').waitFor()
+      await visit.look('a doubtful pair')
+      await page.keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'hidden' })
+    }
+    await page.goto('/desk/no/such/page')
+    await page.getByRole('heading', { level: 1, name: '没有这个页面' }).waitFor()
+    await visit.look('not found')
+  },
+
+  async 'with the keyboard alone: skip link first, and leaving ends the session'(visit, world) {
+    const { page } = visit
+    await enter(visit, world)
+    await page.goto('/desk/datahub')
+    await page.getByRole('heading', { level: 1, name: '数据汇聚总览' }).waitFor()
+    await page.keyboard.press('Tab')
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), '跳到正文')
+    await page.locator('.account > button').click()
+    await page.getByRole('button', { name: '退出登录' }).click()
+    await page.getByText('您已退出登录。').waitFor()
+    await page.goto('/desk/parties')
+    await page.getByRole('heading', { level: 1, name: '登录' }).waitFor()
+  },
+}

@@ -1,0 +1,71 @@
+// Runs the browser stories at two widths against a running `mingjian` and closes with
+// `browser: N passed, N failed`. MJ_BASE is its address, MJ_ACCOUNTS its demo-accounts.json. One story is one
+// function; every story starts with a fresh browser context. MJ_SHOTS=folder keeps a picture of each failure.
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { chromium } from 'playwright-core'
+import * as desk from './desk.mjs'
+import * as portal from './portal.mjs'
+import { Visit } from './visit.mjs'
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+const SIZES = [
+  { width: 1366, height: 768 },
+  { width: 360, height: 740 },
+]
+const base = process.env.MJ_BASE ?? 'http://localhost:8600'
+const accountsPath = process.env.MJ_ACCOUNTS
+const executablePath = process.env.MJ_CHROMIUM ?? '/usr/bin/chromium'
+const shots = process.env.MJ_SHOTS
+const only = process.argv[2]
+
+if (!existsSync(executablePath)) {
+  console.log('browser: not run: Chromium is not installed')
+  process.exit((process.env.MJ_REQUIRE ?? '').split(',').includes('chromium') ? 1 : 0)
+}
+if (!accountsPath) {
+  console.error('MJ_ACCOUNTS must name the demo-accounts.json of the running server')
+  process.exit(2)
+}
+
+const { accounts } = JSON.parse(readFileSync(accountsPath, 'utf8'))
+const stories = { ...desk.stories, ...portal.stories }
+const browser = await chromium.launch({ executablePath, args: FLAGS })
+let passed = 0
+let failed = 0
+// What one story leaves for the next (the enterprise that the clerk handed in), one for each width.
+for (const size of SIZES) {
+  const world = { base, accounts, size }
+  for (const [title, story] of Object.entries(stories)) {
+    if (only && !title.includes(only)) continue
+    const name = `${title} (${size.width}×${size.height})`
+    const visit = await Visit.start(browser, base, size)
+    const begun = performance.now()
+    try {
+      await story(visit, world)
+      visit.expectQuiet()
+      passed += 1
+      console.log(`ok   ${name} ${Math.round(performance.now() - begun)} ms`)
+    } catch (cause) {
+      failed += 1
+      console.log(`FAIL ${name}\n     ${String(cause?.stack ?? cause).replaceAll('\n', '\n     ')}`)
+      if (visit.noise.length > 0) console.log(`     ${visit.noise.join('\n     ')}`)
+      if (shots) {
+        mkdirSync(shots, { recursive: true })
+        await visit.page.screenshot({ path: `${shots}/${failed}-${size.width}.png` }).catch(() => {})
+      }
+    } finally {
+      await visit.end()
+    }
+  }
+}
+await browser.close()
+console.log(`browser: ${passed} passed, ${failed} failed`)
+process.exit(failed > 0 ? 1 : 0)
