@@ -26,7 +26,7 @@ CREATE TABLE mention (
   anchor TEXT NOT NULL,
   -- valid registration number, the second way to link
   regist_key TEXT,
-  -- 53-bit hash of the normalised name, 0 for natural persons
+  -- 53-bit hash of the name without region and form, 0 for natural persons
   block BIGINT NOT NULL,
   party_id TEXT,
   -- code | regist_no | name_address | itself
@@ -55,20 +55,17 @@ CREATE TABLE party (
   -- register | register_with_gaps | mention: what stands behind the values
   origin TEXT NOT NULL,
   name TEXT NOT NULL,
-  name_norm TEXT NOT NULL,
   -- keyed hash of a natural person's name, for equal search
   name_hash TEXT,
-  initials TEXT NOT NULL,
   uscc TEXT,
   regist_no TEXT,
   -- a natural person's number, sealed, and its type
   person_code TEXT,
   person_code_type TEXT,
-  -- the code backwards: its tail is searched as a prefix
-  code_tail TEXT NOT NULL,
   area_number TEXT,
   address TEXT,
-  address_norm TEXT NOT NULL,
+  -- folded name, pinyin initials, codes, address; empty for natural persons
+  search_text TEXT NOT NULL,
   status TEXT,
   -- the day from which these values hold (YYYY-MM-DD), and the position at which we knew
   valid_from TEXT NOT NULL,
@@ -85,7 +82,6 @@ CREATE UNIQUE INDEX party_register_no ON party (register_no);
 CREATE UNIQUE INDEX party_anchor ON party (anchor);
 CREATE INDEX party_merged_into ON party (merged_into);
 CREATE INDEX party_name_hash ON party (name_hash);
-CREATE INDEX party_code_tail ON party (code_tail);
 CREATE INDEX party_regist_no ON party (regist_no);
 
 -- truth: what a party was, by day (valid) and by position (known)

@@ -18,6 +18,7 @@ mod masters;
 mod mentions;
 mod merges;
 pub mod model;
+mod officers;
 mod relink;
 mod sources;
 mod survivor;
@@ -37,6 +38,8 @@ pub use merges::Merge;
 pub use model::{
     MentionId, MentionInput, Operation, PartyKind, Relinked, SourceField, SourceRecord,
 };
+pub use officers::{CertificateStanding, Certificates};
+pub use wording::subject_of;
 
 /// The register of parties. Cheap to clone.
 #[derive(Clone)]

@@ -1,64 +1,57 @@
-//! The registry's questions to `mj-linkage`: normal forms, pinyin initials, and whether two wordings
-//! mean one party.
+//! The registry's questions to `mj-linkage`: under which name to look for candidates, and whether two
+//! wordings mean one party.
 
-/// How sure a comparison is, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    Different,
-    Doubtful,
-    Same,
-}
+use mj_linkage::{PartyRecord, Verdict, match_parties, normalize_name};
 
-#[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
-    pub name: &'a str,
-    pub address: Option<&'a str>,
-}
+use crate::survivor::MentionRow;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Likeness {
     pub verdict: Verdict,
     /// 0 to 100
     pub score: i64,
-    /// In Chinese, for the person who judges.
+    /// In Chinese, for the person who judges; repeats no value.
     pub explain: String,
 }
 
-pub fn normal_name(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
-}
-
-pub fn normal_address(address: &str) -> String {
-    address.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
-}
-
-pub fn initials(_name: &str) -> String {
-    String::new()
+/// Names that could mean one party share this: without region and form of organisation, with branch.
+pub fn block_name(raw: &str) -> String {
+    let name = normalize_name(raw);
+    let core = format!("{}{}", name.core(), name.branch);
+    if core.chars().count() >= 2 { core } else { name.canonical }
 }
 
 /// Whether two areas are one, or one lies in the other (a city's bureau acts in its counties).
 pub fn same_place(one: Option<&str>, other: Option<&str>) -> bool {
-    let prefix = |code: &str| mj_kernel::Scope::area_prefix(code).to_owned();
+    let prefix = mj_kernel::Scope::area_prefix;
     match (one, other) {
         (Some(one), Some(other)) => {
             let (one, other) = (prefix(one), prefix(other));
-            one.starts_with(&other) || other.starts_with(&one)
+            one.starts_with(other) || other.starts_with(one)
         }
         _ => false,
     }
 }
 
-pub fn compare(one: &Side<'_>, other: &Side<'_>) -> Likeness {
-    let name = normal_name(one.name) == normal_name(other.name);
-    let address = match (one.address, other.address) {
-        (Some(a), Some(b)) => Some(normal_address(a) == normal_address(b)),
-        _ => None,
-    };
-    let (verdict, score) = match (name, address) {
-        (true, Some(true)) => (Verdict::Same, 98),
-        (true, None) => (Verdict::Doubtful, 85),
-        (true, Some(false)) => (Verdict::Doubtful, 70),
-        _ => (Verdict::Different, 0),
-    };
-    Likeness { verdict, score, explain: String::new() }
+/// How alike two wordings of bodies are, and why.
+pub fn compare(one: &MentionRow, other: &MentionRow) -> Likeness {
+    let score = match_parties(&record(one), &record(other));
+    let reasons: Vec<&str> = score.explain.iter().map(|reason| reason.text.as_str()).collect();
+    Likeness {
+        verdict: score.verdict,
+        score: i64::from(score.value / 10),
+        explain: reasons.join("；"),
+    }
+}
+
+fn record(said: &MentionRow) -> PartyRecord {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    PartyRecord {
+        name: said.name.clone(),
+        code: text(&said.code),
+        regist_no: text(&said.regist_no),
+        address: text(&said.address),
+        area: text(&said.area_number),
+        legal_repr: String::new(),
+    }
 }

@@ -9,7 +9,6 @@ use mj_platform::{Result, RowExt, Value, WriteTx, new_id};
 use rustc_hash::FxHashMap;
 use sqlx::any::AnyRow;
 
-use crate::likeness;
 use crate::model::{OPEN, Origin, PartyKind, PartyState};
 use crate::survivor::{MentionRow, SourceRow, by_strength, state_of};
 use crate::tables::{IN_LIST, PARTY, PARTY_VERSION, marks, take_numbers, texts};
@@ -150,23 +149,22 @@ fn value_columns(
         None => text.to_owned(),
     };
     let person = state.kind == PartyKind::Person;
-    let code = state.uscc.as_deref().or(state.regist_no.as_deref()).unwrap_or_default();
-    let (name_norm, initials, address_norm) = if person {
-        Default::default()
+    let search_text = if person {
+        String::new()
     } else {
-        (
-            likeness::normal_name(&state.name),
-            likeness::initials(&state.name),
-            state.address.as_deref().map(likeness::normal_address).unwrap_or_default(),
+        let text = Option::unwrap_or_default;
+        mj_linkage::search_text(
+            &state.name,
+            text(state.uscc.as_deref()),
+            text(state.regist_no.as_deref()),
+            text(state.address.as_deref()),
         )
     };
     vec![
         ("kind", state.kind.name().into()),
         ("origin", state.origin.name().into()),
         ("name", seal("party.name", &state.name).into()),
-        ("name_norm", name_norm.into()),
         ("name_hash", person.then(|| keys.lookup("name", &state.name)).into()),
-        ("initials", initials.into()),
         ("uscc", state.uscc.clone().into()),
         ("regist_no", state.regist_no.clone().into()),
         (
@@ -174,10 +172,9 @@ fn value_columns(
             state.person_code.as_ref().map(|(_, code)| seal("party.person_code", code)).into(),
         ),
         ("person_code_type", state.person_code.as_ref().map(|(kind, _)| kind.clone()).into()),
-        ("code_tail", code.chars().rev().collect::<String>().into()),
         ("area_number", state.area_number.clone().into()),
         ("address", state.address.as_deref().map(|text| seal("party.address", text)).into()),
-        ("address_norm", address_norm.into()),
+        ("search_text", search_text.into()),
         ("status", state.status.clone().into()),
         ("valid_from", state.valid_from.as_str().into()),
     ]
@@ -446,6 +443,7 @@ pub fn read_mention(row: &AnyRow) -> Result<MentionRow> {
         id: row.text("id")?,
         kind,
         name: row.text("name")?,
+        code: if kind == PartyKind::Person { None } else { row.opt_text("code")? },
         regist_no: row.opt_text("regist_key")?,
         area_number: row.opt_text("area_number")?,
         address: row.opt_text("address")?,

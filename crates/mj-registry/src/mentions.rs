@@ -297,6 +297,7 @@ fn in_clear(said: &Prepared) -> MentionRow {
         kind: said.kind,
         name: said.name.clone(),
         uscc: said.uscc.clone(),
+        code: None,
         person_code: said.person_code.clone(),
         regist_no: said.regist_key.clone(),
         area_number: said.area_number.clone(),

@@ -226,6 +226,8 @@ pub struct PartyState {
 
 /// The day before all days: since when nothing more is known.
 pub const ALWAYS: &str = "0001-01-01";
+/// The day after all days.
+pub const FOREVER: &str = "9999-12-31";
 /// An open end of what is known; a number JSON keeps exactly.
 pub const OPEN: i64 = 9_007_199_254_740_991;
 
@@ -246,7 +248,7 @@ impl Operation {
 /// One accepted row of a register table (object_enterprise, object_individual, …).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRecord {
-    /// The mention the row resolved to.
+    /// The mention the row resolved to; 0 where it names no party (officers, some deletions).
     pub mention: MentionId,
     pub table: String,
     pub cd_source: String,

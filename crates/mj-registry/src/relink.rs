@@ -14,7 +14,9 @@ use mj_platform::{Act, Lane, Result, RowExt, Value, WriteTx, new_id};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Registry;
-use crate::likeness::{self, Side, Verdict};
+use mj_linkage::Verdict;
+
+use crate::likeness;
 use crate::masters::{self, MENTION_COLUMNS, NewParty, PartyRow, open_rows, read_mention};
 use crate::mentions::{by_anchor, queue_again};
 use crate::model::{LinkRule, PartyKind, Relinked, Tier};
@@ -475,7 +477,7 @@ fn judge(said: &MentionRow, candidates: &[(String, Candidate)]) -> Home {
             .wordings
             .iter()
             .filter(|other| likeness::same_place(place(said), place(other)))
-            .map(|other| likeness::compare(&side(said), &side(other)))
+            .map(|other| likeness::compare(said, other))
             .max_by_key(|likeness| (likeness.verdict, likeness.score));
         let Some(likeness) = best else { continue };
         let doubt =
@@ -507,8 +509,4 @@ fn judge(said: &MentionRow, candidates: &[(String, Candidate)]) -> Home {
 fn place(said: &MentionRow) -> Option<&str> {
     let division = said.uscc.as_deref().and_then(|code| code.get(2..8));
     said.area_number.as_deref().or(division)
-}
-
-fn side(said: &MentionRow) -> Side<'_> {
-    Side { name: &said.name, address: said.address.as_deref() }
 }

@@ -54,8 +54,13 @@ impl Registry {
             touched.extend(old.as_ref().and_then(|old| parties.get(&old.mention_id)).cloned());
             touched.extend(parties.get(&mention_key(record.mention)).cloned());
             let fields = self.sealed_fields(&mut tx, record, &key.2).await?;
+            let mention = match (&old, record.mention) {
+                // a deletion may name no party
+                (Some(old), 0) => old.mention_id.clone(),
+                (_, number) => mention_key(number),
+            };
             let values: Vec<(&str, Value)> = vec![
-                ("mention_id", mention_key(record.mention).into()),
+                ("mention_id", mention.into()),
                 ("cd_time", record.at.into()),
                 ("deleted", (record.operation == Operation::Delete).into()),
                 ("batch_id", record.batch_id.as_str().into()),

@@ -33,6 +33,8 @@ pub struct MentionRow {
     pub kind: PartyKind,
     pub name: String,
     pub uscc: Option<String>,
+    /// As delivered, valid or not; never a natural person's.
+    pub code: Option<String>,
     pub person_code: Option<(String, String)>,
     pub regist_no: Option<String>,
     pub area_number: Option<String>,

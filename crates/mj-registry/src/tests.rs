@@ -168,7 +168,7 @@ async fn nothing_of_a_natural_person_is_stored_in_clear() {
     registry.resolve_mentions(&[said]).await.expect("numbers");
     for sql in [
         "SELECT code, name, address, anchor, explain AS more FROM mention",
-        "SELECT person_code AS code, name, address, anchor, code_tail AS more FROM party",
+        "SELECT person_code AS code, name, address, anchor, search_text AS more FROM party",
     ] {
         let row = registry.db.fetch_one(sql, &[]).await.expect("a row");
         for column in ["code", "name", "address", "anchor", "more"] {

@@ -88,7 +88,7 @@ impl Prepared {
         let kind = said.kind();
         let person = kind == PartyKind::Person;
         let subject = subject_of(said, keys);
-        let name_norm = likeness::normal_name(said.name);
+        let name_norm = likeness::block_name(said.name);
         let regist_key = if person { None } else { said.valid_regist_no().map(str::to_owned) };
         let (tier, anchor) = match (said.uscc(), &subject, said.personal_code()) {
             (Some(code), ..) => (Tier::Code, format!("uscc:{code}")),
@@ -98,8 +98,11 @@ impl Prepared {
                 (Some(code), _) => (Tier::Code, format!("org:{code}")),
                 (None, Some(number)) => (Tier::RegistNo, format!("regno:{number}")),
                 (None, None) => {
-                    let address = said.address.map(likeness::normal_address);
-                    let parts = [said.area_number, Some(name_norm.as_str()), address.as_deref()];
+                    let address = said
+                        .address
+                        .map(|address| mj_linkage::normalize_address(address).canonical);
+                    let name = mj_linkage::normalize_name(said.name).canonical;
+                    let parts = [said.area_number, Some(name.as_str()), address.as_deref()];
                     (Tier::Name, format!("name:{}", hash.hex(&parts)))
                 }
             },
