@@ -83,17 +83,6 @@ impl Standing {
         self.implementations.get(code).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The days an item holds: from the first up to, and without, the second (YYYY-MM-DD). Empty
-    /// for a code on no list.
-    pub fn item_days(&self, code: &str) -> &[(String, String)] {
-        self.items.get(code).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// As [`Standing::item_days`], of an implementation list.
-    pub fn implementation_days(&self, code: &str) -> &[(String, String)] {
-        self.implementations.get(code).map(Vec::as_slice).unwrap_or_default()
-    }
-
     /// The name of an item's newest version.
     pub fn item_name(&self, code: &str) -> Option<&str> {
         self.names.get(code).map(String::as_str)
