@@ -33,11 +33,7 @@ fn date(code: &[u8; 13]) -> Option<NaiveDate> {
         return None;
     }
     let number = |part: &[u8]| part.iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
-    NaiveDate::from_ymd_opt(
-        number(&code[..4]) as i32,
-        number(&code[4..6]),
-        number(&code[6..8]),
-    )
+    NaiveDate::from_ymd_opt(number(&code[..4]) as i32, number(&code[4..6]), number(&code[6..8]))
 }
 
 #[cold]

@@ -35,12 +35,8 @@ impl CitizenId {
 
     /// The number whose first 17 digits are given.
     pub fn from_body(body: &str) -> Result<Self, CodeError> {
-        let check = body
-            .as_bytes()
-            .try_into()
-            .ok()
-            .and_then(check_character)
-            .map_or('?', char::from);
+        let check =
+            body.as_bytes().try_into().ok().and_then(check_character).map_or('?', char::from);
         Self::parse(&format!("{body}{check}"))
     }
 
@@ -58,11 +54,7 @@ impl CitizenId {
     }
 
     pub fn gender(&self) -> Gender {
-        if self.0[16] % 2 == 1 {
-            Gender::Male
-        } else {
-            Gender::Female
-        }
+        if self.0[16] % 2 == 1 { Gender::Male } else { Gender::Female }
     }
 
     /// The form shown to people without the right to see the number: 3704**********0015.
@@ -121,10 +113,7 @@ fn explain(value: &str) -> CodeError {
     let body_ok = value.bytes().take(17).all(|b| b.is_ascii_digit());
     if !body_ok || !(last.is_ascii_digit() || last == 'X') {
         // the place says enough; the characters of a personal number are not repeated
-        let place = value
-            .chars()
-            .position(|c| !c.is_ascii_digit())
-            .map_or(18, |at| at + 1);
+        let place = value.chars().position(|c| !c.is_ascii_digit()).map_or(18, |at| at + 1);
         return CodeError::new(
             "citizen_id.alphabet",
             format!(

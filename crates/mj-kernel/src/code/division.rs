@@ -31,10 +31,7 @@ impl DivisionCode {
         }
         let mut digits = [b'0'; 12];
         digits[..bytes.len()].copy_from_slice(bytes);
-        Ok(Self {
-            digits,
-            len: bytes.len() as u8,
-        })
+        Ok(Self { digits, len: bytes.len() as u8 })
     }
 
     pub fn as_str(&self) -> &str {
@@ -53,9 +50,7 @@ impl DivisionCode {
 
     /// The first nine digits as a number: the key of the register down to towns.
     pub fn nine_number(&self) -> u32 {
-        self.digits[..9]
-            .iter()
-            .fold(0, |n, b| n * 10 + u32::from(b - b'0'))
+        self.digits[..9].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'))
     }
 
     pub fn shape(&self) -> DivisionShape {

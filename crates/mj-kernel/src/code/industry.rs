@@ -24,10 +24,7 @@ impl IndustryCode {
         }
         let mut chars = [b' '; 4];
         chars[..bytes.len()].copy_from_slice(bytes);
-        Ok(Self {
-            chars,
-            len: bytes.len() as u8,
-        })
+        Ok(Self { chars, len: bytes.len() as u8 })
     }
 
     pub fn as_str(&self) -> &str {

@@ -50,9 +50,7 @@ impl ImplementationCode {
     pub fn check(value: &str) -> Result<(), CodeError> {
         const KIND: CodeKind = CodeKind::Implementation;
         let bytes = value.as_bytes();
-        let plain = bytes
-            .iter()
-            .all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+        let plain = bytes.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
         if !plain {
             let allowed = |c: char| c.is_ascii_digit() || c.is_ascii_uppercase();
             return Err(surface::slip(KIND, value)
@@ -68,10 +66,7 @@ impl ImplementationCode {
         if let Err(inner) = Uscc::parse(&value[..18]) {
             return Err(CodeError::new(
                 "implementation.uscc",
-                format!(
-                    "检查实施清单编码前 18 位应为实施主体的统一社会信用代码：{}",
-                    inner.reason
-                ),
+                format!("检查实施清单编码前 18 位应为实施主体的统一社会信用代码：{}", inner.reason),
             ));
         }
         if !(b'1'..=b'5').contains(&bytes[18]) {

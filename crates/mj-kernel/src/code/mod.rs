@@ -36,10 +36,7 @@ pub struct CodeError {
 
 impl CodeError {
     pub(crate) fn new(code: &'static str, reason: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-        }
+        Self { code, reason: reason.into() }
     }
 }
 
@@ -99,10 +96,7 @@ impl CodeKind {
 
     /// Do letters occur in this code, so that lower case is a mendable slip and not a foreign character?
     pub(crate) fn has_letters(self) -> bool {
-        !matches!(
-            self,
-            CodeKind::RegNo | CodeKind::Division | CodeKind::Item | CodeKind::Batch
-        )
+        !matches!(self, CodeKind::RegNo | CodeKind::Division | CodeKind::Item | CodeKind::Batch)
     }
 
     /// Judges the form of a value without keeping the parsed code.

@@ -60,10 +60,7 @@ pub fn normalize(kind: CodeKind, value: &str) -> Normalised<'_> {
     });
     let mut mends = Mends::default();
     if clean {
-        return Normalised {
-            text: Cow::Borrowed(value),
-            mends,
-        };
+        return Normalised { text: Cow::Borrowed(value), mends };
     }
     let mut text = String::with_capacity(value.len());
     for c in value.chars() {
@@ -90,12 +87,5 @@ pub fn normalize(kind: CodeKind, value: &str) -> Normalised<'_> {
         }
         text.push(c);
     }
-    Normalised {
-        text: if mends.any() {
-            Cow::Owned(text)
-        } else {
-            Cow::Borrowed(value)
-        },
-        mends,
-    }
+    Normalised { text: if mends.any() { Cow::Owned(text) } else { Cow::Borrowed(value) }, mends }
 }

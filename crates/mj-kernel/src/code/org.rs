@@ -25,12 +25,8 @@ impl OrgCode {
 
     /// The code whose first eight characters are given.
     pub fn from_body(body: &str) -> Result<Self, CodeError> {
-        let check = body
-            .as_bytes()
-            .try_into()
-            .ok()
-            .and_then(check_character)
-            .map_or('?', char::from);
+        let check =
+            body.as_bytes().try_into().ok().and_then(check_character).map_or('?', char::from);
         Self::parse(&format!("{body}{check}"))
     }
 }
@@ -59,10 +55,7 @@ fn explain(value: &str) -> CodeError {
         return error;
     }
     if value.contains(['-', '—', '–', '‐', '‑', '−']) {
-        return CodeError::new(
-            "org.hyphen",
-            "组织机构代码含连字符，存储时应去掉（可自动规范）",
-        );
+        return CodeError::new("org.hyphen", "组织机构代码含连字符，存储时应去掉（可自动规范）");
     }
     if value.chars().count() != 9 {
         return surface::wrong_length(KIND, value, "9 位");
@@ -74,11 +67,7 @@ fn explain(value: &str) -> CodeError {
     if value.bytes().all(|b| b == b'0') {
         return CodeError::new("org.placeholder", "组织机构代码全为 0，是占位值");
     }
-    let right = value
-        .as_bytes()
-        .first_chunk()
-        .and_then(check_character)
-        .map_or('?', char::from);
+    let right = value.as_bytes().first_chunk().and_then(check_character).map_or('?', char::from);
     let wrong = value.chars().next_back().unwrap_or('?');
     CodeError::new(
         "org.check_digit",

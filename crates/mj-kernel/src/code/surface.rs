@@ -37,9 +37,7 @@ pub(crate) fn slip(kind: CodeKind, value: &str) -> Option<CodeError> {
             format!("{title}含空格或不可见字符，应去掉（可自动规范）"),
         ));
     }
-    if let Some(c) = value
-        .chars()
-        .find(|c| matches!(c, '\'' | '"' | '‘' | '’' | '“' | '”'))
+    if let Some(c) = value.chars().find(|c| matches!(c, '\'' | '"' | '‘' | '’' | '“' | '”'))
     {
         return Some(CodeError::new(
             names!(kind, "quote"),
@@ -72,8 +70,7 @@ fn looks_like_float(value: &str) -> bool {
         None => (value, None),
     };
     let exponent_ok = exponent.is_none_or(|e| {
-        e.strip_prefix('+')
-            .is_some_and(|e| !e.is_empty() && e.bytes().all(|b| b.is_ascii_digit()))
+        e.strip_prefix('+').is_some_and(|e| !e.is_empty() && e.bytes().all(|b| b.is_ascii_digit()))
     });
     let Some((whole, part)) = mantissa.split_once('.') else {
         return exponent.is_some()
@@ -124,11 +121,7 @@ pub(crate) fn foreign(
         (CodeKind::Uscc, 'V') => "，不用字母 V（易与字母 U、W 混淆），请核对证照",
         _ => "",
     };
-    let shown: String = if c.is_control() {
-        format!("U+{:04X}", c as u32)
-    } else {
-        c.to_string()
-    };
+    let shown: String = if c.is_control() { format!("U+{:04X}", c as u32) } else { c.to_string() };
     Some(CodeError::new(
         names!(kind, "alphabet"),
         format!("{title}第 {place} 位“{shown}”不是允许的字符{hint}"),

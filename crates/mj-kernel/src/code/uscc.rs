@@ -22,9 +22,7 @@ const VALUE: [u8; 256] = {
 
 const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
 
-const WEIGHTS: [u32; 17] = [
-    1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28,
-];
+const WEIGHTS: [u32; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
 
 /// Registration authorities of the standard, first character.
 const REGISTRARS: &[u8] = b"123456789ANY";
@@ -45,12 +43,8 @@ impl Uscc {
 
     /// The code whose first 17 characters are given, for those who issue codes (the demonstration city, tests).
     pub fn from_body(body: &str) -> Result<Self, CodeError> {
-        let check = body
-            .as_bytes()
-            .try_into()
-            .ok()
-            .and_then(check_character)
-            .map_or('?', char::from);
+        let check =
+            body.as_bytes().try_into().ok().and_then(check_character).map_or('?', char::from);
         Self::parse(&format!("{body}{check}"))
     }
 
@@ -71,10 +65,7 @@ impl Uscc {
     pub fn remark(&self) -> Option<String> {
         let mut parts = Vec::new();
         if !self.has_known_registrar() {
-            parts.push(format!(
-                "登记管理部门代码“{}”不在标准列表",
-                self.0[0] as char
-            ));
+            parts.push(format!("登记管理部门代码“{}”不在标准列表", self.0[0] as char));
         }
         if OrgCode::parse(self.organisation()).is_err() {
             parts.push("内含的组织机构代码校验码不符（GB 11714），不影响使用".to_owned());
@@ -114,25 +105,13 @@ fn explain(value: &str) -> CodeError {
             "统一社会信用代码全为 0，是占位值，请填真实代码或留空",
         );
     }
-    if let Some(at) = value
-        .bytes()
-        .skip(2)
-        .take(6)
-        .position(|b| !b.is_ascii_digit())
-    {
+    if let Some(at) = value.bytes().skip(2).take(6).position(|b| !b.is_ascii_digit()) {
         return CodeError::new(
             "uscc.division_digits",
-            format!(
-                "统一社会信用代码第 {} 位应为数字（第 3-8 位是登记机关行政区划码）",
-                at + 3
-            ),
+            format!("统一社会信用代码第 {} 位应为数字（第 3-8 位是登记机关行政区划码）", at + 3),
         );
     }
-    let right = value
-        .as_bytes()
-        .first_chunk()
-        .and_then(check_character)
-        .map_or('?', char::from);
+    let right = value.as_bytes().first_chunk().and_then(check_character).map_or('?', char::from);
     let wrong = value.chars().next_back().unwrap_or('?');
     CodeError::new(
         "uscc.check_digit",
