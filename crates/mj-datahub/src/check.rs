@@ -6,7 +6,8 @@ use std::path::Path;
 use mj_kernel::Instant;
 use mj_kernel::clock::beijing_date;
 use mj_standard::{
-    Context, DeliveredRow, Envelope, NoLookups, Standard, StructuralFinding, Table, TableReport,
+    Context, DeliveredRow, Envelope, NoLookups, Severity, Standard, StructuralFinding, Table,
+    TableReport,
 };
 use mj_tabular::{Finding, Options, RowBuf, TableError, TableReader};
 
@@ -98,7 +99,8 @@ fn unreadable(
 
 fn structural(finding: &Finding) -> StructuralFinding {
     StructuralFinding {
-        code: finding.code.to_owned(),
+        code: finding.code,
+        severity: if finding.refuses() { Severity::Error } else { Severity::Warning },
         row: finding.row,
         line: finding.line,
         column: finding.column.clone(),
@@ -115,21 +117,17 @@ struct Rows<'a> {
 }
 
 impl Iterator for Rows<'_> {
-    type Item = Result<DeliveredRow, StructuralFinding>;
+    type Item = Result<DeliveredRow, Box<StructuralFinding>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.reader.next_into(&mut self.row) {
             Ok(false) => None,
-            Ok(true) => {
-                if let Some(finding) = self.row.findings().iter().find(|found| found.refuses()) {
-                    return Some(Err(structural(finding)));
-                }
-                Some(Ok(DeliveredRow {
-                    row: self.row.row(),
-                    line: Some(self.row.line()),
-                    cells: self.row.cells().map(|cell| cell.map(str::to_owned)).collect(),
-                }))
-            }
+            Ok(true) => Some(Ok(DeliveredRow {
+                row: self.row.row(),
+                line: Some(self.row.line()),
+                cells: self.row.cells().map(|cell| cell.map(str::to_owned)).collect(),
+                findings: self.row.findings().iter().map(structural).collect(),
+            })),
             Err(error) => {
                 *self.fatal = Some(error);
                 None

@@ -117,13 +117,9 @@ async fn batches(hub: &Datahub) -> Result<Vec<RowDigest>> {
             let mut whole = key.clone();
             part(&mut whole, Some(batch.state.name()));
             let counts = batch.counts;
-            for layer in [
-                counts.front,
-                counts.correct,
-                counts.error,
-                counts.duplicate,
-                counts.superseded,
-            ] {
+            for layer in
+                [counts.front, counts.correct, counts.error, counts.duplicate, counts.superseded]
+            {
                 whole.extend(layer.to_be_bytes());
             }
             digests.push((sm3(&key), sm3(&whole)));

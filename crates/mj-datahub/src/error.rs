@@ -95,11 +95,9 @@ impl From<Error> for mj_web::Problem {
                     .detail(format!("已收到{expected}字节，请从第{expected}字节继续。"))
             }
             Error::UploadMissing => Problem::invalid("datahub.upload_missing", said),
-            Error::TooLarge(_) => Problem::new(
-                axum::http::StatusCode::PAYLOAD_TOO_LARGE,
-                "datahub.too_large",
-                said,
-            ),
+            Error::TooLarge(_) => {
+                Problem::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE, "datahub.too_large", said)
+            }
             Error::AlreadyMended => Problem::conflict("datahub.already_mended", said),
             Error::SourceExists(_) => Problem::conflict("datahub.source_exists", said),
             Error::Platform(error) => error.into(),

@@ -37,9 +37,8 @@ impl Datahub {
     pub async fn receive_file(&self, import: &Import<'_>) -> Result<Imported> {
         let table = self.table(import.table)?;
         let source = self.source(import.cd_source).await?;
-        let size = std::fs::metadata(import.file)
-            .map_err(mj_platform::Error::io(import.file))?
-            .len();
+        let size =
+            std::fs::metadata(import.file).map_err(mj_platform::Error::io(import.file))?.len();
         if size > MAX_BYTES {
             return Err(Error::TooLarge("单个文件不超过2 GiB，请拆分后导入".into()));
         }

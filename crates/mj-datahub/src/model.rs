@@ -183,8 +183,7 @@ impl Counts {
     }
 
     pub fn reconcile(&self) -> bool {
-        self.front
-            == self.pending + self.correct + self.error + self.duplicate + self.superseded
+        self.front == self.pending + self.correct + self.error + self.duplicate + self.superseded
     }
 
     pub fn add(&mut self, other: &Counts) {

@@ -86,9 +86,7 @@ impl Datahub {
             Some(number) => {
                 store::batch::by_number(tx, &source.cd_source, &table.name, number).await?
             }
-            None => {
-                store::batch::by_body(tx, &source.cd_source, &table.name, body_sha256).await?
-            }
+            None => store::batch::by_body(tx, &source.cd_source, &table.name, body_sha256).await?,
         };
         if let Some(earlier) = earlier {
             return self.meet_again(tx, earlier, body_sha256).await;
@@ -137,10 +135,7 @@ impl Datahub {
         sha256: &str,
     ) -> Result<Received> {
         if earlier.body_sha256 != sha256 {
-            return Err(Error::BatchConflict {
-                cd_batch: earlier.cd_batch,
-                batch_id: earlier.id,
-            });
+            return Err(Error::BatchConflict { cd_batch: earlier.cd_batch, batch_id: earlier.id });
         }
         if earlier.state == BatchState::Failed {
             earlier.state = BatchState::Received;

@@ -348,11 +348,9 @@ mod tests {
             let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");
             assert!(!bytes.windows(18).any(|part| part == b"110101199003070000"));
         }
-        let blobs = mj_platform::blob::Blobs::open(
-            folder.path().join("blobs"),
-            Keys::from_master([7; 16]),
-        )
-        .expect("blobs");
+        let blobs =
+            mj_platform::blob::Blobs::open(folder.path().join("blobs"), Keys::from_master([7; 16]))
+                .expect("blobs");
         let stored = inbox.store("s", &sha, &blobs).expect("stored");
         assert_eq!((stored.sha256, stored.size), (sha, body.len() as i64));
     }

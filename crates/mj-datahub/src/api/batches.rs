@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mj_kernel::clock::to_rfc3339;
 use mj_kernel::{Page, PageOf};
-use mj_platform::blob::StoredBlob;
 use mj_platform::Lane;
+use mj_platform::blob::StoredBlob;
 use mj_standard::Class;
 use mj_web::{Answer, Caller, Input, Once, PathOf, Problem, Query, replayed};
 
@@ -302,9 +302,7 @@ pub(super) async fn accept(
         Once::First(first) => first,
     };
     let received = hub.receive(&mut tx, delivery).await?;
-    first
-        .keep(&mut tx, StatusCode::ACCEPTED, &received.batch.id, received.batch.version)
-        .await?;
+    first.keep(&mut tx, StatusCode::ACCEPTED, &received.batch.id, received.batch.version).await?;
     tx.commit().await?;
     hub.wake();
     if let (true, Some(blob)) = (received.again, delivery.blob) {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mj_platform::{Lane, new_id};
-use mj_web::{Answer, Caller, Input, Once, PathOf, Resource, created, replayed};
+use mj_web::{Answer, Caller, Input, Once, PathOf, Resource, replayed};
 
 use super::shapes::*;
 use super::{resource, visible};
@@ -58,7 +58,7 @@ pub async fn register(
     store::source::insert(&mut tx, &source).await?;
     first.keep(&mut tx, StatusCode::CREATED, &source.cd_source, 1).await?;
     tx.commit().await?;
-    Ok(created(view(&source)).into_response())
+    Ok((StatusCode::CREATED, Json(view(&source))).into_response())
 }
 
 pub async fn change(
@@ -112,7 +112,7 @@ pub async fn issue_token(
     let source = hub.source(&cd_source).await?;
     caller.require(&resource(&source))?;
     let token = hub.issue_token(caller.act(format!("hub_source:{cd_source}")), &source).await?;
-    Ok(created(TokenIssued { cd_source, token }).into_response())
+    Ok((StatusCode::CREATED, Json(TokenIssued { cd_source, token })).into_response())
 }
 
 pub(super) fn view(source: &Source) -> SourceView {

@@ -4,11 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use mj_standard::artefact::{excel_template, json_schema};
 use mj_standard::{Column, Personal, Rule, Table};
 use mj_web::{Answer, PathOf, Problem};
 
 use super::shapes::*;
 use crate::Datahub;
+use crate::error::Error;
 
 pub async fn list(State(hub): State<Datahub>) -> Json<TableList> {
     let items = hub
@@ -86,4 +88,23 @@ pub(super) fn attachment(bytes: Vec<u8>, file_name: &str) -> Response {
         bytes,
     )
         .into_response()
+}
+
+pub async fn template(
+    State(hub): State<Datahub>,
+    PathOf(name): PathOf<String>,
+) -> Answer<Response> {
+    let table = find(&hub, &name)?;
+    let bytes = tokio::task::spawn_blocking(move || excel_template(table))
+        .await
+        .map_err(Error::thread)?
+        .map_err(|error| Error::Tabular(error.to_string()))?;
+    Ok(attachment(bytes, &format!("{}.xlsx", table.name)))
+}
+
+pub async fn schema(
+    State(hub): State<Datahub>,
+    PathOf(name): PathOf<String>,
+) -> Answer<Json<serde_json::Value>> {
+    Ok(Json(json_schema(hub.standard, find(&hub, &name)?)))
 }

@@ -158,11 +158,12 @@ impl<'a> Run<'a> {
         }
         let end = reading.await.map_err(Error::thread)??;
         let staged = writer.finish().await?;
+        let registry = self.hub.registry.clone();
         let batch = match &end.refusal {
             Some(_) => self.settle_refused(end).await?,
             None => self.settle(end, staged).await?,
         };
-        self.hub.registry.relink().await?;
+        registry.relink().await?;
         Ok(batch)
     }
 
@@ -208,9 +209,8 @@ impl<'a> Run<'a> {
             };
             let scratch = hub.inbox.folder().to_owned();
             let (db, blobs) = (hub.db.clone(), hub.blobs.clone());
-            let open: Opener = Box::new(move || {
-                blob_source::open(&handle, &db, &blobs, &blob_id, size, &scratch)
-            });
+            let open: Opener =
+                Box::new(move || blob_source::open(&handle, &db, &blobs, &blob_id, size, &scratch));
             let mut engine = Engine::new(table);
             read::read_file(&open, own_json, &mut engine, &context, &chunks)
         })
@@ -241,13 +241,8 @@ impl<'a> Run<'a> {
             if !subjects.is_empty() {
                 keys = self.hub.keys.data_keys(&mut tx, &subjects).await?;
             }
-            store::error_row::insert_many(
-                &mut tx,
-                &self.hub.keys,
-                &self.batch.id,
-                &chunk.refused,
-            )
-            .await?;
+            store::error_row::insert_many(&mut tx, &self.hub.keys, &self.batch.id, &chunk.refused)
+                .await?;
             tx.commit().await?;
         }
         self.apply(&chunk.accepted, &mentions, &personal).await?;
@@ -382,8 +377,7 @@ impl<'a> Run<'a> {
 
     /// The batch, locked; or what another runner made of it meanwhile.
     async fn still_running(&self, tx: &mut WriteTx) -> Result<Result<Batch, Batch>> {
-        let batch =
-            store::batch::by_id_in(tx, &self.batch.id).await?.ok_or(Error::UnknownBatch)?;
+        let batch = store::batch::by_id_in(tx, &self.batch.id).await?.ok_or(Error::UnknownBatch)?;
         Ok(if batch.state.is_final() { Err(batch) } else { Ok(batch) })
     }
 }

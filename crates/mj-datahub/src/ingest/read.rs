@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use mj_standard::swapped::SwapWatch;
 use mj_standard::{
     Class, Context, Engine, HeaderMap, Issue, MaskKind, Severity, Table, Verdict, mask,
 };
@@ -107,7 +108,8 @@ pub fn read_file(
         }
         end.remarks.push(finding.reason.clone());
     }
-    let mut judge = Judge { table, engine, ctx, map, chunk: Chunk::default(), bytes: 0 };
+    let watch = SwapWatch::new(table);
+    let mut judge = Judge { table, engine, ctx, map, watch, chunk: Chunk::default(), bytes: 0 };
     let mut row = RowBuf::new();
     let mut cells = Vec::new();
     loop {
@@ -132,6 +134,9 @@ pub fn read_file(
             return Ok(FileEnd { refusal: refused.refusal, ..end });
         }
         end.remarks.push(finding.reason.clone());
+    }
+    for finding in judge.watch.findings(judge.engine, ctx) {
+        end.remarks.push(format!("{}。{}", finding.reason, finding.remedy));
     }
     // the last, partly filled chunk; whoever stopped listening does not want it
     let _ = chunks.blocking_send(judge.hand_over(100));
@@ -171,6 +176,7 @@ struct Judge<'a, 'c> {
     engine: &'a mut Engine<'static>,
     ctx: &'a Context<'c>,
     map: HeaderMap,
+    watch: SwapWatch<'static>,
     chunk: Chunk,
     bytes: usize,
 }
@@ -196,12 +202,17 @@ impl Judge<'_, '_> {
         }
         let mut values = Vec::new();
         self.map.arrange(cells, &mut values);
-        if row.refused() {
+        // without a column to blame, the cells cannot be trusted to stand where they belong
+        let torn =
+            |finding: &mj_tabular::Finding| finding.refuses() && finding.column_index.is_none();
+        if row.findings().iter().any(torn) {
             self.refuse(row, &values, Verdict::default());
             return;
         }
+        self.watch.delivered(&values);
         let verdict = self.engine.check_row(&mut values, self.ctx);
-        if verdict.refused {
+        self.watch.judged(&verdict);
+        if verdict.refused || row.refused() {
             self.refuse(row, &values, verdict);
             return;
         }

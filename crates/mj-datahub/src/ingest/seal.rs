@@ -46,9 +46,10 @@ pub fn personal_of(
         // "对张三进行食品经营的检查": a text that repeats the name is as personal as the name
         let words = plan.party_words(row);
         let repeats = |text: &str| {
-            words.iter().flatten().any(|word| {
-                word.chars().count() >= SHORTEST_NAME && text.contains(*word)
-            })
+            words
+                .iter()
+                .flatten()
+                .any(|word| word.chars().count() >= SHORTEST_NAME && text.contains(*word))
         };
         columns.extend(
             plan.texts.iter().copied().filter(|at| row[*at].as_deref().is_some_and(repeats)),
@@ -76,9 +77,9 @@ pub fn stored_id(
 ) -> Option<String> {
     let id = row[plan.cd_id].as_deref()?;
     let repeats = personal.columns.iter().any(|at| {
-        row[*at].as_deref().is_some_and(|value| {
-            value.chars().count() >= SHORTEST_NAME && id.contains(value)
-        })
+        row[*at]
+            .as_deref()
+            .is_some_and(|value| value.chars().count() >= SHORTEST_NAME && id.contains(value))
     });
     repeats.then(|| format!("{HASHED_ID}{}", keys.lookup("cd_id", id)))
 }

@@ -98,7 +98,7 @@ fn write(
             let (area, agency) = (text(area), text(agency));
             values.clear();
             values.extend(plan.stored.iter().map(|at| row.values[*at].take()));
-            stage.push(FactIn {
+            stage.push(&FactIn {
                 cd_source: source.as_deref().unwrap_or_default(),
                 cd_id: &cd_id,
                 cd_time,

@@ -60,7 +60,10 @@ pub async fn next_number(
     day: chrono::NaiveDate,
 ) -> Result<String> {
     let row = tx
-        .fetch_optional("SELECT day, last FROM hub_intake WHERE cd_source = $1", &[cd_source.into()])
+        .fetch_optional(
+            "SELECT day, last FROM hub_intake WHERE cd_source = $1",
+            &[cd_source.into()],
+        )
         .await?
         .ok_or_else(|| mj_platform::Error::Missing { table: "hub_intake", id: cd_source.into() })?;
     let mut count = if row.text("day")? == day.to_string() { row.int("last")? } else { 0 };
@@ -240,10 +243,9 @@ fn push_sources(sql: &mut String, args: &mut Vec<Value>, sources: Option<&[Strin
     sql.push_str(&format!(" AND cd_source IN ({})", marks.join(",")));
 }
 
-/// Sums for the overview: table, source, portion, counts, batches, last reception.
+/// Sums for the overview, by table and portion.
 pub struct TableSum {
     pub table: String,
-    pub cd_source: String,
     pub portion: String,
     pub counts: Counts,
     pub batches: i64,
@@ -253,7 +255,7 @@ pub struct TableSum {
 pub async fn sums(db: &Db, sources: Option<&[String]>) -> Result<Vec<TableSum>> {
     let mut args = Vec::new();
     let mut sql = String::from(
-        "SELECT table_name, cd_source, portion, CAST(COUNT(*) AS BIGINT) AS batches, \
+        "SELECT table_name, portion, CAST(COUNT(*) AS BIGINT) AS batches, \
          CAST(MAX(received_at) AS BIGINT) AS last_at",
     );
     for layer in ["front", "pending", "correct", "error", "duplicate", "superseded"] {
@@ -261,14 +263,13 @@ pub async fn sums(db: &Db, sources: Option<&[String]>) -> Result<Vec<TableSum>> 
     }
     sql.push_str(" FROM hub_batch WHERE 1=1");
     push_sources(&mut sql, &mut args, sources);
-    sql.push_str(" GROUP BY table_name, cd_source, portion ORDER BY table_name, cd_source, portion");
+    sql.push_str(" GROUP BY table_name, portion ORDER BY table_name, portion");
     db.fetch_all(&sql, &args)
         .await?
         .iter()
         .map(|row| {
             Ok(TableSum {
                 table: row.text("table_name")?,
-                cd_source: row.text("cd_source")?,
                 portion: row.text("portion")?,
                 counts: read_counts(row)?,
                 batches: row.int("batches")?,

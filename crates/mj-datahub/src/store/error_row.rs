@@ -57,9 +57,8 @@ pub async fn insert_many(
             "open".into(),
         ]);
     }
-    let columns = [
-        "batch_id", "row_no", "line_no", "cd_id", "raw", "issues", "class_mask", "rules", "state",
-    ];
+    let columns =
+        ["batch_id", "row_no", "line_no", "cd_id", "raw", "issues", "class_mask", "rules", "state"];
     Ok(tx.execute_many("hub_error", &columns, &values, "").await?)
 }
 
@@ -102,15 +101,16 @@ async fn select(
     columns: &str,
 ) -> Result<Vec<AnyRow>> {
     let mut args: Vec<Value> = vec![batch_id.into(), filter.after_row.into()];
-    let mut sql =
-        format!("SELECT {columns} FROM hub_error WHERE batch_id = $1 AND row_no > $2");
+    let mut sql = format!("SELECT {columns} FROM hub_error WHERE batch_id = $1 AND row_no > $2");
     if let Some(class) = filter.class.filter(|class| *class < 63) {
         args.push((1_i64 << class).into());
         sql.push_str(&format!(" AND (class_mask & ${}) <> 0", args.len()));
     }
     if let Some(rule) = filter.rule {
         // rule ids are made of [a-z0-9_.]; `_` must not stand for any character
-        args.push(format!("%|{}|%", rule.replace('\\', "").replace('_', "\\_").replace('%', "")).into());
+        args.push(
+            format!("%|{}|%", rule.replace('\\', "").replace('_', "\\_").replace('%', "")).into(),
+        );
         sql.push_str(&format!(" AND rules LIKE ${} ESCAPE '\\'", args.len()));
     }
     if filter.open_only {

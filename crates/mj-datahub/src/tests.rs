@@ -1,0 +1,1 @@
+//! Stories of the data centre, told on both databases.
