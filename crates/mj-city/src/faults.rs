@@ -113,9 +113,9 @@ impl Spec {
     /// Changes the row; `false` when this row does not suit.
     pub fn apply(&self, site: &mut Site) -> bool {
         for (column, values) in self.only {
-            let text = site.text(column);
-            let good =
-                if values.is_empty() { text.is_empty() } else { values.contains(&text.as_str()) };
+            let at = site.table.column_index(column);
+            let text = at.map_or("", |at| site.row.get(at));
+            let good = if values.is_empty() { text.is_empty() } else { values.contains(&text) };
             if !good {
                 return false;
             }

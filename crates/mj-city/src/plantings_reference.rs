@@ -188,7 +188,7 @@ pub(crate) const OBJECT_ORGANIZATION: &[Spec] = &[
         Refused,
         300,
         ANY,
-        Change::Put("370421")
+        Change::Put("410728")
     ),
 ];
 

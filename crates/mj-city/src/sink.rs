@@ -48,6 +48,7 @@ enum Writer {
 pub(crate) struct Sink {
     writer: Writer,
     columns: Vec<usize>,
+    carried: Vec<bool>,
     names: Vec<String>,
     pub rows: u64,
 }
@@ -84,11 +85,15 @@ impl Sink {
             }
             Shape::Jsonl => Writer::Json(BufWriter::with_capacity(1 << 16, file)),
         };
-        Ok(Self { writer, columns, names, rows: 0 })
+        let mut carried = vec![false; table.columns.len()];
+        for &at in &columns {
+            carried[at] = true;
+        }
+        Ok(Self { writer, columns, carried, names, rows: 0 })
     }
 
     pub fn carries(&self, column: usize) -> bool {
-        self.columns.contains(&column)
+        self.carried[column]
     }
 
     /// Writes a row and returns its number.

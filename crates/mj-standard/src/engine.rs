@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate};
 use crate::cell::{CellCheck, Days, Reading};
 use crate::lookups::Lookups;
 use crate::rules::{Decision, RowRule, RowView, State};
-use crate::spec::{Column, ColumnType, FileDefault, Rule, RuleKind, Severity, Table};
+use crate::spec::{Column, ColumnType, FileDefault, Rule, RuleKind, Severity, Table, TableKind};
 use crate::value::Mends;
 use crate::value::amount::yuan_text;
 use crate::value::date::{canonical_date, instant_text};
@@ -118,7 +118,12 @@ impl<'t> Engine<'t> {
             cells,
             rules: table.rules.iter().filter_map(|rule| RowRule::compile(table, rule)).collect(),
             states: vec![State::Empty; table.columns.len()],
-            event: table.event_date.as_deref().and_then(|name| table.column_index(name)),
+            // where a party sits is said as of today, whenever it was founded
+            event: table
+                .event_date
+                .as_deref()
+                .filter(|_| table.kind != TableKind::Party)
+                .and_then(|name| table.column_index(name)),
             operation: table.column_index("cd_operation"),
             cd_id: table.column_index("cd_id"),
             natural_key: table
