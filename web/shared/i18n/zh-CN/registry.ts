@@ -9,6 +9,7 @@ export const registry = {
   'parties.all_areas': '全部区划',
   'parties.name': '名称',
   'parties.code': '统一社会信用代码 / 注册号',
+  'parties.code_short': '代码',
   'parties.area_name': '区划',
   'parties.address': '地址',
   'parties.status': '状态',
