@@ -133,6 +133,15 @@ impl Finding {
         .at_line(1)
     }
 
+    pub(crate) fn json_no_object() -> Self {
+        Self::error(
+            "jsonl.syntax",
+            "没有一行是完整而有字段的 JSON 对象",
+            "请改为 JSON Lines：每个对象 {…} 写在一行里，中间不换行",
+        )
+        .at_line(1)
+    }
+
     pub(crate) fn other_sheets(used: &str, ignored: usize) -> Self {
         Self::warning(
             "file.other_sheets",

@@ -49,6 +49,9 @@ impl JsonLines {
                 });
             }
         }
+        if header.is_empty() {
+            return Err(Finding::json_no_object().into());
+        }
         if header.len() > max_columns {
             return Err(Finding::header_too_many_columns(header.len(), max_columns).into());
         }

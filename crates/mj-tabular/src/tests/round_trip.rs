@@ -86,18 +86,6 @@ proptest! {
         prop_assert_eq!(read_back(writer.finish().unwrap(), width), table);
     }
 
-    #[test]
-    fn rows_survive_a_workbook(table in table()) {
-        let width = table[0].len();
-        let mut writer = SheetWriter::new("表", header(width).iter().map(String::as_str)).unwrap();
-        for row in &table {
-            writer.push(row.iter().map(Option::as_deref)).unwrap();
-        }
-        let mut out = Cursor::new(Vec::new());
-        writer.finish(&mut out).unwrap();
-        prop_assert_eq!(read_back(out.into_inner(), width), table);
-    }
-
     /// A reader we did not write sees the same cells in well-formed CSV.
     #[test]
     fn agrees_with_the_csv_crate(cells in prop::collection::vec("[a-z\",\n枣 ]{0,6}", 6)) {
@@ -140,6 +128,23 @@ proptest! {
             line = row.line();
             let _ = (row.raw_text(), row.to_row());
         }
+    }
+}
+
+proptest! {
+    // Writing a workbook takes a while in an unoptimised build.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn rows_survive_a_workbook(table in table()) {
+        let width = table[0].len();
+        let mut writer = SheetWriter::new("表", header(width).iter().map(String::as_str)).unwrap();
+        for row in &table {
+            writer.push(row.iter().map(Option::as_deref)).unwrap();
+        }
+        let mut out = Cursor::new(Vec::new());
+        writer.finish(&mut out).unwrap();
+        prop_assert_eq!(read_back(out.into_inner(), width), table);
     }
 
     /// A workbook cut or damaged anywhere is refused or read, never a panic.
