@@ -117,6 +117,18 @@ impl Blobs {
         .await
     }
 
+    /// Removes a stored file that no row refers to: the same bytes were there already.
+    pub async fn discard(&self, db: &Db, blob: &StoredBlob) -> Result<()> {
+        let used = db
+            .fetch_optional("SELECT id FROM blob WHERE file = $1", &[blob.file.as_str().into()])
+            .await?;
+        if used.is_none() {
+            let path = self.folder.join(&blob.file);
+            std::fs::remove_file(&path).map_err(Error::io(&path))?;
+        }
+        Ok(())
+    }
+
     /// The clear bytes of a recorded blob, as a stream. Reading is blocking.
     pub async fn read(&self, db: &Db, sha256: &str) -> Result<Box<dyn Read + Send>> {
         let row = db
