@@ -595,11 +595,9 @@ mod tests {
         for text in ["2023-02-29", "2024-13-01", "2024-1-5", "2024/01/05", "２０２４"] {
             assert_eq!(canonical_date(text), None, "{text}");
         }
-        for days in (-800_000..2_000_000).step_by(97) {
+        for days in (-719_000..2_000_000).step_by(97) {
             let text = date_text(days);
-            if text.len() == 10 {
-                assert_eq!(canonical_date(&text), Some(days));
-            }
+            assert_eq!(canonical_date(&text), Some(days));
         }
     }
 }

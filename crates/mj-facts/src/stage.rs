@@ -71,6 +71,8 @@ pub struct Stage {
     spec: Arc<TableSpec>,
     batch: Arc<str>,
     batch_word: u32,
+    /// The position this load was begun at.
+    seen_to: u64,
     registration: Option<String>,
     numbers: Option<RangeInclusive<u32>>,
     load: Load,
@@ -112,6 +114,7 @@ impl Stage {
         table: Arc<Table>,
         spec: Arc<TableSpec>,
         batch: &str,
+        seen_to: u64,
         registration: Option<String>,
         numbers: Option<RangeInclusive<u32>>,
     ) -> Self {
@@ -130,6 +133,7 @@ impl Stage {
             spec,
             batch: batch.into(),
             batch_word,
+            seen_to,
             registration,
             numbers,
             load,
@@ -277,7 +281,9 @@ impl Stage {
             None => {
                 let index = self.table.index();
                 let source = load.words.word(input.source);
-                index.find(input.hash, source, cd_id).map(|slot| index.current(slot))
+                let slot = index.find(input.hash, source, cd_id);
+                // what came later may still be rolled back
+                slot.and_then(|slot| index.current(slot, self.seen_to))
             }
         };
         let same = current

@@ -120,6 +120,8 @@ impl FactStore {
 
     /// Begins a load. Rows are pushed and the stage finished off the async threads.
     pub async fn stage(&self, spec: &TableSpec, batch: &str) -> Result<Stage> {
+        let head = manifest::head(&self.inner.db).await?;
+        self.reconcile(&head, false);
         let table = self.table(spec).await?;
         table.check_writable()?;
         let registration = new_id();
@@ -133,7 +135,7 @@ impl FactStore {
         let numbers = first..=first + NUMBERS - 1;
         let spec = table.spec();
         let inner = self.inner.clone();
-        Ok(Stage::new(inner, table, spec, batch, Some(registration), Some(numbers)))
+        Ok(Stage::new(inner, table, spec, batch, head.pos, Some(registration), Some(numbers)))
     }
 
     /// Few rows at once, in the caller's transaction: they become hot rows.
@@ -147,7 +149,7 @@ impl FactStore {
         let staged = {
             let table = self.table(spec).await?;
             let spec = table.spec();
-            let mut stage = Stage::new(self.inner.clone(), table, spec, batch, None, None);
+            let mut stage = Stage::new(self.inner.clone(), table, spec, batch, 0, None, None);
             for row in rows {
                 stage.push(row)?;
             }

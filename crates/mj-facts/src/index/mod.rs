@@ -142,9 +142,15 @@ impl Index {
         Some(self.keys.get(place))
     }
 
-    pub(crate) fn current(&self, slot: u32) -> Current {
+    /// The record's state, unless its current row came after `pos`.
+    pub(crate) fn current(&self, slot: u32, pos: u64) -> Option<Current> {
         let record = &self.records[slot as usize];
-        Current { cd_time: record.cd_time, content: record.content, op: record.op }
+        let known = self.state(record.row).at <= pos;
+        known.then_some(Current {
+            cd_time: record.cd_time,
+            content: record.content,
+            op: record.op,
+        })
     }
 
     /// A new record without a row; the caller sets the rest.

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
-
 use crate::error::{Error, Result};
-use crate::hash::BusinessKey;
+use crate::hash::{BusinessKey, NO_BUSINESS_KEY};
 use crate::model::{Fate, Op, Pos, Receipt};
 
 use super::rows::{HotDoc, HotRow, RowRef, Seg};
@@ -128,9 +126,10 @@ struct Settling<'a> {
     pos: u64,
     out: Outcome,
     undo: Undo,
-    /// Business keys whose shown record may change, with the one shown before.
-    touched: FxHashMap<BusinessKey, u32>,
-    arrived: Vec<u32>,
+    /// Business keys that a record left: the next of them may be shown now.
+    left: Vec<BusinessKey>,
+    /// Records that came to a business key another one was shown for, and those others.
+    rivals: Vec<u32>,
 }
 
 impl Index {
@@ -167,8 +166,8 @@ impl Index {
             pos,
             out: Outcome::default(),
             undo,
-            touched: FxHashMap::default(),
-            arrived: Vec::new(),
+            left: Vec::new(),
+            rivals: Vec::new(),
         };
         for number in 0..load.inputs.len() {
             match settling.row(number) {
@@ -337,10 +336,9 @@ impl Settling<'_> {
         });
         if !stays {
             if let Some(before) = before
-                && before.op == Op::Upsert
-                && let Some(shown) = self.index.shown(before.business)
+                && before.business != NO_BUSINESS_KEY
             {
-                self.touched.entry(before.business).or_insert(shown);
+                self.left.push(before.business);
             }
             self.index.leave(slot);
         }
@@ -354,10 +352,7 @@ impl Settling<'_> {
             self.index.join(slot);
         }
         if let Some(shown) = shown_before {
-            if !stays {
-                self.touched.entry(input.business).or_insert(shown);
-            }
-            self.arrived.push(slot);
+            self.rivals.extend([shown, slot]);
             if shown != slot {
                 return Fate::Duplicate;
             }
@@ -450,13 +445,9 @@ impl Settling<'_> {
 
     /// Of the current records with one business key the smallest record key is shown.
     fn show_and_hide(&mut self) {
-        let touched = std::mem::take(&mut self.touched);
-        let mut slots = std::mem::take(&mut self.arrived);
-        for (key, before) in touched {
-            slots.push(before);
-            slots.extend(self.index.shown(key));
-        }
-        // hash maps have no order, the manifest shall have one
+        let mut slots = std::mem::take(&mut self.rivals);
+        let left = std::mem::take(&mut self.left);
+        slots.extend(left.into_iter().filter_map(|key| self.index.shown(key)));
         slots.sort_unstable();
         slots.dedup();
         for slot in slots {
