@@ -1,39 +1,51 @@
-//! What can go wrong with a work item, and what the clerk is told.
+//! What can go wrong with a work item, as far as a caller could act on it.
 
 use mj_web::Problem;
 
 use crate::state::{State, Verb};
 
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("没有这个工作项")]
-    NotFound,
-    /// The move is not allowed from where the item stands.
-    #[error("“{}”的工作项不能{}", .state.title(), .verb.title())]
+    #[error("没有这个待办事项，或它不在您的范围内")]
+    UnknownItem,
+    #[error("“{}”的事项不能{}", state.title(), verb.title())]
     NotNow { state: State, verb: Verb },
-    #[error("此工作项由他人认领")]
-    NotYours,
-    #[error("办结意见不在可选范围内")]
-    UnknownVerdict,
+    #[error("这个事项由他人认领")]
+    ClaimedByAnother,
+    #[error("请写明原因")]
+    ReasonMissing,
+    #[error("这类事项没有“{0}”这种判断")]
+    UnknownVerdict(String),
     #[error(transparent)]
     Platform(#[from] mj_platform::Error),
 }
 
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let detail = error.to_string();
+        let said = error.to_string();
         match error {
-            Error::NotFound => Problem::not_found(),
-            Error::NotNow { .. } => Problem::conflict("flow.not_now", detail)
-                .detail("页面上的状态可能已经过时，请刷新后再看。"),
-            Error::NotYours => {
-                Problem::conflict("flow.not_yours", detail).detail("请先由认领人退回，再自行认领。")
-            }
-            Error::UnknownVerdict => Problem::invalid("flow.verdict", detail)
-                .detail("请在“相同”“不同”“无法判断”中选择。"),
+            Error::UnknownItem => Problem::not_found(),
+            Error::NotNow { .. } => Problem::conflict("flow.not_now", said)
+                .detail("事项可能刚刚被别人处理过，请刷新后再看。"),
+            Error::ClaimedByAnother => Problem::conflict("flow.claimed_by_another", said)
+                .detail("只有认领人可以办理；需要换人时，请认领人退回或转办。"),
+            Error::ReasonMissing => Problem::invalid("flow.reason_missing", said)
+                .field("reason", "请写明原因，办理经过里会保留"),
+            Error::UnknownVerdict(_) => Problem::invalid("flow.unknown_verdict", said)
+                .field("decision", "请在给出的选项里选择"),
             Error::Platform(error) => error.into(),
+        }
+    }
+}
+
+impl From<Error> for mj_platform::Error {
+    /// For event handlers, which speak the floor's error.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Platform(error) => error,
+            other => mj_platform::Error::Other(other.to_string()),
         }
     }
 }

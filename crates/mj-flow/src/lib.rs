@@ -1,10 +1,10 @@
-//! Work items (工作项): to-dos and the review queue of every domain, with one timeline.
+//! Work items (待办、线索、工单): what a person has to decide or handle, with its states, deadline and
+//! timeline. Knows nothing of the things it is about: they are a table, an id and a payload.
 //!
-//! A domain tells by an event that a person must look at something; this crate makes the work item,
-//! lets people claim, transfer, return, urge and decide it, and tells by `WorkItemDecided` what was
-//! decided. What a decision *does* is the telling domain's business.
+//! Domains ask by an event; what a person decided goes back as [`mj_kernel::Event::WorkItemDecided`].
+//! Claiming here is 认领 of a to-do; adopting a catalogue item is another act and another domain.
 //!
-//! Start reading at [`state`] (which move is allowed when), then `service`.
+//! Start reading at [`state`] (which verb is allowed when) and [`Flow`].
 
 mod api;
 mod error;
@@ -12,9 +12,25 @@ mod service;
 pub mod state;
 mod store;
 
-pub use api::module;
-pub use error::{Error, Result};
-pub use service::{Flow, NewWorkItem};
-
 #[cfg(test)]
 mod tests;
+
+use mj_platform::Db;
+
+pub use api::module;
+pub use error::{Error, Result};
+pub use service::NewWorkItem;
+pub use state::{Kind, State, Verb};
+pub use store::{Step, WorkItem};
+
+/// The work items. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    db: Db,
+}
+
+impl Flow {
+    pub fn new(db: Db) -> Self {
+        Self { db }
+    }
+}

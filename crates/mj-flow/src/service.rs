@@ -1,186 +1,261 @@
-//! One function a use case: open, move, decide.
+//! One function a use case: load, ask the state function, write the item and its step, tell.
 
 use mj_kernel::{Actor, Event};
 use mj_platform::calendar::{Calendar, DayUnit};
-use mj_platform::outbox::EventHandler;
-use mj_platform::rules::RuleTable;
-use mj_platform::{Act, Db, Lane, Value, WriteTx, new_id};
-use mj_web::Caller;
+use mj_platform::{Act, Lane, Value, WriteTx, new_id};
 
+use crate::Flow;
 use crate::error::{Error, Result};
-use crate::state::{State, Verb};
-use crate::store::{self, Row};
+use crate::state::{self, Kind, PARTY_PAIR, State, Verb};
+use crate::store::{self, WORK_ITEM, WORK_ITEM_STEP, WorkItem};
 
-/// 疑似同一对象
-pub const PARTY_PAIR: &str = "party_pair";
-/// What may be said of a doubtful pair.
-pub const VERDICTS: [(&str, &str); 3] =
-    [("same", "相同"), ("different", "不同"), ("unsure", "无法判断")];
-
-/// How long people have, with the basis of the term.
-const TERMS: &str = include_str!("../rules/terms.toml");
-
-#[derive(Clone)]
-pub struct Flow {
-    db: Db,
-    terms: std::sync::Arc<RuleTable>,
-}
-
-/// Something a person has to look at.
+/// A work item about to be made.
 #[derive(Debug, Clone)]
 pub struct NewWorkItem {
-    pub kind: &'static str,
+    pub kind: Kind,
     pub title: String,
-    pub object_table: &'static str,
+    pub object_table: String,
     pub object_id: String,
-    /// One cause makes one item, however often it is told.
+    /// The same cause makes one item only, however often it is told.
     pub cause: String,
-    pub area: Option<String>,
+    pub area_number: Option<String>,
+    pub agency: Option<String>,
+    pub agency_name: Option<String>,
+    /// Nothing personal in it.
     pub payload: serde_json::Value,
 }
 
+/// What an actor does with an item.
+#[derive(Debug, Clone, Default)]
+pub struct Doing {
+    pub note: Option<String>,
+    /// Transfer: to which agency.
+    pub agency: Option<String>,
+    pub agency_name: Option<String>,
+    /// Decide: what.
+    pub verdict: Option<String>,
+}
+
 impl Flow {
-    pub fn new(db: Db) -> Result<Self> {
-        Ok(Self { db, terms: RuleTable::parse(TERMS)?.into() })
-    }
-
-    pub(crate) fn db(&self) -> &Db {
-        &self.db
-    }
-
-    /// Opens an item in the caller's transaction; the same cause a second time does nothing.
-    pub async fn open(&self, tx: &mut WriteTx, new: NewWorkItem) -> Result<Option<String>> {
-        if store::knows_cause(tx, &new.cause).await? {
-            return Ok(None);
+    /// Makes an item unless its cause has one; gives the id of whichever there is.
+    pub async fn receive(&self, tx: &mut WriteTx, new: NewWorkItem) -> Result<String> {
+        if let Some(item) = store::by_cause_unscoped(tx, &new.cause).await? {
+            return Ok(item.id);
         }
-        let (id, now) = (new_id(), tx.now());
+        let id = new_id();
+        let now = tx.now();
         let today = mj_kernel::clock::beijing_date(now);
-        let deadline = self.terms.on(new.kind, today).and_then(|rule| {
-            let days = rule.value.parse().ok()?;
-            Some(Calendar::bundled().deadline(today, days, DayUnit::Working).to_string())
-        });
+        let deadline =
+            Calendar::bundled().deadline(today, new.kind.deadline_days, DayUnit::Working);
         tx.insert(
-            &store::WORK_ITEM,
+            &WORK_ITEM,
             &[
                 ("id", id.as_str().into()),
-                ("kind", new.kind.into()),
+                ("kind", new.kind.name.into()),
                 ("title", new.title.into()),
                 ("object_table", new.object_table.into()),
                 ("object_id", new.object_id.into()),
                 ("cause", new.cause.into()),
-                ("area_number", new.area.into()),
+                ("area_number", new.area_number.into()),
+                ("agency", new.agency.into()),
+                ("agency_name", new.agency_name.into()),
                 ("state", State::Received.name().into()),
                 ("deadline", deadline.into()),
-                ("urged", 0_i64.into()),
+                ("urged", Value::Int(0)),
                 ("created_at", now.into()),
                 ("updated_at", now.into()),
                 ("payload", new.payload.to_string().into()),
             ],
         )
         .await?;
-        store::add_step(tx, &id, "receive", None, State::Received.name(), None).await?;
-        Ok(Some(id))
+        write_step(tx, &id, Verb::Receive, None, State::Received, None).await?;
+        Ok(id)
     }
 
-    /// A move of a person. `expected` is the version they saw.
-    pub async fn act(&self, caller: &Caller, id: &str, said: Move<'_>) -> Result<Row> {
-        let act = match said.note {
-            Some(note) => caller.act(format!("work_item:{id}")).because(note),
-            None => caller.act(format!("work_item:{id}")),
-        };
+    /// One verb on one item, by somebody who may (the caller asked). `version` is what they saw.
+    pub async fn act(
+        &self,
+        act: Act,
+        id: &str,
+        version: i64,
+        verb: Verb,
+        doing: Doing,
+    ) -> Result<()> {
         let mut tx = self.db.begin(Lane::People, act).await?;
-        let item = store::find_in(&mut tx, id).await?.ok_or(Error::NotFound)?;
-        let state = State::parse(&item.state).ok_or(Error::NotFound)?;
-        let me = caller.actor.reference();
-        let not_now = Error::NotNow { state, verb: said.verb };
-        let after = state.after(said.verb).ok_or(not_now)?;
-        let others = item.assignee.as_ref().is_some_and(|assignee| *assignee != me);
-        if others && matches!(said.verb, Verb::Return | Verb::Decide) {
-            return Err(Error::NotYours);
+        let item = store::in_tx_unscoped(&mut tx, id).await?;
+        self.move_on(&mut tx, &item, Some(version), verb, doing).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn move_on(
+        &self,
+        tx: &mut WriteTx,
+        item: &WorkItem,
+        version: Option<i64>,
+        verb: Verb,
+        doing: Doing,
+    ) -> Result<()> {
+        if let Some(expected) = version.filter(|version| *version != item.version) {
+            let (table, id, current) = ("work_item", item.id.clone(), item.version);
+            return Err(mj_platform::Error::Stale { table, id, expected, current }.into());
+        }
+        let kind = Kind::of(&item.kind).unwrap_or(PARTY_PAIR);
+        let to = state::next(item.state, verb, &kind)
+            .ok_or(Error::NotNow { state: item.state, verb })?;
+        let actor = tx.act().actor.clone();
+        let mine = item.assignee.as_deref() == Some(actor.as_str());
+        if matches!(verb, Verb::Decide | Verb::Return) && !mine {
+            return Err(Error::ClaimedByAnother);
+        }
+        let reason = doing.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
+        if matches!(verb, Verb::Decide | Verb::Return | Verb::Transfer) && reason.is_none() {
+            return Err(Error::ReasonMissing);
         }
         let mut changes: Vec<(&str, Value)> =
-            vec![("state", after.name().into()), ("updated_at", tx.now().into())];
-        match said.verb {
-            Verb::Claim => changes.push(("assignee", me.into())),
+            vec![("state", to.name().into()), ("updated_at", tx.now().into())];
+        let mut note = reason.map(str::to_owned);
+        match verb {
+            Verb::Claim => changes.push(("assignee", actor.as_str().into())),
             Verb::Return => changes.push(("assignee", Value::Null)),
+            Verb::Urge => changes.push(("urged", (item.urged + 1).into())),
             Verb::Transfer => {
                 changes.push(("assignee", Value::Null));
-                changes.push(("agency", said.to_agency.into()));
+                changes.push(("agency", doing.agency.clone().into()));
+                changes.push(("agency_name", doing.agency_name.clone().into()));
             }
-            Verb::Urge => changes.push(("urged", (item.urged + 1).into())),
             Verb::Decide => {
-                let verdict = said.verdict.ok_or(Error::UnknownVerdict)?;
-                if !VERDICTS.iter().any(|(name, _)| *name == verdict) {
-                    return Err(Error::UnknownVerdict);
-                }
-                changes.push(("verdict", verdict.into()));
-                tx.publish(&Event::WorkItemDecided {
-                    work_item_id: id.to_owned(),
-                    kind: item.kind.clone(),
-                    verdict: verdict.to_owned(),
-                    payload: item.payload.clone(),
-                })
-                .await?;
+                let verdict = doing.verdict.clone().unwrap_or_default();
+                let title = kind
+                    .verdict_title(&verdict)
+                    .ok_or_else(|| Error::UnknownVerdict(verdict.clone()))?;
+                changes.push(("verdict", verdict.as_str().into()));
+                tell(tx, item, &actor, &verdict, reason).await?;
+                note = Some(format!("{title}：{}", reason.unwrap_or_default()));
             }
+            _ => {}
         }
-        tx.update(&store::WORK_ITEM, id, Some(said.version), &changes).await?;
-        store::add_step(&mut tx, id, said.verb.name(), Some(state.name()), after.name(), said.note)
-            .await?;
-        tx.commit().await?;
-        store::find_unscoped(&self.db, id).await?.ok_or(Error::NotFound)
+        tx.update(&WORK_ITEM, &item.id, version, &changes).await?;
+        write_step(tx, &item.id, verb, Some(item.state), to, note).await
     }
 
-    /// What other domains tell that makes work.
-    pub fn handler(&self) -> EventHandler {
-        let flow = self.clone();
-        EventHandler::new("flow.open_work_items", move |event| {
-            let flow = flow.clone();
-            async move {
-                flow.receive(event).await.map_err(|error| match error {
-                    Error::Platform(error) => error,
-                    other => mj_platform::Error::Other(other.to_string()),
-                })
+    /// What other domains tell: a pair in doubt becomes an item, a settled one closes it.
+    pub async fn on_event(&self, event: &Event) -> Result<()> {
+        match event {
+            Event::DoubtfulPairFound { keep_id, merge_id, score, explain, area } => {
+                let mut tx = self.db.begin(Lane::Bulk, own_act("flow.work_item.receive")).await?;
+                let cause = pair_cause(keep_id, merge_id);
+                if let Some(item) = store::by_cause_unscoped(&mut tx, &cause).await?
+                    && item.state == State::Closed
+                    && item.verdict.is_none()
+                {
+                    // linkage had settled the pair by itself and is in doubt again
+                    self.reopen(&mut tx, &item).await?;
+                    tx.commit().await?;
+                    return Ok(());
+                }
+                let new = NewWorkItem {
+                    kind: PARTY_PAIR,
+                    title: "两个监管对象可能是同一个，请判断".into(),
+                    object_table: "party".into(),
+                    object_id: merge_id.clone(),
+                    cause,
+                    area_number: area.clone(),
+                    agency: None,
+                    agency_name: None,
+                    payload: serde_json::json!({
+                        "keep_id": keep_id,
+                        "merge_id": merge_id,
+                        "score": score,
+                        "explain": explain.split('；').collect::<Vec<_>>(),
+                    }),
+                };
+                self.receive(&mut tx, new).await?;
+                tx.commit().await?;
             }
-        })
-    }
-
-    async fn receive(&self, event: Event) -> Result<()> {
-        let Event::DoubtfulPairFound { keep_id, merge_id, score, explain, area } = event else {
-            return Ok(());
-        };
-        // the pair is the same whichever side was seen first
-        let (first, second) =
-            if keep_id < merge_id { (&keep_id, &merge_id) } else { (&merge_id, &keep_id) };
-        let cause = format!("{PARTY_PAIR}:{first}:{second}");
-        let explain = serde_json::from_str(&explain)
-            .unwrap_or_else(|_| serde_json::Value::String(explain.clone()));
-        let new = NewWorkItem {
-            kind: PARTY_PAIR,
-            title: "两条监管对象记录疑似同一对象，请判断".into(),
-            object_table: "party",
-            object_id: keep_id.clone(),
-            cause,
-            area,
-            payload: serde_json::json!({
-                "keep_id": keep_id, "merge_id": merge_id, "score": score, "explain": explain,
-            }),
-        };
-        let act =
-            Act::new(&Actor::system("flow"), "flow.work_item.open", format!("party:{keep_id}"));
-        let mut tx = self.db.begin(Lane::Bulk, act).await?;
-        if self.open(&mut tx, new).await?.is_some() {
-            tx.commit().await?;
+            Event::DoubtfulPairSettled { keep_id, merge_id } => {
+                let mut tx = self.db.begin(Lane::Bulk, own_act("flow.work_item.settle")).await?;
+                let cause = pair_cause(keep_id, merge_id);
+                let item = store::by_cause_unscoped(&mut tx, &cause).await?;
+                if let Some(item) = item.filter(|item| item.state.is_open()) {
+                    let note = Some("后来的数据已给出答案，不必再判断".to_owned());
+                    let doing = Doing { note, ..Doing::default() };
+                    self.move_on(&mut tx, &item, None, Verb::Settle, doing).await?;
+                    tx.commit().await?;
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
+
+    async fn reopen(&self, tx: &mut WriteTx, item: &WorkItem) -> Result<()> {
+        let today = mj_kernel::clock::beijing_date(tx.now());
+        let deadline =
+            Calendar::bundled().deadline(today, PARTY_PAIR.deadline_days, DayUnit::Working);
+        let changes = [
+            ("state", State::Received.name().into()),
+            ("assignee", Value::Null),
+            ("deadline", deadline.into()),
+            ("updated_at", tx.now().into()),
+        ];
+        tx.update(&WORK_ITEM, &item.id, None, &changes).await?;
+        write_step(tx, &item.id, Verb::Receive, Some(item.state), State::Received, None).await
+    }
 }
 
-/// What a person says when moving an item.
-#[derive(Debug, Clone, Copy)]
-pub struct Move<'a> {
-    pub verb: Verb,
-    pub version: i64,
-    pub note: Option<&'a str>,
-    pub verdict: Option<&'a str>,
-    pub to_agency: Option<&'a str>,
+fn own_act(action: &'static str) -> Act {
+    Act::new(&Actor::system("flow"), action, "work_item")
+}
+
+fn pair_cause(keep_id: &str, merge_id: &str) -> String {
+    format!("party_pair:{keep_id}:{merge_id}")
+}
+
+async fn tell(
+    tx: &mut WriteTx,
+    item: &WorkItem,
+    actor: &str,
+    verdict: &str,
+    reason: Option<&str>,
+) -> Result<()> {
+    let mut payload = item.payload.clone();
+    if let Some(object) = payload.as_object_mut() {
+        object.insert("decided_by".into(), actor.into());
+        object.insert("reason".into(), reason.into());
+    }
+    let event = Event::WorkItemDecided {
+        work_item_id: item.id.clone(),
+        kind: item.kind.clone(),
+        verdict: verdict.to_owned(),
+        payload: payload.to_string(),
+    };
+    tx.publish(&event).await?;
+    Ok(())
+}
+
+async fn write_step(
+    tx: &mut WriteTx,
+    item: &str,
+    verb: Verb,
+    from: Option<State>,
+    to: State,
+    note: Option<String>,
+) -> Result<()> {
+    let number = store::step_count(tx, item).await? + 1;
+    let actor = tx.act().actor.clone();
+    let now = tx.now();
+    let values = [
+        ("id", new_id().into()),
+        ("work_item_id", item.into()),
+        ("number", number.into()),
+        ("verb", verb.name().into()),
+        ("from_state", from.map(State::name).into()),
+        ("to_state", to.name().into()),
+        ("actor", actor.into()),
+        ("at", now.into()),
+        ("note", note.into()),
+    ];
+    tx.insert(&WORK_ITEM_STEP, &values).await?;
+    Ok(())
 }

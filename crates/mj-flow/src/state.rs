@@ -1,94 +1,168 @@
-//! Which move is allowed when. Pure; the table is the rule.
+//! Which verb is allowed in which state, and where it leads: pure.
 
-/// Where a work item stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Where a work item stands (接收、认领、处置、反馈).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Nobody has it yet (待认领).
     Received,
-    /// Somebody works on it (办理中).
     Claimed,
-    /// Given back; anybody entitled may claim it again (已退回).
+    /// Given back by whoever had claimed it; may be claimed again.
     Returned,
-    /// Done (已办结).
+    Handled,
+    FedBack,
     Closed,
 }
 
-/// What a person does with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verb {
-    Claim,
-    Transfer,
-    Return,
-    Urge,
-    Decide,
-}
-
 impl State {
-    pub const ALL: [State; 4] = [State::Received, State::Claimed, State::Returned, State::Closed];
+    pub const ALL: [Self; 6] =
+        [Self::Received, Self::Claimed, Self::Returned, Self::Handled, Self::FedBack, Self::Closed];
 
     pub fn name(self) -> &'static str {
         match self {
-            State::Received => "received",
-            State::Claimed => "claimed",
-            State::Returned => "returned",
-            State::Closed => "closed",
+            Self::Received => "received",
+            Self::Claimed => "claimed",
+            Self::Returned => "returned",
+            Self::Handled => "handled",
+            Self::FedBack => "fed_back",
+            Self::Closed => "closed",
         }
     }
 
     pub fn title(self) -> &'static str {
         match self {
-            State::Received => "待认领",
-            State::Claimed => "办理中",
-            State::Returned => "已退回",
-            State::Closed => "已办结",
+            Self::Received => "待认领",
+            Self::Claimed => "办理中",
+            Self::Returned => "已退回",
+            Self::Handled => "已处置",
+            Self::FedBack => "已反馈",
+            Self::Closed => "已办结",
         }
     }
 
-    pub fn parse(name: &str) -> Option<State> {
+    pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
-    /// Where the move leads; `None` if it is not allowed from here.
-    pub fn after(self, verb: Verb) -> Option<State> {
-        match (self, verb) {
-            (State::Received | State::Returned, Verb::Claim) => Some(State::Claimed),
-            (State::Received | State::Returned | State::Claimed, Verb::Transfer) => {
-                Some(State::Received)
-            }
-            (State::Claimed, Verb::Return) => Some(State::Returned),
-            (State::Received | State::Returned | State::Claimed, Verb::Urge) => Some(self),
-            (State::Claimed, Verb::Decide) => Some(State::Closed),
-            _ => None,
-        }
+    /// Whether somebody still has to do something before it is handled.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Received | Self::Claimed | Self::Returned)
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    Receive,
+    #[doc(alias = "认领")]
+    Claim,
+    #[doc(alias = "转办")]
+    Transfer,
+    #[doc(alias = "退回")]
+    Return,
+    #[doc(alias = "催办")]
+    Urge,
+    #[doc(alias = "办理")]
+    Decide,
+    #[doc(alias = "反馈")]
+    FeedBack,
+    /// The question became moot.
+    Settle,
+    #[doc(alias = "办结")]
+    Close,
+}
+
 impl Verb {
-    pub const ALL: [Verb; 5] =
-        [Verb::Claim, Verb::Transfer, Verb::Return, Verb::Urge, Verb::Decide];
+    pub const ALL: [Self; 9] = [
+        Self::Receive,
+        Self::Claim,
+        Self::Transfer,
+        Self::Return,
+        Self::Urge,
+        Self::Decide,
+        Self::FeedBack,
+        Self::Settle,
+        Self::Close,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Verb::Claim => "claim",
-            Verb::Transfer => "transfer",
-            Verb::Return => "return",
-            Verb::Urge => "urge",
-            Verb::Decide => "decide",
+            Self::Receive => "receive",
+            Self::Claim => "claim",
+            Self::Transfer => "transfer",
+            Self::Return => "return",
+            Self::Urge => "urge",
+            Self::Decide => "decide",
+            Self::FeedBack => "feed_back",
+            Self::Settle => "settle",
+            Self::Close => "close",
         }
     }
 
     pub fn title(self) -> &'static str {
         match self {
-            Verb::Claim => "认领",
-            Verb::Transfer => "转办",
-            Verb::Return => "退回",
-            Verb::Urge => "催办",
-            Verb::Decide => "办结",
+            Self::Receive => "接收",
+            Self::Claim => "认领",
+            Self::Transfer => "转办",
+            Self::Return => "退回",
+            Self::Urge => "催办",
+            Self::Decide => "办理",
+            Self::FeedBack => "反馈",
+            Self::Settle => "自动办结",
+            Self::Close => "办结",
         }
     }
 
-    pub fn parse(name: &str) -> Option<Verb> {
+    pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.name() == name)
+    }
+}
+
+/// A kind of work item, and how it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    pub name: &'static str,
+    pub title: &'static str,
+    /// What may be decided: (name, title).
+    pub verdicts: &'static [(&'static str, &'static str)],
+    /// Whether the outcome is fed back to somebody before it is closed.
+    pub needs_feedback: bool,
+    /// Working days to the deadline.
+    pub deadline_days: u32,
+}
+
+/// Two parties that may be one.
+pub const PARTY_PAIR: Kind = Kind {
+    name: "party_pair",
+    title: "疑似同一监管对象",
+    verdicts: &[("same", "是同一对象"), ("different", "不是同一对象"), ("unsure", "暂不能确定")],
+    needs_feedback: false,
+    deadline_days: 10,
+};
+
+pub const KINDS: [Kind; 1] = [PARTY_PAIR];
+
+impl Kind {
+    pub fn of(name: &str) -> Option<Kind> {
+        KINDS.into_iter().find(|kind| kind.name == name)
+    }
+
+    pub fn verdict_title(&self, verdict: &str) -> Option<&'static str> {
+        self.verdicts.iter().find(|(name, _)| *name == verdict).map(|(_, title)| *title)
+    }
+}
+
+/// Where the verb leads; `None`: not in this state.
+pub fn next(state: State, verb: Verb, kind: &Kind) -> Option<State> {
+    use State::{Claimed, Closed, FedBack, Handled, Received, Returned};
+    match (verb, state) {
+        (Verb::Claim, Received | Returned) => Some(Claimed),
+        (Verb::Transfer, Received | Claimed | Returned) => Some(Received),
+        (Verb::Return, Claimed) => Some(Returned),
+        (Verb::Urge, open) if open.is_open() => Some(open),
+        (Verb::Decide, Claimed) if kind.needs_feedback => Some(Handled),
+        (Verb::Decide, Claimed) => Some(Closed),
+        (Verb::FeedBack, Handled) => Some(FedBack),
+        (Verb::Close, Handled | FedBack) => Some(Closed),
+        (Verb::Settle, open) if open.is_open() => Some(Closed),
+        _ => None,
     }
 }
 
@@ -96,26 +170,40 @@ impl Verb {
 mod tests {
     use super::*;
 
+    /// One line a state, one column a verb: the whole of what is allowed.
     #[test]
-    fn the_table_of_moves() {
-        let table: Vec<String> = State::ALL
-            .iter()
-            .flat_map(|state| {
-                Verb::ALL.iter().map(move |verb| {
-                    let after = state.after(*verb).map_or("-", State::name);
-                    format!("{} {} {after}", state.name(), verb.name())
-                })
+    fn the_table_of_moves_is_this_and_no_other() {
+        const FED: Kind = Kind { needs_feedback: true, ..PARTY_PAIR };
+        let said: Vec<String> = State::ALL
+            .into_iter()
+            .map(|state| {
+                let moves: Vec<String> = Verb::ALL
+                    .into_iter()
+                    .filter_map(|verb| {
+                        next(state, verb, &FED).map(|to| format!("{}→{}", verb.name(), to.name()))
+                    })
+                    .collect();
+                format!("{}: {}", state.name(), moves.join(" "))
             })
             .collect();
         assert_eq!(
-            table.join("\n"),
-            "received claim claimed\nreceived transfer received\nreceived return -\n\
-             received urge received\nreceived decide -\n\
-             claimed claim -\nclaimed transfer received\nclaimed return returned\n\
-             claimed urge claimed\nclaimed decide closed\n\
-             returned claim claimed\nreturned transfer received\nreturned return -\n\
-             returned urge returned\nreturned decide -\n\
-             closed claim -\nclosed transfer -\nclosed return -\nclosed urge -\nclosed decide -"
+            said,
+            [
+                "received: claim→claimed transfer→received urge→received settle→closed",
+                "claimed: transfer→received return→returned urge→claimed decide→handled settle→closed",
+                "returned: claim→claimed transfer→received urge→returned settle→closed",
+                "handled: feed_back→fed_back close→closed",
+                "fed_back: close→closed",
+                "closed: ",
+            ]
         );
+        assert_eq!(next(State::Claimed, Verb::Decide, &PARTY_PAIR), Some(State::Closed));
+    }
+
+    #[test]
+    fn nothing_leaves_a_closed_item() {
+        for verb in Verb::ALL {
+            assert_eq!(next(State::Closed, verb, &PARTY_PAIR), None);
+        }
     }
 }

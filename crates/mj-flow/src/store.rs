@@ -1,10 +1,11 @@
-//! SQL of work items: one function a question.
+//! SQL of the work items, one function a question.
 
-use mj_kernel::Page;
-use mj_platform::db::RowExt;
-use mj_platform::{Db, Result, TruthTable, Value, WriteTx};
+use mj_platform::{Db, RowExt, TruthTable, Value, WriteTx};
 use mj_web::Caller;
 use sqlx::any::AnyRow;
+
+use crate::error::{Error, Result};
+use crate::state::{State, Verb};
 
 pub const WORK_ITEM: TruthTable = TruthTable {
     name: "work_item",
@@ -44,9 +45,9 @@ pub const WORK_ITEM_STEP: TruthTable = TruthTable {
     ],
 };
 
-/// A work item as it is stored.
+/// A work item as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct WorkItem {
     pub id: String,
     pub version: i64,
     pub kind: String,
@@ -56,140 +57,148 @@ pub struct Row {
     pub area_number: Option<String>,
     pub agency: Option<String>,
     pub agency_name: Option<String>,
-    pub state: String,
+    pub state: State,
     pub assignee: Option<String>,
     pub deadline: Option<String>,
     pub urged: i64,
     pub verdict: Option<String>,
     pub created_at: i64,
-    pub payload: String,
+    pub updated_at: i64,
+    pub payload: serde_json::Value,
 }
 
+/// What was done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    pub verb: String,
-    pub to_state: String,
+    pub number: i64,
+    pub verb: Verb,
+    pub from_state: Option<State>,
+    pub to_state: State,
     pub actor: String,
     pub at: i64,
     pub note: Option<String>,
 }
 
-fn row(from: &AnyRow) -> Result<Row> {
-    Ok(Row {
-        id: from.text("id")?,
-        version: from.int("version")?,
-        kind: from.text("kind")?,
-        title: from.text("title")?,
-        object_table: from.text("object_table")?,
-        object_id: from.text("object_id")?,
-        area_number: from.opt_text("area_number")?,
-        agency: from.opt_text("agency")?,
-        agency_name: from.opt_text("agency_name")?,
-        state: from.text("state")?,
-        assignee: from.opt_text("assignee")?,
-        deadline: from.opt_text("deadline")?,
-        urged: from.int("urged")?,
-        verdict: from.opt_text("verdict")?,
-        created_at: from.int("created_at")?,
-        payload: from.text("payload")?,
+fn corrupt(what: &str) -> mj_platform::Error {
+    mj_platform::Error::Corrupt(format!("待办事项的{what}"))
+}
+
+fn state(name: &str) -> mj_platform::Result<State> {
+    State::parse(name).ok_or_else(|| corrupt("状态"))
+}
+
+fn read(row: &AnyRow) -> mj_platform::Result<WorkItem> {
+    Ok(WorkItem {
+        id: row.text("id")?,
+        version: row.int("version")?,
+        kind: row.text("kind")?,
+        title: row.text("title")?,
+        object_table: row.text("object_table")?,
+        object_id: row.text("object_id")?,
+        area_number: row.opt_text("area_number")?,
+        agency: row.opt_text("agency")?,
+        agency_name: row.opt_text("agency_name")?,
+        state: state(&row.text("state")?)?,
+        assignee: row.opt_text("assignee")?,
+        deadline: row.opt_text("deadline")?,
+        urged: row.int("urged")?,
+        verdict: row.opt_text("verdict")?,
+        created_at: row.int("created_at")?,
+        updated_at: row.int("updated_at")?,
+        payload: serde_json::from_str(&row.text("payload")?).map_err(|_| corrupt("内容"))?,
     })
 }
 
-/// The caller's list, by deadline; `open` leaves out what is done.
-pub async fn list(
-    db: &Db,
-    caller: &Caller,
-    state: Option<&str>,
-    kind: Option<&str>,
-    page: &Page,
-) -> Result<Vec<Row>> {
-    let mut args = Vec::new();
-    let mut sql = String::from("SELECT * FROM work_item WHERE 1=1");
-    sql += &caller.predicate("area_number", None, &mut args);
-    match state {
-        Some("open") => sql += " AND state <> 'closed'",
-        Some(state) => {
-            args.push(Value::from(state));
-            sql += &format!(" AND state = ${}", args.len());
+/// Whether it may be seen is asked of the decision afterwards: out of scope and missing are alike.
+pub async fn by_id_unscoped(db: &Db, id: &str) -> Result<WorkItem> {
+    let row = db.fetch_optional("SELECT * FROM work_item WHERE id = $1", &[id.into()]).await?;
+    Ok(read(&row.ok_or(Error::UnknownItem)?)?)
+}
+
+/// As [`by_id_unscoped`], as it stands in this transaction.
+pub async fn in_tx_unscoped(tx: &mut WriteTx, id: &str) -> Result<WorkItem> {
+    let row = tx.fetch_optional("SELECT * FROM work_item WHERE id = $1", &[id.into()]).await?;
+    Ok(read(&row.ok_or(Error::UnknownItem)?)?)
+}
+
+/// By what caused it; no person asks this.
+pub async fn by_cause_unscoped(tx: &mut WriteTx, cause: &str) -> Result<Option<WorkItem>> {
+    let sql = "SELECT * FROM work_item WHERE cause = $1";
+    let row = tx.fetch_optional(sql, &[cause.into()]).await?;
+    Ok(row.as_ref().map(read).transpose()?)
+}
+
+/// What a list asks for.
+#[derive(Debug, Default)]
+pub struct Wanted<'a> {
+    /// A state's name, or `open` for all that still wait for somebody.
+    pub state: Option<&'a str>,
+    pub kind: Option<&'a str>,
+    pub cursor: Option<&'a str>,
+    pub limit: i64,
+}
+
+/// Items in the caller's scope, the nearest deadline first.
+pub async fn list(db: &Db, caller: &Caller, wanted: &Wanted<'_>) -> Result<Vec<WorkItem>> {
+    let mut args: Vec<Value> = Vec::new();
+    let mut filter = caller.predicate("w.area_number", None, &mut args);
+    match wanted.state {
+        Some("open") => filter.push_str(" AND w.state IN ('received','claimed','returned')"),
+        Some("done") => filter.push_str(" AND w.state IN ('handled','fed_back','closed')"),
+        Some(state) if !state.is_empty() => {
+            args.push(state.into());
+            filter.push_str(&format!(" AND w.state = ${}", args.len()));
         }
-        None => {}
+        _ => {}
     }
-    if let Some(kind) = kind {
-        args.push(Value::from(kind));
-        sql += &format!(" AND kind = ${}", args.len());
+    if let Some(kind) = wanted.kind.filter(|kind| !kind.is_empty()) {
+        args.push(kind.into());
+        filter.push_str(&format!(" AND w.kind = ${}", args.len()));
     }
-    if let Some((deadline, id)) = page.cursor.as_deref().and_then(|cursor| cursor.split_once('_')) {
-        args.extend([Value::from(deadline), Value::from(id)]);
-        let (deadline, id) = (args.len() - 1, args.len());
-        sql += &format!(
-            " AND (COALESCE(deadline, '9999') > ${deadline} \
-               OR (COALESCE(deadline, '9999') = ${deadline} AND id > ${id}))"
-        );
+    if let Some(cursor) = wanted.cursor {
+        args.push(cursor.into());
+        filter.push_str(&format!(" AND {ORDER} > ${}", args.len()));
     }
-    sql += &format!(" ORDER BY COALESCE(deadline, '9999'), id LIMIT {}", page.limit() + 1);
-    db.fetch_all(&sql, &args).await?.iter().map(row).collect()
+    args.push((wanted.limit + 1).into());
+    let sql = format!(
+        "SELECT w.* FROM work_item w WHERE 1=1{filter} ORDER BY {ORDER} LIMIT ${}",
+        args.len()
+    );
+    let rows = db.fetch_all(&sql, &args).await?;
+    Ok(rows.iter().map(read).collect::<mj_platform::Result<_>>()?)
 }
 
-/// Unscoped: the caller's right to this one item is decided on what comes back.
-pub async fn find_unscoped(db: &Db, id: &str) -> Result<Option<Row>> {
-    let found = db.fetch_optional("SELECT * FROM work_item WHERE id = $1", &[id.into()]).await?;
-    found.as_ref().map(row).transpose()
+const ORDER: &str = "COALESCE(w.deadline, '9999-12-31') || ' ' || w.id";
+
+/// Where the list goes on after this item: the value of [`ORDER`].
+pub fn cursor_of(deadline: Option<&str>, id: &str) -> String {
+    format!("{} {id}", deadline.unwrap_or("9999-12-31"))
 }
 
-pub async fn find_in(tx: &mut WriteTx, id: &str) -> Result<Option<Row>> {
-    let found = tx.fetch_optional("SELECT * FROM work_item WHERE id = $1", &[id.into()]).await?;
-    found.as_ref().map(row).transpose()
-}
-
-pub async fn steps(db: &Db, id: &str) -> Result<Vec<Step>> {
-    let sql = "SELECT verb, to_state, actor, at, note FROM work_item_step \
-               WHERE work_item_id = $1 ORDER BY number";
-    let rows = db.fetch_all(sql, &[id.into()]).await?;
-    rows.iter()
-        .map(|from| {
-            Ok(Step {
-                verb: from.text("verb")?,
-                to_state: from.text("to_state")?,
-                actor: from.text("actor")?,
-                at: from.int("at")?,
-                note: from.opt_text("note")?,
-            })
+pub async fn steps_unscoped(db: &Db, id: &str) -> Result<Vec<Step>> {
+    let rows = db
+        .fetch_all(
+            "SELECT * FROM work_item_step WHERE work_item_id = $1 ORDER BY number",
+            &[id.into()],
+        )
+        .await?;
+    let steps = rows.iter().map(|row| {
+        Ok(Step {
+            number: row.int("number")?,
+            verb: Verb::parse(&row.text("verb")?).ok_or_else(|| corrupt("步骤"))?,
+            from_state: row.opt_text("from_state")?.map(|name| state(&name)).transpose()?,
+            to_state: state(&row.text("to_state")?)?,
+            actor: row.text("actor")?,
+            at: row.int("at")?,
+            note: row.opt_text("note")?,
         })
-        .collect()
+    });
+    Ok(steps.collect::<mj_platform::Result<_>>()?)
 }
 
-pub async fn knows_cause(tx: &mut WriteTx, cause: &str) -> Result<bool> {
-    let sql = "SELECT id FROM work_item WHERE cause = $1";
-    Ok(tx.fetch_optional(sql, &[cause.into()]).await?.is_some())
-}
-
-pub async fn add_step(
-    tx: &mut WriteTx,
-    item: &str,
-    verb: &str,
-    from_state: Option<&str>,
-    to_state: &str,
-    note: Option<&str>,
-) -> Result<()> {
+/// How many steps there are so far.
+pub async fn step_count(tx: &mut WriteTx, id: &str) -> Result<i64> {
     let sql = "SELECT COUNT(*) AS steps FROM work_item_step WHERE work_item_id = $1";
-    let number = match tx.fetch_optional(sql, &[item.into()]).await? {
-        Some(row) => row.int("steps")? + 1,
-        None => 1,
-    };
-    let (actor, at) = (tx.act().actor.clone(), tx.now());
-    tx.insert(
-        &WORK_ITEM_STEP,
-        &[
-            ("id", mj_platform::new_id().into()),
-            ("work_item_id", item.into()),
-            ("number", number.into()),
-            ("verb", verb.into()),
-            ("from_state", from_state.into()),
-            ("to_state", to_state.into()),
-            ("actor", actor.into()),
-            ("at", at.into()),
-            ("note", note.into()),
-        ],
-    )
-    .await
+    let row = tx.fetch_optional(sql, &[id.into()]).await?;
+    Ok(row.map(|row| row.int("steps")).transpose()?.unwrap_or_default())
 }

@@ -1,66 +1,114 @@
-//! A doubtful pair becomes a to-do, is claimed and decided once.
+//! The stories of a work item, on both databases.
 
-use mj_kernel::Event;
-use mj_platform::jobs::Runner;
+use mj_kernel::{Actor, ActorKind, Event};
+use mj_platform::{Act, RowExt};
 use mj_testkit::TestDb;
 
-use crate::{Flow, NewWorkItem};
+use crate::service::Doing;
+use crate::state::{State, Verb};
+use crate::{Error, Flow, WorkItem, store};
 
 fn pair() -> Event {
     Event::DoubtfulPairFound {
-        keep_id: "b".into(),
-        merge_id: "a".into(),
-        score: 800,
-        explain: "[]".into(),
+        keep_id: "k".into(),
+        merge_id: "m".into(),
+        score: 84,
+        explain: "名称一致；地址不同".into(),
         area: Some("370481".into()),
     }
 }
 
-#[tokio::test]
-async fn the_same_doubt_told_twice_makes_one_to_do_with_a_deadline() {
-    let kit = TestDb::new().await;
-    let flow = Flow::new(kit.db().clone()).expect("terms are well-formed");
-    let runner = Runner::new(kit.db().clone(), vec![], vec![flow.handler()]);
-    let mut tx = kit.begin().await;
-    tx.publish(&pair()).await.expect("told");
-    tx.publish(&pair()).await.expect("told again");
-    tx.commit().await.expect("done");
-    runner.run_until_idle().await.expect("delivered");
-    let rows = kit
-        .db()
-        .fetch_all("SELECT deadline, state FROM work_item ORDER BY id", &[])
-        .await
-        .expect("read");
-    assert_eq!(rows.len(), 1);
-    use mj_platform::RowExt;
-    // Friday 20 November 2026 and five working days
-    assert_eq!(rows[0].text("deadline").expect("a day"), "2026-11-27");
-    assert_eq!(rows[0].text("state").expect("a state"), "received");
+fn person(name: &str) -> Actor {
+    Actor { kind: ActorKind::Person { account_id: name.into() }, grants: Vec::new() }
+}
+
+async fn only(db: &TestDb) -> WorkItem {
+    let row = db.db().fetch_one("SELECT id FROM work_item", &[]).await.expect("one item");
+    store::by_id_unscoped(db.db(), &row.text("id").expect("id")).await.expect("the item")
+}
+
+async fn doing(
+    flow: &Flow,
+    who: &str,
+    item: &WorkItem,
+    verb: Verb,
+    doing: Doing,
+) -> Result<(), Error> {
+    let act = Act::new(&person(who), "flow.work_item.test", "");
+    flow.act(act, &item.id, item.version, verb, doing).await
+}
+
+fn because(reason: &str) -> Doing {
+    Doing { note: Some(reason.into()), ..Doing::default() }
 }
 
 #[tokio::test]
-async fn an_item_that_is_opened_has_its_first_step() {
-    let kit = TestDb::new().await;
-    let flow = Flow::new(kit.db().clone()).expect("terms are well-formed");
-    let mut tx = kit.begin().await;
-    let id = flow
-        .open(
-            &mut tx,
-            NewWorkItem {
-                kind: "party_pair",
-                title: "例".into(),
-                object_table: "party",
-                object_id: "p".into(),
-                cause: "c".into(),
-                area: None,
-                payload: serde_json::json!({}),
-            },
-        )
+async fn an_event_told_twice_makes_one_item() {
+    let db = TestDb::new().await;
+    let flow = Flow::new(db.db().clone());
+    flow.on_event(&pair()).await.expect("received");
+    flow.on_event(&pair()).await.expect("received again");
+    let item = only(&db).await;
+    assert_eq!((item.state, item.payload["score"].as_i64()), (State::Received, Some(84)));
+    // ten working days after Friday 2026-11-20
+    assert_eq!(item.deadline.as_deref(), Some("2026-12-04"));
+}
+
+#[tokio::test]
+async fn only_who_claimed_it_decides_and_the_decision_is_told() {
+    let db = TestDb::new().await;
+    let flow = Flow::new(db.db().clone());
+    flow.on_event(&pair()).await.expect("received");
+    doing(&flow, "wang", &only(&db).await, Verb::Claim, Doing::default()).await.expect("claimed");
+    let item = only(&db).await;
+    let same = || Doing { verdict: Some("same".into()), ..because("两处地址相同") };
+    let by_another = doing(&flow, "li", &item, Verb::Decide, same()).await;
+    assert!(matches!(by_another, Err(Error::ClaimedByAnother)));
+    let without_reason =
+        doing(&flow, "wang", &item, Verb::Decide, Doing { note: None, ..same() }).await;
+    assert!(matches!(without_reason, Err(Error::ReasonMissing)));
+    let nonsense = Doing { verdict: Some("maybe".into()), ..same() };
+    let unknown = doing(&flow, "wang", &item, Verb::Decide, nonsense).await;
+    assert!(matches!(unknown, Err(Error::UnknownVerdict(_))));
+    doing(&flow, "wang", &item, Verb::Decide, same()).await.expect("decided");
+    assert_eq!(only(&db).await.state, State::Closed);
+    let again = doing(&flow, "wang", &only(&db).await, Verb::Decide, same()).await;
+    assert!(matches!(again, Err(Error::NotNow { .. })));
+    let told = db.db().fetch_one("SELECT payload FROM outbox", &[]).await.expect("one event");
+    let told = told.text("payload").expect("payload");
+    assert!(told.contains("work_item_decided") && told.contains("account:wang"), "{told}");
+    let steps = store::steps_unscoped(db.db(), &item.id).await.expect("steps");
+    let verbs: Vec<&str> = steps.iter().map(|step| step.verb.name()).collect();
+    assert_eq!(verbs, ["receive", "claim", "decide"]);
+    assert_eq!(steps[2].note.as_deref(), Some("是同一对象：两处地址相同"));
+}
+
+#[tokio::test]
+async fn a_stale_copy_is_refused() {
+    let db = TestDb::new().await;
+    let flow = Flow::new(db.db().clone());
+    flow.on_event(&pair()).await.expect("received");
+    let seen = only(&db).await;
+    doing(&flow, "wang", &seen, Verb::Urge, Doing::default()).await.expect("urged");
+    let late = doing(&flow, "li", &seen, Verb::Claim, Doing::default()).await;
+    assert!(matches!(late, Err(Error::Platform(mj_platform::Error::Stale { current: 2, .. }))));
+    assert_eq!(only(&db).await.urged, 1);
+}
+
+#[tokio::test]
+async fn what_was_given_back_may_be_claimed_by_another_and_a_moot_question_closes() {
+    let db = TestDb::new().await;
+    let flow = Flow::new(db.db().clone());
+    flow.on_event(&pair()).await.expect("received");
+    doing(&flow, "wang", &only(&db).await, Verb::Claim, Doing::default()).await.expect("claimed");
+    doing(&flow, "wang", &only(&db).await, Verb::Return, because("非本辖区"))
         .await
-        .expect("opened")
-        .expect("new");
-    tx.commit().await.expect("done");
-    let steps = crate::store::steps(kit.db(), &id).await.expect("read");
-    assert_eq!(steps.len(), 1);
-    assert_eq!((steps[0].verb.as_str(), steps[0].to_state.as_str()), ("receive", "received"));
+        .expect("returned");
+    doing(&flow, "li", &only(&db).await, Verb::Claim, Doing::default()).await.expect("claimed");
+    let settled = Event::DoubtfulPairSettled { keep_id: "k".into(), merge_id: "m".into() };
+    flow.on_event(&settled).await.expect("settled");
+    flow.on_event(&settled).await.expect("settled again");
+    assert_eq!(only(&db).await.state, State::Closed);
+    flow.on_event(&pair()).await.expect("in doubt again");
+    assert_eq!(only(&db).await.state, State::Received, "the same item asks again");
 }
