@@ -1,1 +1,0 @@
-//! Stories of the data centre, told on both databases.

@@ -1,0 +1,1 @@
+//! The data centre as an integrator's client sees it.
