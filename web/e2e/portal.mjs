@@ -10,7 +10,6 @@ const MOBILE = /(?<!\d)1[3-9]\d{9}(?!\d)/
 async function assertNothingPersonal(page, what) {
   const html = await page.content()
   for (const value of Object.values(PERSONAL)) assert.ok(!html.includes(value), `${what}: personal data`)
-  // biome-ignore lint/performance/useDomNodeTextContent: only what can be seen
   const text = await page.evaluate(() => document.body.innerText.replace(/[\d A-Z]*91[\dA-Z ]{16,}/g, ''))
   assert.doesNotMatch(text, CITIZEN_ID, `${what}: a citizen id`)
   assert.doesNotMatch(text, MOBILE, `${what}: a mobile number`)

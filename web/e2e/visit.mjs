@@ -61,7 +61,6 @@ export class Visit {
     const { page } = this
     const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
     assert.ok(over <= 0, `${what}: the page scrolls sideways by ${over} px`)
-    // biome-ignore lint/performance/useDomNodeTextContent: only what can be seen
     const text = await page.evaluate(() => document.body.innerText)
     assert.doesNotMatch(text, JUNK, `${what}: shows a raw value`)
     await page.evaluate(`${AXE};0`)
