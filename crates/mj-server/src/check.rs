@@ -1,13 +1,18 @@
 //! `mingjian check`: judge codes or a table file without storing anything.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use chrono::NaiveDate;
+use mj_datahub::CheckFailure;
+use mj_kernel::Clock;
 use mj_kernel::code::CodeKind;
+use mj_platform::SystemClock;
+use mj_standard::Standard;
 
 use crate::cli::{Failure, Kind, Outcome};
+use crate::node::Beside;
 
 pub fn codes(kind: Kind, on: NaiveDate, normalize: bool, file: &Path) -> Result<Outcome, Failure> {
     let kind = match kind {
@@ -43,4 +48,36 @@ pub fn open(file: &Path) -> Result<File, Failure> {
         io::ErrorKind::NotFound => Failure::Usage(format!("找不到文件 {}", file.display())),
         _ => Failure::Broken(format!("无法打开 {}：{error}", file.display())),
     })
+}
+
+/// Checks a table file against the standard; with a data directory also against what it holds.
+pub async fn table(
+    name: &str,
+    file: &Path,
+    json: bool,
+    data_dir: Option<&Path>,
+) -> Result<Outcome, Failure> {
+    let beside = match data_dir {
+        Some(dir) => Some(Beside::open(dir).await?),
+        None => None,
+    };
+    let store = beside.as_ref().map(|beside| &beside.domains.datahub);
+    let checked = mj_datahub::check_table(name, file, SystemClock.now(), store).await;
+    if let Some(beside) = &beside {
+        beside.close().await;
+    }
+    let report = checked.map_err(|failure| match failure {
+        CheckFailure::UnknownTable(_) => {
+            let known: Vec<&str> =
+                Standard::v1().tables().iter().map(|table| table.name.as_str()).collect();
+            Failure::Usage(format!("{failure}；可用的表：{}", known.join("、")))
+        }
+        CheckFailure::MissingFile(_) => Failure::Usage(failure.to_string()),
+        CheckFailure::Broken(error) => Failure::broken(error),
+    })?;
+    let text = if json { report.to_json().map_err(Failure::broken)? } else { report.text() };
+    match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::broken(error)),
+        _ => Ok(Outcome::clean_if(!report.has_errors())),
+    }
 }

@@ -157,17 +157,29 @@ impl Failure {
     }
 }
 
+/// An error with its causes, for the person at the machine.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // transparent wrappers repeat what they wrap
+        if !text.contains(&said) {
+            text.push('：');
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 impl From<mj_platform::Error> for Failure {
     fn from(error: mj_platform::Error) -> Self {
-        use std::error::Error as _;
         match error {
             mj_platform::Error::Config(_) | mj_platform::Error::Key(_) => {
                 Failure::Usage(error.to_string())
             }
-            other => {
-                let cause = other.source().map(|cause| format!("：{cause}")).unwrap_or_default();
-                Failure::Broken(format!("{other}{cause}"))
-            }
+            other => Failure::Broken(chain(&other)),
         }
     }
 }
@@ -185,7 +197,9 @@ impl Cli {
             Command::Demo { at, port, size } => {
                 runtime()?.block_on(crate::demo::run(&at.data_dir, port, size))
             }
-            Command::Serve { at, port } => runtime()?.block_on(crate::serve::run(&at.data_dir, port)),
+            Command::Serve { at, port } => {
+                runtime()?.block_on(crate::serve::run(&at.data_dir, port))
+            }
             Command::Migrate { at } => runtime()?.block_on(crate::node::migrate(&at.data_dir)),
             Command::Import { table, file, source, at } => {
                 runtime()?.block_on(crate::import::run(&table, &file, &source, &at.data_dir))

@@ -20,7 +20,6 @@ use crate::modules::{self, Domains};
 pub struct Node {
     pub config: Config,
     pub db: Db,
-    pub keys: Keys,
     pub domains: Domains,
     pub web: Web,
     pub runner: Runner,
@@ -51,26 +50,22 @@ impl Floor {
 
 impl Node {
     pub async fn open(data_dir: &Path, port: Option<u16>) -> Result<Self, Failure> {
-        std::fs::create_dir_all(data_dir)
-            .map_err(|error| Failure::Broken(format!("无法建立 {}：{error}", data_dir.display())))?;
+        std::fs::create_dir_all(data_dir).map_err(|error| {
+            Failure::Broken(format!("无法建立 {}：{error}", data_dir.display()))
+        })?;
         let lock = lock(data_dir)?.ok_or_else(|| {
             Failure::Usage(format!("数据目录 {} 正由另一个明鉴进程使用", data_dir.display()))
         })?;
         let mut config = Config::load(data_dir)?;
         config.port = port.unwrap_or(config.port);
         let floor = Floor::open(config, true).await?;
-        let (domains, web) = modules::wire(&floor).await?;
+        let domains = Domains::open(&floor).await?;
+        let web = modules::web(&floor, &domains);
         let runner = Runner::new(floor.db.clone(), web.jobs(), web.events());
+        let wake = runner.clone();
+        domains.datahub.on_queued(move || wake.wake());
         runner.reclaim().await?;
-        Ok(Self {
-            config: floor.config,
-            db: floor.db,
-            keys: floor.keys,
-            domains,
-            web,
-            runner,
-            _lock: lock,
-        })
+        Ok(Self { config: floor.config, db: floor.db, domains, web, runner, _lock: lock })
     }
 
     /// Jobs, events and files handed over by `mingjian import`, until told to stop.
@@ -90,7 +85,41 @@ impl Node {
         })
     }
 
-    pub async fn close(self) {
+    /// The one-time codes of a first start, for whoever stands at the machine.
+    pub async fn announce_first_start(&self) -> Result<(), Failure> {
+        let codes = mj_access::bootstrap(&self.db).await.map_err(Failure::broken)?;
+        let Some(codes) = codes else { return Ok(()) };
+        eprintln!(
+            "首次启动：请三位管理员在 /desk/enrol 用各自的一次性代码开通账号（只显示这一次）"
+        );
+        for code in codes {
+            eprintln!("  {}：{}", code.role.title(), code.code);
+        }
+        Ok(())
+    }
+}
+
+/// The domains of a data directory that another process may be using: for reading beside it.
+pub struct Beside {
+    pub domains: Domains,
+    db: Db,
+}
+
+impl Beside {
+    pub async fn open(data_dir: &Path) -> Result<Self, Failure> {
+        if !data_dir.is_dir() {
+            return Err(Failure::Usage(format!("没有数据目录 {}", data_dir.display())));
+        }
+        let floor = Floor::open(Config::load(data_dir)?, false).await?;
+        let domains = Domains::open(&floor).await?;
+        Ok(Self { domains, db: floor.db })
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub async fn close(&self) {
         self.db.close().await;
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -14,10 +15,14 @@ use serde_json::json;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::cli::{Failure, Outcome};
 use crate::faces::{self, Face};
 use crate::node::Node;
+
+/// How long background work may go on after the signal to stop; with the drain below 30 s together.
+const QUIET_WITHIN: Duration = Duration::from_secs(20);
 
 /// How far a node is with filling itself; 100 is ready.
 #[derive(Debug)]
@@ -59,9 +64,19 @@ pub async fn run(data_dir: &Path, port: Option<u16>) -> Result<Outcome, Failure>
     let served = listen(&node, health, stopped).await;
     // also when serving failed: background work must not outlive the node
     let _ = stop.send(true);
-    background.await.map_err(Failure::broken)?;
-    node.close().await;
+    settle(background).await;
+    node.db.close().await;
     served.map(|()| Outcome::Clean)
+}
+
+/// Waits for background work to end by itself, but not beyond what a service manager grants; a batch
+/// that is cut off here runs again from its file at the next start.
+pub async fn settle(background: JoinHandle<()>) {
+    let abort = background.abort_handle();
+    if tokio::time::timeout(QUIET_WITHIN, background).await.is_err() {
+        tracing::warn!("后台任务未能及时结束，下次启动时重新进行");
+        abort.abort();
+    }
 }
 
 /// Serves until told to stop; requests under way are finished first.
@@ -72,7 +87,10 @@ pub async fn listen(
 ) -> Result<(), Failure> {
     let listener = bind(node.config.address, node.config.port)?;
     let router = node.web.router(faces_router(health));
-    eprintln!("明鉴已启动：http://localhost:{}/  工作台：http://localhost:{}/desk/", node.config.port, node.config.port);
+    eprintln!(
+        "明鉴已启动：http://localhost:{}/  工作台：http://localhost:{}/desk/",
+        node.config.port, node.config.port
+    );
     axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move {
             // the sender only goes away together with the process

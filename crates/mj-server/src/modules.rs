@@ -1,0 +1,67 @@
+//! The table of contents: every domain, opened and wired. A new domain is one line in each half.
+
+use std::sync::Arc;
+
+use mj_access::Access;
+use mj_catalog::Catalog;
+use mj_datahub::Datahub;
+use mj_facts::FactStore;
+use mj_facts::disk::RealDisk;
+use mj_flow::Flow;
+use mj_registry::Registry;
+use mj_web::{Authority, Web};
+
+use crate::cli::Failure;
+use crate::node::Floor;
+
+#[derive(Clone)]
+pub struct Domains {
+    pub access: Access,
+    pub catalog: Catalog,
+    pub registry: Registry,
+    pub flow: Flow,
+    pub facts: FactStore,
+    pub datahub: Datahub,
+}
+
+impl Domains {
+    pub async fn open(floor: &Floor) -> Result<Self, Failure> {
+        let Floor { config, db, keys, blobs } = floor;
+        let disk = RealDisk::new(config.data_dir.join("segments")).map_err(Failure::broken)?;
+        let facts = FactStore::open(db.clone(), Arc::new(disk)).await.map_err(Failure::broken)?;
+        let registry = Registry::new(db.clone(), keys.clone());
+        let catalog = Catalog::new(db.clone());
+        let datahub = Datahub::new(mj_datahub::Parts {
+            db: db.clone(),
+            blobs: blobs.clone(),
+            keys: keys.clone(),
+            facts: facts.clone(),
+            registry: registry.clone(),
+            catalog: catalog.clone(),
+            inbox: config.data_dir.join("inbox"),
+        })
+        .map_err(Failure::broken)?;
+        Ok(Self {
+            access: Access::new(db.clone())
+                .with_area_names(|code| mj_standard::register::divisions().full_name(code)),
+            flow: Flow::new(db.clone()),
+            catalog,
+            registry,
+            facts,
+            datahub,
+        })
+    }
+}
+
+pub fn web(floor: &Floor, domains: &Domains) -> Web {
+    let authority: Arc<dyn Authority> = Arc::new(domains.access.clone());
+    Web::new(
+        authority,
+        vec![
+            mj_access::module(domains.access.clone()),
+            mj_catalog::module(domains.catalog.clone()),
+            mj_flow::module(domains.flow.clone()),
+            mj_datahub::module(domains.datahub.clone()),
+        ],
+    )
+}
