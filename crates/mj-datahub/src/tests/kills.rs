@@ -6,7 +6,7 @@ use crate::Counts;
 /// More rows than stay hot, in more than one chunk, some wrong, some of persons.
 fn large() -> File {
     let mut file = File::of("check_action", &[]);
-    for number in 0..4_600_u64 {
+    for number in 0..2_300_u64 {
         let code = format!("J-{number:05}");
         let document = format!("文书{number}号");
         let subject = uscc(number % 700);
@@ -62,12 +62,12 @@ async fn after_kills(bytes: &[u8], steps: &[usize], real: usize) -> (Counts, Str
 async fn a_load_killed_anywhere_and_run_again_ends_as_if_nothing_had_happened() {
     let file = large();
     let (counts, digest) = after_kills(file.bytes(), &[], 0).await;
-    assert_eq!((counts.front, counts.error), (4_600, 96));
+    assert_eq!((counts.front, counts.error), (2_300, 48));
     assert!(counts.reconcile());
     let kills: [&[usize]; 3] =
-        [&[1, 2, 3, 5, 8, 13], &[21, 34, 55, 89], &[45, 60, 75, 90, 105, 120, 150, 200]];
+        [&[1, 3, 7, 13], &[19, 25, 31, 37], &[43, 49, 55, 61]];
     for steps in kills {
-        assert_eq!(after_kills(file.bytes(), steps, 4).await, (counts, digest.clone()), "{steps:?}");
+        assert_eq!(after_kills(file.bytes(), steps, 3).await, (counts, digest.clone()), "{steps:?}");
     }
 }
 

@@ -75,6 +75,7 @@ fn department_file() -> File {
             ("area_number", area),
         ];
         let spaced = format!(" {} ", subject.to_lowercase());
+        let twin = format!("R-twin-{number}");
         let slashed = day.replace('-', "/");
         row.push(match number % 40 {
             0 => ("administrative_cp_ui_code", "91350100M000100Y44"),
@@ -99,7 +100,6 @@ fn department_file() -> File {
         match number % 23 {
             7 => file.push(&row),
             11 => {
-                let twin = format!("R-twin-{number}");
                 file.push(&row);
                 row.push(("cd_id", &twin));
                 row.push(("check_action_code", &twin));
