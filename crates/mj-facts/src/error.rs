@@ -5,7 +5,11 @@ pub enum Error {
     #[error(transparent)]
     Platform(#[from] mj_platform::Error),
     #[error("数据段文件读写失败：{path}：{source}")]
-    Io { path: String, #[source] source: std::io::Error },
+    Io {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("数据段 {segment} 无法读取：{reason}")]
     Segment { segment: u32, reason: String },
     #[error("表 {table} 的第 {row} 行无法入库：{reason}")]

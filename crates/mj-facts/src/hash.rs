@@ -3,8 +3,8 @@
 
 use std::hash::Hasher;
 
-use siphasher::sip128::{Hasher128, SipHasher13 as Sip128};
 use siphasher::sip::SipHasher13 as Sip64;
+use siphasher::sip128::{Hasher128, SipHasher13 as Sip128};
 
 /// 96 bits of a keyed hash; all zero means "no business key".
 pub(crate) type BusinessKey = [u32; 3];

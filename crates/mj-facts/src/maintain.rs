@@ -52,7 +52,7 @@ impl FactStore {
     }
 
     /// Turns all hot rows of a table into one segment; returns how many. Rows keep their positions
-    /// and their history, so every past state stays what it was.
+    /// and their history, so every past state stays what it was. Takes transactions of its own.
     pub async fn flush(&self, spec: &TableSpec) -> Result<u64> {
         let _one_at_a_time = self.inner.upkeep.lock().await;
         // rows of a commit that is still open must stay where they are
@@ -68,7 +68,8 @@ impl FactStore {
         let mut tx = begin(&self.inner.db, "facts.flush").await?;
         let lease = tx.now() + DAY;
         let number =
-            manifest::begin_stage(&mut tx, &registration, &spec.name, "", "flush", lease, 1).await?;
+            manifest::begin_stage(&mut tx, &registration, &spec.name, "", "flush", lease, 1)
+                .await?;
         tx.commit().await?;
         let (disk, shared) = (self.inner.disk.clone(), Arc::new(spec.clone()));
         let written = blocking(move || {
@@ -147,9 +148,8 @@ impl FactStore {
         };
         manifest::insert_commit(&mut tx, entry).await?;
         manifest::insert_segments(&mut tx, spec, head.pos, "flush", done).await?;
-        let marks = marks
-            .iter()
-            .map(|((pos, kind), rows)| (segment.number, *pos, *kind, &rows[..]));
+        let marks =
+            marks.iter().map(|((pos, kind), rows)| (segment.number, *pos, *kind, &rows[..]));
         manifest::insert_marks(&mut tx, &spec.name, marks).await?;
         let rids: Vec<u32> = rows.iter().map(|row| row.rid).collect();
         let gone = manifest::delete_hot(&mut tx, &rids).await?;

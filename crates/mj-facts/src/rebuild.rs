@@ -15,8 +15,18 @@ use crate::reader::{Own, SegmentFile};
 
 /// What of a segment the index is made from.
 const COLUMNS: &[&str] = &[
-    "cd_source", "cd_id", "cd_time", "_at", "_to", "_op", "_mention", "_area", "_agency", "_date",
-    "_business", "_content",
+    "cd_source",
+    "cd_id",
+    "cd_time",
+    "_at",
+    "_to",
+    "_op",
+    "_mention",
+    "_area",
+    "_agency",
+    "_date",
+    "_business",
+    "_content",
 ];
 
 /// Blocking: reads about a million rows a second.
@@ -89,10 +99,8 @@ fn add_segment(
     }
     let mut row = 0_u32;
     for batch in file.batches(COLUMNS, None, 16_384)? {
-        let batch = batch.map_err(|cause| Error::Segment {
-            segment: entry.number,
-            reason: cause.to_string(),
-        })?;
+        let batch = batch
+            .map_err(|cause| Error::Segment { segment: entry.number, reason: cause.to_string() })?;
         let own = Own(&batch);
         let (source, id, time) = (own.text("cd_source")?, own.text("cd_id")?, own.time("cd_time")?);
         let (at, to, op) = (own.int("_at")?, own.int("_to")?, own.text("_op")?);
@@ -113,7 +121,11 @@ fn add_segment(
             let word = |index: &mut Index, texts: &arrow_array::StringArray| {
                 if texts.is_valid(number) { index.words.number(texts.value(number)) } else { 0 }
             };
-            seg.mention.push(if mention.is_valid(number) { mention.value(number) } else { NO_MENTION });
+            seg.mention.push(if mention.is_valid(number) {
+                mention.value(number)
+            } else {
+                NO_MENTION
+            });
             seg.date.push(if date.is_valid(number) { date.value(number) } else { NO_DATE });
             seg.area.push(word(index, area));
             seg.agency.push(word(index, agency));

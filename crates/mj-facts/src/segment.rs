@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Date32Builder, Int64Builder, StringBuilder};
 use arrow_array::{
-    ArrayRef, Date32Array, FixedSizeBinaryArray, Int64Array, RecordBatch, TimestampMicrosecondArray,
-    UInt32Array,
+    ArrayRef, Date32Array, FixedSizeBinaryArray, Int64Array, RecordBatch,
+    TimestampMicrosecondArray, UInt32Array,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::take::take;
@@ -34,7 +34,7 @@ pub(crate) const GROUP_ROWS: usize = 131_072;
 /// Rows of a segment, about.
 const SEGMENT_ROWS: u32 = 1 << 20;
 /// A run is also cut by what it weighs.
-pub(crate) const RUN_BYTES: usize = 96 << 20;
+pub(crate) const RUN_BYTES: usize = 64 << 20;
 pub(crate) const BLOCK: usize = 64 << 10;
 
 pub(crate) fn path(table: &str, number: u32) -> String {
@@ -85,8 +85,7 @@ fn properties(spec: &TableSpec) -> WriterProperties {
             KeyValue::new("mj.format".to_owned(), FORMAT.to_string()),
         ]));
     for name in ["_area", "_date", "_mention", "_at", "cd_time"] {
-        properties =
-            properties.set_column_statistics_enabled(path(name), EnabledStatistics::Chunk);
+        properties = properties.set_column_statistics_enabled(path(name), EnabledStatistics::Chunk);
     }
     for name in ["_rid", "_at", "_to", "_row"] {
         properties = properties
@@ -272,8 +271,7 @@ fn canonical_date(text: &str) -> Option<i32> {
             byte.is_ascii_digit().then(|| sum * 10 + i32::from(byte - b'0'))
         })
     };
-    let (year, month, day) =
-        (number(&bytes[..4])?, number(&bytes[5..7])?, number(&bytes[8..])?);
+    let (year, month, day) = (number(&bytes[..4])?, number(&bytes[5..7])?, number(&bytes[8..])?);
     if !(1..=12).contains(&month) || day < 1 {
         return None;
     }
@@ -327,7 +325,13 @@ impl Run {
     }
 
     /// The rows in file order as one batch; values of unsorted columns are freed one by one.
-    fn into_batch(self, order: Vec<u32>, schema: &SchemaRef, number: u32, base: u32) -> Result<RecordBatch> {
+    fn into_batch(
+        self,
+        order: Vec<u32>,
+        schema: &SchemaRef,
+        number: u32,
+        base: u32,
+    ) -> Result<RecordBatch> {
         let indices = UInt32Array::from(order);
         let order = indices.values();
         let rows = &self.rows;
@@ -495,7 +499,11 @@ pub(crate) struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    pub(crate) fn new(disk: Arc<dyn Disk>, spec: Arc<TableSpec>, numbers: RangeInclusive<u32>) -> Self {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        spec: Arc<TableSpec>,
+        numbers: RangeInclusive<u32>,
+    ) -> Self {
         let schema = schema(&spec);
         Self { disk, spec, schema, numbers, open: None, done: Vec::new(), places: Vec::new() }
     }

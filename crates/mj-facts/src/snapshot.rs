@@ -13,9 +13,7 @@ use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
 use crate::index::{HotDoc, Index, RowRef, RowState, Words};
-use crate::model::{
-    FactLine, FactRow, NO_DATE, NO_MENTION, Op, Pos, RowId, TableSpec, Version,
-};
+use crate::model::{FactLine, FactRow, NO_DATE, NO_MENTION, Op, Pos, RowId, TableSpec, Version};
 use crate::reader::{Column, Own, SegmentFile, optional_int, optional_text};
 use crate::store::Table;
 
@@ -117,7 +115,9 @@ impl RowView<'_> {
             batch: self.batch.to_owned(),
             delivery_row: self.delivery_row,
             norm: self.norm.map(str::to_owned),
-            values: (0..self.names()).map(|number| self.value(number).map(Cow::into_owned)).collect(),
+            values: (0..self.names())
+                .map(|number| self.value(number).map(Cow::into_owned))
+                .collect(),
         }
     }
 }
@@ -258,8 +258,18 @@ impl Wanted {
 }
 
 const OWN: &[&str] = &[
-    "cd_source", "cd_id", "cd_time", "_op", "_mention", "_area", "_agency", "_date", "_batch",
-    "_row", "_norm", "_raw",
+    "cd_source",
+    "cd_id",
+    "cd_time",
+    "_op",
+    "_mention",
+    "_area",
+    "_agency",
+    "_date",
+    "_batch",
+    "_row",
+    "_norm",
+    "_raw",
 ];
 
 fn read_segment(
@@ -475,7 +485,12 @@ impl Snapshot {
     }
 
     /// Rows by place, in the order asked for; what is out of scope or gone is left out.
-    pub fn fetch(&self, rows: &[RowId], columns: Columns<'_>, scope: &Scope) -> Result<Vec<FactRow>> {
+    pub fn fetch(
+        &self,
+        rows: &[RowId],
+        columns: Columns<'_>,
+        scope: &Scope,
+    ) -> Result<Vec<FactRow>> {
         let (wanted, found) = {
             let index = self.table.index();
             let sight = Sight::new(scope, &index.words);

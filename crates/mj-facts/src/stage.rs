@@ -194,7 +194,11 @@ impl Stage {
             Err(Error::Row { table: self.spec.name.clone(), row: row.row, reason })
         };
         if row.values.len() != self.spec.columns.len() {
-            return refuse(format!("应有 {} 列，实有 {}", self.spec.columns.len(), row.values.len()));
+            return refuse(format!(
+                "应有 {} 列，实有 {}",
+                self.spec.columns.len(),
+                row.values.len()
+            ));
         }
         if row.cd_id.len() > LONGEST_KEY || row.cd_source.len() > LONGEST_KEY {
             return refuse(format!("记录编号超过 {LONGEST_KEY} 字节"));

@@ -118,7 +118,8 @@ impl FactStore {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Begins a load. Rows are pushed and the stage finished off the async threads.
+    /// Begins a load. Rows are pushed and the stage finished off the async threads. Takes a
+    /// transaction of its own: on SQLite, call it while holding none.
     pub async fn stage(&self, spec: &TableSpec, batch: &str) -> Result<Stage> {
         let head = manifest::head(&self.inner.db).await?;
         self.reconcile(&head, false);
@@ -183,7 +184,11 @@ impl FactStore {
             let settle = move || -> Result<Outcome> {
                 let (outcome, undo) =
                     table.index_mut().settle(&table.name, &load, storage, head.pos)?;
-                inner.state().pending.push(Pending { head, table: table.clone(), undo: Some(undo) });
+                inner.state().pending.push(Pending {
+                    head,
+                    table: table.clone(),
+                    undo: Some(undo),
+                });
                 Ok(outcome)
             };
             if large { blocking(settle).await? } else { settle()? }
@@ -204,13 +209,13 @@ impl FactStore {
             receipt: &outcome.receipt,
             root,
         };
+        if let Some(files) = &mut files {
+            // the manifest will name them: from here on only the sweep may take the files away
+            files.keep();
+        }
         manifest::insert_commit(tx, entry).await?;
         manifest::insert_segments(tx, &spec, head.pos, kind, &done).await?;
         self.insert_marks(tx, &spec.name, head.pos, &outcome).await?;
-        if let Some(files) = &mut files {
-            // the transaction may commit: from here on only the sweep may take the files away
-            files.keep();
-        }
         Ok(outcome.receipt)
     }
 
@@ -221,10 +226,9 @@ impl FactStore {
         pos: u64,
         outcome: &Outcome,
     ) -> Result<()> {
-        let marks = outcome
-            .marks
-            .iter()
-            .map(|((segment, kind), rows): (&(u32, MarkKind), _)| (*segment, pos, *kind, &rows[..]));
+        let marks = outcome.marks.iter().map(|((segment, kind), rows): (&(u32, MarkKind), _)| {
+            (*segment, pos, *kind, &rows[..])
+        });
         manifest::insert_marks(tx, table, marks).await?;
         manifest::hot_died(tx, pos, &outcome.hot_dead).await?;
         for hidden in [true, false] {
@@ -325,7 +329,8 @@ impl FactStore {
             let entries = manifest::table(&self.inner.db, &spec.name).await?;
             let (inner, name) = (self.inner.clone(), spec.name.clone());
             let index =
-                blocking(move || rebuild::index(&*inner.disk, &name, inner.hasher, entries)).await?;
+                blocking(move || rebuild::index(&*inner.disk, &name, inner.hasher, entries))
+                    .await?;
             let mut state = self.inner.state();
             if state.generation == generation {
                 let table = Arc::new(Table {
@@ -376,7 +381,8 @@ fn check_spec(spec: &TableSpec) -> Result<()> {
         !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     };
-    let own = |name: &str| name.starts_with('_') || ["cd_source", "cd_id", "cd_time"].contains(&name);
+    let own =
+        |name: &str| name.starts_with('_') || ["cd_source", "cd_id", "cd_time"].contains(&name);
     if !plain(&spec.name) {
         return Err(Error::Manifest(format!("表名 {} 不能用作目录", spec.name)));
     }

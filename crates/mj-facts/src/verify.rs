@@ -78,8 +78,8 @@ impl Check {
         for commit in commits.iter().filter(|commit| commit.kind != "flush") {
             let name = format!("commit {}", commit.pos);
             let hot = of_commit.remove(&commit.pos).unwrap_or_default();
-            let in_files = held.remove(&commit.pos).unwrap_or(0)
-                + flushed.remove(&commit.pos).unwrap_or(0);
+            let in_files =
+                held.remove(&commit.pos).unwrap_or(0) + flushed.remove(&commit.pos).unwrap_or(0);
             let found = in_files + hot.len() as u64;
             if found != commit.stored {
                 self.find(name, format!("应存 {} 行，实有 {found} 行", commit.stored));
@@ -123,10 +123,8 @@ impl Check {
 fn positions(file: &Arc<SegmentFile>, entry: &SegmentEntry) -> Result<FxHashMap<u64, u64>> {
     let mut ats: FxHashMap<u64, u64> = FxHashMap::default();
     for batch in file.batches(&["_at"], None, 65_536)? {
-        let batch = batch.map_err(|cause| Error::Segment {
-            segment: entry.number,
-            reason: cause.to_string(),
-        })?;
+        let batch = batch
+            .map_err(|cause| Error::Segment { segment: entry.number, reason: cause.to_string() })?;
         if entry.is_flush {
             for at in Own(&batch).int("_at")?.values() {
                 *ats.entry(*at as u64).or_default() += 1;

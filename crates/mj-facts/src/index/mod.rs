@@ -146,11 +146,7 @@ impl Index {
     pub(crate) fn current(&self, slot: u32, pos: u64) -> Option<Current> {
         let record = &self.records[slot as usize];
         let known = self.state(record.row).at <= pos;
-        known.then_some(Current {
-            cd_time: record.cd_time,
-            content: record.content,
-            op: record.op,
-        })
+        known.then_some(Current { cd_time: record.cd_time, content: record.content, op: record.op })
     }
 
     /// A new record without a row; the caller sets the rest.

@@ -64,9 +64,8 @@ impl Seg {
 
     pub(crate) fn sort_mentions(&mut self) {
         let (mention, date) = (&self.mention, &self.date);
-        let mut rows: Vec<u32> = (0..mention.len() as u32)
-            .filter(|row| mention[*row as usize] != NO_MENTION)
-            .collect();
+        let mut rows: Vec<u32> =
+            (0..mention.len() as u32).filter(|row| mention[*row as usize] != NO_MENTION).collect();
         rows.sort_unstable_by_key(|row| {
             (mention[*row as usize], std::cmp::Reverse(date[*row as usize]), *row)
         });

@@ -147,8 +147,7 @@ impl Index {
             segs: self.segs.len(),
             ..Undo::default()
         };
-        let words: Vec<u32> =
-            load.words.all().iter().map(|word| self.words.number(word)).collect();
+        let words: Vec<u32> = load.words.all().iter().map(|word| self.words.number(word)).collect();
         let (docs, first_hot) = match storage {
             Storage::Hot { first, docs } => (docs.into_iter().map(Some).collect(), first),
             Storage::Segments(segs) => {

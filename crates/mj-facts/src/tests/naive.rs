@@ -60,8 +60,7 @@ impl Naive {
         self.current
             .iter()
             .filter(|(key, row)| {
-                !row.delete
-                    && row.business.is_none_or(|b| self.shown(b).as_ref() == Some(key))
+                !row.delete && row.business.is_none_or(|b| self.shown(b).as_ref() == Some(key))
             })
             .map(|(key, row)| (key.clone(), row.values()))
             .collect()
@@ -134,13 +133,18 @@ async fn check_past(store: &FactStore, spec: &TableSpec, states: &[(Pos, Seen)])
     Ok(())
 }
 
+/// `MJ_FACTS_CASES=1000` looks longer than the suite does.
+fn config(cases: u32) -> Config {
+    let asked = std::env::var("MJ_FACTS_CASES").ok().and_then(|cases| cases.parse().ok());
+    Config { cases: asked.unwrap_or(cases), failure_persistence: None, ..Config::default() }
+}
+
 /// One database for all histories: each has a table of its own.
 fn histories(cases: u32, name: &str, steps: impl Strategy<Value = Vec<Step>>) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let world = std::cell::RefCell::new(runtime.block_on(Store::new()));
     let number = std::cell::Cell::new(0);
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    TestRunner::new(config)
+    TestRunner::new(config(cases))
         .run(&steps, |steps| {
             number.set(number.get() + 1);
             let spec = spec(&format!("{name}_{}", number.get()));
@@ -188,8 +192,7 @@ fn with_distinct_times_neither_order_nor_cutting_into_batches_matters() {
     let shuffled = rows.prop_flat_map(|rows| {
         (Just(rows.clone()), Just(rows).prop_shuffle(), prop::collection::vec(1_usize..9, 30))
     });
-    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
-    TestRunner::new(config)
+    TestRunner::new(config(24))
         .run(&shuffled, |(rows, shuffled, cuts)| {
             number.set(number.get() + 1);
             let (one, other) = (format!("whole_{}", number.get()), format!("cut_{}", number.get()));

@@ -168,8 +168,12 @@ impl Disk for SimDisk {
         }
         let inside = |name: &String| folder_of(name) == path;
         state.durable_names.retain(|name, _| !inside(name));
-        let now: Names = state.names.iter().filter(|(name, _)| inside(name))
-            .map(|(name, node)| (name.clone(), node.clone())).collect();
+        let now: Names = state
+            .names
+            .iter()
+            .filter(|(name, _)| inside(name))
+            .map(|(name, node)| (name.clone(), node.clone()))
+            .collect();
         state.durable_names.extend(now);
         Ok(())
     }
@@ -177,7 +181,8 @@ impl Disk for SimDisk {
     fn list(&self, path: &str) -> io::Result<Vec<Entry>> {
         let state = self.call()?;
         if path.is_empty() {
-            let entry = |name: &String| Entry { name: name.clone(), is_folder: true, modified_at: 0 };
+            let entry =
+                |name: &String| Entry { name: name.clone(), is_folder: true, modified_at: 0 };
             return Ok(state.folders.iter().map(entry).collect());
         }
         if !state.folders.contains(path) {

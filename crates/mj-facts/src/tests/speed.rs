@@ -111,7 +111,8 @@ fn a_large_load_is_settled_row_for_row() {
     let mut length = 0;
     now.scan(Columns::All, &Filter::default(), &everything(), &mut |view| {
         seen += 1;
-        length += (0..COLUMNS).map(|column| view.value(column).map_or(0, |v| v.len())).sum::<usize>();
+        length +=
+            (0..COLUMNS).map(|column| view.value(column).map_or(0, |v| v.len())).sum::<usize>();
         Ok(())
     })
     .expect("scanned");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mj_kernel::{AgencySet, DataLevel, Page, Scope};
+use mj_kernel::{AgencySet, Page, Scope};
 
 use crate::model::{At, Fate, Op};
 use crate::{Columns, Dimension, Error, FactIn, Filter};
@@ -40,7 +40,8 @@ async fn a_late_older_row_does_not_bring_a_deleted_record_back() {
     assert!(latest(&world.store, &spec).await.expect("read").is_empty());
     let now = world.store.snapshot(&spec, At::Latest).await.expect("snapshot");
     let versions = now.versions("S1", "001", &everything()).expect("versions");
-    let told: Vec<_> = versions.iter().map(|v| (v.fact.op, v.fact.cd_time, v.to.is_some())).collect();
+    let told: Vec<_> =
+        versions.iter().map(|v| (v.fact.op, v.fact.cd_time, v.to.is_some())).collect();
     assert_eq!(told, [(Op::Delete, 30, false), (Op::Upsert, 20, true), (Op::Upsert, 10, true)]);
     // the same content later again was not stored, but the record remembers the time
     put(&world.store, db, &spec, &[Row::new(2, 1, 1)], How::Files, true).await.expect("in");
@@ -103,7 +104,9 @@ async fn a_county_sees_its_rows_and_its_own_agency_and_pages_through_a_timeline(
         }
     }
     let distinct: BTreeSet<_> = lines.iter().map(|line| line.cd_id.clone()).collect();
-    let wanted = rows.iter().filter(|row| row.content % 2 == 0 && row.content % 3 != 0 && row.content % 4 != 0);
+    let wanted = rows
+        .iter()
+        .filter(|row| row.content % 2 == 0 && row.content % 3 != 0 && row.content % 4 != 0);
     assert_eq!((distinct.len(), lines.len()), (wanted.count(), distinct.len()));
     assert!(lines.is_sorted_by(|a, b| a.event_date >= b.event_date), "newest first");
 
@@ -116,7 +119,10 @@ async fn a_county_sees_its_rows_and_its_own_agency_and_pages_through_a_timeline(
     // places stay good through a flush in the same process
     world.store.flush(&spec).await.expect("flushed");
     assert_eq!(now.fetch(&ids, Columns::All, &county).expect("fetched").len(), ids.len());
-    assert_eq!(now.fetch(&ids, Columns::All, &Scope { areas: vec![], ..county }).expect("fetched"), []);
+    assert_eq!(
+        now.fetch(&ids, Columns::All, &Scope { areas: vec![], ..county }).expect("fetched"),
+        []
+    );
 }
 
 #[tokio::test]
@@ -222,5 +228,4 @@ async fn the_content_digest_does_not_depend_on_how_rows_are_stored() {
         digests.insert(digest.expect("digested"));
     }
     assert_eq!(digests.len(), 1);
-    let _ = DataLevel::Public;
 }

@@ -1,6 +1,8 @@
 //! The manifest: all SQL of the fact store. `fact_commit`, `fact_segment` and `fact_mark` are
 //! business truth and pass the write door; head, stages and hot rows are the store's bookkeeping.
 
+mod pack;
+
 use mj_platform::gm::Sm3;
 use mj_platform::{Db, Result as PlatformResult, RowExt, TruthTable, Value, WriteTx};
 
@@ -9,20 +11,43 @@ use crate::hash::{BusinessKey, business_from_bytes, business_to_bytes};
 use crate::index::{Index, MarkKind};
 use crate::model::{Op, Receipt, TableSpec};
 use crate::segment::{FORMAT, SegmentDone};
+use pack::{flips_text, pack, parse_flips, unpack};
 
 const COMMIT: TruthTable = TruthTable {
     name: "fact_commit",
     columns: &[
-        "id", "pos", "table_name", "batch_id", "kind", "stored", "correct", "duplicate",
-        "superseded", "root", "committed_at",
+        "id",
+        "pos",
+        "table_name",
+        "batch_id",
+        "kind",
+        "stored",
+        "correct",
+        "duplicate",
+        "superseded",
+        "root",
+        "committed_at",
     ],
 };
 
 const SEGMENT: TruthTable = TruthTable {
     name: "fact_segment",
     columns: &[
-        "id", "number", "table_name", "format", "standard_version", "pos", "kind", "stored",
-        "bytes", "sm3", "block_sm3", "min_date", "max_date", "retired_pos", "retired_at",
+        "id",
+        "number",
+        "table_name",
+        "format",
+        "standard_version",
+        "pos",
+        "kind",
+        "stored",
+        "bytes",
+        "sm3",
+        "block_sm3",
+        "min_date",
+        "max_date",
+        "retired_pos",
+        "retired_at",
     ],
 };
 
@@ -32,9 +57,26 @@ const MARK: TruthTable = TruthTable {
 };
 
 const HOT: &[&str] = &[
-    "rid", "table_name", "pos", "to_pos", "flips", "cd_source", "cd_id", "op", "cd_time",
-    "seen_time", "content", "business_key", "mention", "event_date", "area", "agency", "batch_id",
-    "row_no", "norm", "row_values",
+    "rid",
+    "table_name",
+    "pos",
+    "to_pos",
+    "flips",
+    "cd_source",
+    "cd_id",
+    "op",
+    "cd_time",
+    "seen_time",
+    "content",
+    "business_key",
+    "mention",
+    "event_date",
+    "area",
+    "agency",
+    "batch_id",
+    "row_no",
+    "norm",
+    "row_values",
 ];
 
 /// The last commit: a position, and which commit holds it (a rolled back one may have had it before).
@@ -194,7 +236,9 @@ pub(crate) async fn live_stages(tx: &mut WriteTx, now: i64) -> Result<Vec<(u32, 
     let rows = tx
         .fetch_all("SELECT first_segment, last_segment FROM fact_stage ORDER BY first_segment", &[])
         .await?;
-    rows.iter().map(|row| Ok((narrow(row, "first_segment")?, narrow(row, "last_segment")?))).collect()
+    rows.iter()
+        .map(|row| Ok((narrow(row, "first_segment")?, narrow(row, "last_segment")?)))
+        .collect()
 }
 
 pub(crate) struct CommitEntry<'a> {
@@ -385,19 +429,6 @@ pub(crate) fn hot_entry(index: &Index, rid: u32) -> Option<HotEntry> {
     })
 }
 
-fn flips_text(flips: &[(u64, bool)]) -> String {
-    flips.iter().map(|(pos, hidden)| format!("{pos}{}", if *hidden { 'h' } else { 's' })).collect()
-}
-
-fn parse_flips(text: &str) -> Vec<(u64, bool)> {
-    text.split_inclusive(['h', 's'])
-        .filter_map(|part| {
-            let (pos, kind) = part.split_at(part.len().checked_sub(1)?);
-            Some((pos.parse().ok()?, kind == "h"))
-        })
-        .collect()
-}
-
 /// How many row numbers go into one statement.
 const IN_LIST: usize = 500;
 
@@ -421,7 +452,12 @@ pub(crate) async fn hot_died(tx: &mut WriteTx, pos: u64, rids: &[u32]) -> Result
     update_hot(tx, "to_pos = $1", (pos as i64).into(), rids).await
 }
 
-pub(crate) async fn hot_flipped(tx: &mut WriteTx, pos: u64, rids: &[u32], hidden: bool) -> Result<()> {
+pub(crate) async fn hot_flipped(
+    tx: &mut WriteTx,
+    pos: u64,
+    rids: &[u32],
+    hidden: bool,
+) -> Result<()> {
     let flip = flips_text(&[(pos, hidden)]);
     update_hot(tx, "flips = flips || $1", flip.into(), rids).await
 }
@@ -453,7 +489,11 @@ pub(crate) async fn table(db: &Db, table: &str) -> Result<TableEntries> {
     loop {
         let before = head(db).await?;
         let entries = TableEntries {
-            segments: segments(db, Some(table)).await?.into_iter().map(|(_, entry)| entry).collect(),
+            segments: segments(db, Some(table))
+                .await?
+                .into_iter()
+                .map(|(_, entry)| entry)
+                .collect(),
             marks: marks(db, table).await?,
             hot: hot(db, table).await?,
             head: head(db).await?,
@@ -589,82 +629,4 @@ pub(crate) async fn hot_counts(db: &Db) -> Result<Vec<(String, u64)>> {
                ORDER BY table_name";
     let rows = db.fetch_all(sql, &[]).await?;
     rows.iter().map(|row| Ok((row.text("table_name")?, unsigned(row, "held")?))).collect()
-}
-
-/// Row numbers in ascending order as differences, 7 bits a byte; times likewise if asked for.
-fn pack(rows: &[(u32, i64)], with_times: bool) -> Vec<u8> {
-    let mut rows = rows.to_vec();
-    rows.sort_unstable();
-    let mut bytes = Vec::with_capacity(rows.len() * 2);
-    let mut put = |mut number: u64| {
-        while number >= 0x80 {
-            bytes.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        bytes.push(number as u8);
-    };
-    let (mut last_row, mut last_time) = (0, 0_i64);
-    for (row, time) in rows {
-        put(u64::from(row - last_row));
-        last_row = row;
-        if with_times {
-            let step = time.wrapping_sub(last_time);
-            put((step << 1 ^ step >> 63) as u64);
-            last_time = time;
-        }
-    }
-    bytes
-}
-
-fn unpack(bytes: &[u8], with_times: bool) -> Option<Vec<(u32, i64)>> {
-    let mut rest = bytes.iter();
-    let mut take = || -> Option<Option<u64>> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let Some(byte) = rest.next() else {
-                return if shift == 0 { Some(None) } else { None };
-            };
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(Some(number));
-            }
-        }
-        None
-    };
-    let mut rows = Vec::new();
-    let (mut row, mut time) = (0_u32, 0_i64);
-    while let Some(step) = take()? {
-        row = row.checked_add(u32::try_from(step).ok()?)?;
-        if with_times {
-            let step = take()??;
-            time = time.wrapping_add((step >> 1) as i64 ^ -((step & 1) as i64));
-        }
-        rows.push((row, if with_times { time } else { 0 }));
-    }
-    Some(rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn marks_come_back_as_they_went_in(
-            rows in prop::collection::btree_map(any::<u32>(), any::<i64>(), 0..50),
-            with_times: bool,
-        ) {
-            let rows: Vec<(u32, i64)> =
-                rows.into_iter().map(|(row, time)| (row, if with_times { time } else { 0 })).collect();
-            prop_assert_eq!(unpack(&pack(&rows, with_times), with_times), Some(rows));
-        }
-    }
-
-    #[test]
-    fn a_torn_mark_is_no_mark() {
-        assert_eq!(unpack(&[0x80], false), None);
-        assert_eq!(parse_flips("12h15s"), vec![(12, true), (15, false)]);
-    }
 }
