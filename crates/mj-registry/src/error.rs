@@ -23,8 +23,18 @@ pub enum Error {
     ReasonMissing,
     #[error("页码标记无法识别，请从第一页重新查询")]
     Cursor,
+    #[error("后台线程意外结束：{0}")]
+    Thread(String),
+    #[error(transparent)]
+    Facts(#[from] mj_facts::Error),
     #[error(transparent)]
     Platform(#[from] Platform),
+}
+
+impl Error {
+    pub(crate) fn thread(cause: tokio::task::JoinError) -> Error {
+        Error::Thread(cause.to_string())
+    }
 }
 
 impl From<Error> for Problem {
@@ -42,6 +52,8 @@ impl From<Error> for Problem {
             Error::ReasonMissing => Problem::invalid("registry.reason_missing", said)
                 .field("reason", "合并和撤销都要写明理由"),
             Error::Cursor => Problem::bad_request("registry.cursor", said),
+            Error::Facts(mj_facts::Error::Cursor) => Error::Cursor.into(),
+            Error::Thread(_) | Error::Facts(_) => Problem::internal(&error),
             Error::Platform(error) => error.into(),
         }
     }

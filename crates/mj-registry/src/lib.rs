@@ -12,6 +12,9 @@
 //!
 //! Start reading at [`model`].
 
+mod acts;
+mod api;
+mod dossier;
 mod error;
 mod likeness;
 mod masters;
@@ -19,7 +22,10 @@ mod mentions;
 mod merges;
 pub mod model;
 mod officers;
+mod public;
 mod relink;
+mod search;
+mod show;
 mod sources;
 mod survivor;
 mod tables;
@@ -33,12 +39,16 @@ use std::sync::{Arc, RwLock};
 use mj_platform::Db;
 use mj_platform::keys::Keys;
 
+pub use acts::{Acts, FoundNames, Names, NoNames};
+pub use api::module;
+pub use dossier::{PartyAsOf, PartyDossier, PartyHit, TimelineEntry};
 pub use error::{Error, Result};
 pub use merges::Merge;
 pub use model::{
     MentionId, MentionInput, Operation, PartyKind, Relinked, SourceField, SourceRecord,
 };
 pub use officers::{CertificateStanding, Certificates};
+pub use public::{PublicAct, PublicParty, PublicRecord};
 pub use wording::subject_of;
 
 /// The register of parties. Cheap to clone.

@@ -11,7 +11,7 @@ use sqlx::any::AnyRow;
 
 use crate::model::{OPEN, Origin, PartyKind, PartyState};
 use crate::survivor::{MentionRow, SourceRow, by_strength, state_of};
-use crate::tables::{IN_LIST, PARTY, PARTY_VERSION, marks, take_numbers, texts};
+use crate::tables::{Fetch, IN_LIST, PARTY, PARTY_VERSION, marks, take_numbers, texts};
 
 /// A stored party: bookkeeping in clear, values as stored.
 #[derive(Debug, Clone)]
@@ -254,14 +254,14 @@ async fn keep_history(
 }
 
 /// Parties by id, in no order.
-pub async fn load(tx: &mut WriteTx, ids: &[String]) -> Result<Vec<PartyRow>> {
+pub async fn load(from: &mut impl Fetch, ids: &[String]) -> Result<Vec<PartyRow>> {
     let mut found = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(IN_LIST) {
         let sql = format!(
             "SELECT {PARTY_COLUMNS} FROM party p WHERE p.id IN ({}) ORDER BY p.id",
             marks(1, chunk.len())
         );
-        for row in tx.fetch_all(&sql, &texts(chunk.iter().map(String::as_str))).await? {
+        for row in from.fetch(&sql, &texts(chunk.iter().map(String::as_str))).await? {
             found.push(PartyRow::read(&row)?);
         }
     }
@@ -269,14 +269,17 @@ pub async fn load(tx: &mut WriteTx, ids: &[String]) -> Result<Vec<PartyRow>> {
 }
 
 /// The parties that stand for these today: whatever they are merged into, to the end.
-pub async fn roots_of(tx: &mut WriteTx, ids: &[String]) -> Result<FxHashMap<String, PartyRow>> {
+pub async fn roots_of(
+    from: &mut impl Fetch,
+    ids: &[String],
+) -> Result<FxHashMap<String, PartyRow>> {
     let mut rows: FxHashMap<String, PartyRow> = FxHashMap::default();
     let mut wanted: Vec<String> = ids.to_vec();
     while !wanted.is_empty() {
         wanted.sort_unstable();
         wanted.dedup();
         let mut next = Vec::new();
-        for row in load(tx, &wanted).await? {
+        for row in load(from, &wanted).await? {
             next.extend(row.merged_into.clone().filter(|into| !rows.contains_key(into)));
             rows.insert(row.id.clone(), row);
         }
@@ -360,7 +363,10 @@ async fn refresh_chunk(
 }
 
 /// For each party: itself and all that are merged into it, directly or by way of others.
-pub async fn clusters(tx: &mut WriteTx, ids: &[String]) -> Result<FxHashMap<String, Vec<String>>> {
+pub async fn clusters(
+    from: &mut impl Fetch,
+    ids: &[String],
+) -> Result<FxHashMap<String, Vec<String>>> {
     let mut found = FxHashMap::default();
     let mut children: FxHashMap<String, Vec<String>> = FxHashMap::default();
     let mut edge: Vec<String> = ids.to_vec();
@@ -371,7 +377,7 @@ pub async fn clusters(tx: &mut WriteTx, ids: &[String]) -> Result<FxHashMap<Stri
                 "SELECT id, merged_into FROM party WHERE merged_into IN ({}) ORDER BY id",
                 marks(1, chunk.len())
             );
-            for row in tx.fetch_all(&sql, &texts(chunk.iter().map(String::as_str))).await? {
+            for row in from.fetch(&sql, &texts(chunk.iter().map(String::as_str))).await? {
                 let (id, into) = (row.text("id")?, row.text("merged_into")?);
                 children.entry(into).or_default().push(id.clone());
                 next.push(id);
@@ -398,7 +404,7 @@ pub async fn clusters(tx: &mut WriteTx, ids: &[String]) -> Result<FxHashMap<Stri
 type BehindParty = (FxHashMap<String, Vec<SourceRow>>, FxHashMap<String, Vec<MentionRow>>);
 
 /// Register rows and mentions by the party they are linked to.
-pub async fn rows_behind(tx: &mut WriteTx, parties: &[String]) -> Result<BehindParty> {
+pub async fn rows_behind(from: &mut impl Fetch, parties: &[String]) -> Result<BehindParty> {
     let mut sources: FxHashMap<String, Vec<SourceRow>> = FxHashMap::default();
     let mut mentions: FxHashMap<String, Vec<MentionRow>> = FxHashMap::default();
     for chunk in parties.chunks(IN_LIST) {
@@ -408,7 +414,7 @@ pub async fn rows_behind(tx: &mut WriteTx, parties: &[String]) -> Result<BehindP
             "SELECT {MENTION_COLUMNS}, m.party_id FROM mention m WHERE m.party_id IN ({list}) \
              ORDER BY m.id"
         );
-        for row in tx.fetch_all(&sql, &args).await? {
+        for row in from.fetch(&sql, &args).await? {
             mentions.entry(row.text("party_id")?).or_default().push(read_mention(&row)?);
         }
         let sql = format!(
@@ -416,7 +422,7 @@ pub async fn rows_behind(tx: &mut WriteTx, parties: &[String]) -> Result<BehindP
              JOIN mention m ON m.id = s.mention_id \
              WHERE m.party_id IN ({list}) AND s.deleted = 0 ORDER BY s.id"
         );
-        for row in tx.fetch_all(&sql, &args).await? {
+        for row in from.fetch(&sql, &args).await? {
             sources.entry(row.text("party_id")?).or_default().push(read_source(&row)?);
         }
     }

@@ -211,6 +211,12 @@ impl Registry {
         let (Some(keep), Some(merge)) = (text("keep_id"), text("merge_id")) else {
             return Ok(());
         };
+        let same = match verdict.as_str() {
+            "same" => true,
+            "different" => false,
+            // nobody could tell: the pair stays as it is, asked
+            _ => return Ok(()),
+        };
         let mut act = Act::new(
             &mj_kernel::Actor::system("registry"),
             "registry.party.merge",
@@ -220,8 +226,7 @@ impl Registry {
             act.actor = actor.to_owned();
         }
         let reason = text("reason").filter(|reason| !reason.trim().is_empty());
-        self.judge_pair(act, keep, merge, verdict == "same", reason.unwrap_or("待办事项中的判断"))
-            .await
+        self.judge_pair(act, keep, merge, same, reason.unwrap_or("待办事项中的判断")).await
     }
 }
 

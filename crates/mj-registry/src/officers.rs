@@ -136,7 +136,11 @@ impl Registry {
     }
 
     /// Writes the newest of each record; gives the anchors and certificates that may have changed.
-    async fn keep_officers(&self, tx: &mut WriteTx, rows: &[SourceRecord]) -> Result<(usize, Touched)> {
+    async fn keep_officers(
+        &self,
+        tx: &mut WriteTx,
+        rows: &[SourceRecord],
+    ) -> Result<(usize, Touched)> {
         let mut newest: FxHashMap<(String, String), &SourceRecord> = FxHashMap::default();
         let mut order = Vec::new();
         for row in rows {

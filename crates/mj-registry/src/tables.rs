@@ -1,6 +1,38 @@
 //! The registry's truth tables as the write door knows them, and small helpers for SQL lists.
 
-use mj_platform::{Result, RowExt, TruthTable, Value, WriteTx};
+use std::future::Future;
+
+use mj_platform::{Db, Result, RowExt, TruthTable, Value, WriteTx};
+use sqlx::any::AnyRow;
+
+/// Something that answers queries: a transaction sees its own changes, the database what is committed.
+pub trait Fetch: Send {
+    fn fetch(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+    ) -> impl Future<Output = Result<Vec<AnyRow>>> + Send;
+}
+
+impl Fetch for WriteTx {
+    fn fetch(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+    ) -> impl Future<Output = Result<Vec<AnyRow>>> + Send {
+        self.fetch_all(sql, args)
+    }
+}
+
+impl Fetch for Db {
+    fn fetch(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+    ) -> impl Future<Output = Result<Vec<AnyRow>>> + Send {
+        Db::fetch_all(self, sql, args)
+    }
+}
 
 pub const MENTION: TruthTable = TruthTable {
     name: "mention",

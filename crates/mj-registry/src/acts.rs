@@ -1,0 +1,307 @@
+//! What was done to a party, out of the fact store: counts and the timeline over all behaviours.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{Days, NaiveDate};
+use mj_facts::{At, Columns, FactLine, FactRow, FactStore, Snapshot, TableSpec};
+use mj_kernel::{Page, Scope};
+use mj_standard::{Column, ColumnType, Table, TableKind};
+use mj_web::BoxFuture;
+
+use crate::error::{Error, Result};
+use crate::show;
+
+/// What the registry needs of other domains for showing: a port, wired by the server.
+pub trait Names: Send + Sync {
+    /// Names of sources (by `cd_source`) and of items (by item code), as far as they are known.
+    fn look_up<'a>(
+        &'a self,
+        sources: &'a [String],
+        items: &'a [String],
+    ) -> BoxFuture<'a, mj_platform::Result<FoundNames>>;
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct FoundNames {
+    pub sources: HashMap<String, String>,
+    pub items: HashMap<String, String>,
+}
+
+/// Knows no names: codes stand for themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoNames;
+
+impl Names for NoNames {
+    fn look_up<'a>(
+        &'a self,
+        _: &'a [String],
+        _: &'a [String],
+    ) -> BoxFuture<'a, mj_platform::Result<FoundNames>> {
+        Box::pin(async { Ok(FoundNames::default()) })
+    }
+}
+
+/// The facts about parties, and the names to show them with. Cheap to clone.
+#[derive(Clone)]
+pub struct Acts {
+    facts: FactStore,
+    specs: Arc<Vec<TableSpec>>,
+    pub(crate) names: Arc<dyn Names>,
+}
+
+/// A line of a timeline and the table it is from.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub spec: usize,
+    pub line: FactLine,
+}
+
+impl Line {
+    /// Newest first; of one day by table and record, so that the order is total and stable.
+    fn place(&self, specs: &[TableSpec]) -> (std::cmp::Reverse<i32>, String, String, String) {
+        (
+            std::cmp::Reverse(self.line.event_date.unwrap_or(i32::MIN)),
+            specs[self.spec].name.clone(),
+            self.line.cd_source.clone(),
+            self.line.cd_id.clone(),
+        )
+    }
+}
+
+/// One behaviour, its values in the order of the table's columns of `spec`.
+pub struct Entry {
+    pub table: &'static Table,
+    pub spec: usize,
+    pub row: FactRow,
+    /// Where the next page goes on.
+    pub cursor: String,
+}
+
+impl Acts {
+    /// `specs`: the tables of the fact store as the data centre writes them.
+    pub fn new(facts: FactStore, specs: Vec<TableSpec>, names: Arc<dyn Names>) -> Self {
+        Self { facts, specs: Arc::new(specs), names }
+    }
+
+    pub fn spec(&self, number: usize) -> &TableSpec {
+        &self.specs[number]
+    }
+
+    fn of_kind(&self, kind: TableKind) -> Vec<usize> {
+        let is_kind = |spec: &TableSpec| show::table(&spec.name).is_some_and(|t| t.kind == kind);
+        (0..self.specs.len()).filter(|number| is_kind(&self.specs[*number])).collect()
+    }
+
+    async fn snapshots(&self, numbers: &[usize]) -> Result<Vec<(usize, Snapshot)>> {
+        let mut snapshots = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let spec = &self.specs[*number];
+            snapshots.push((*number, self.facts.snapshot(spec, At::Latest).await?));
+        }
+        Ok(snapshots)
+    }
+
+    /// Lines of several groups of mentions at once, each newest first.
+    async fn lines(
+        &self,
+        kind: TableKind,
+        groups: Vec<Vec<i64>>,
+        scopes: Vec<Scope>,
+    ) -> Result<Vec<Vec<Line>>> {
+        let snapshots = self.snapshots(&self.of_kind(kind)).await?;
+        let specs = self.specs.clone();
+        tokio::task::spawn_blocking(move || {
+            groups.iter().map(|group| lines_of(group, &snapshots, &scopes, &specs)).collect()
+        })
+        .await
+        .map_err(Error::thread)?
+    }
+
+    /// For each group of mentions: how many behaviours a table, and the day of the last one.
+    pub async fn counts(&self, groups: Vec<Vec<i64>>, scopes: &[Scope]) -> Result<Vec<ActCounts>> {
+        let lines = self.lines(TableKind::Behaviour, groups, scopes.to_vec()).await?;
+        let counted = lines.into_iter().map(|lines| {
+            let mut counts = ActCounts::default();
+            for number in self.of_kind(TableKind::Behaviour) {
+                counts.by_table.push((self.specs[number].name.clone(), 0));
+            }
+            for line in &lines {
+                let table = &self.specs[line.spec].name;
+                if let Some(slot) = counts.by_table.iter_mut().find(|(name, _)| name == table) {
+                    slot.1 += 1;
+                }
+            }
+            counts.last_act_date =
+                lines.first().and_then(|line| line.line.event_date).map(day_text);
+            counts
+        });
+        Ok(counted.collect())
+    }
+
+    /// One page of the timeline of these mentions; `table` narrows it to one kind of behaviour.
+    pub async fn timeline(
+        &self,
+        mentions: Vec<i64>,
+        scopes: &[Scope],
+        table: Option<&str>,
+        page: &Page,
+    ) -> Result<(Vec<Entry>, Option<String>)> {
+        let all = self.lines(TableKind::Behaviour, vec![mentions], scopes.to_vec()).await?;
+        let mut lines: Vec<Line> = all.into_iter().flatten().collect();
+        lines.retain(|line| table.is_none_or(|table| self.specs[line.spec].name == table));
+        if let Some(cursor) = &page.cursor {
+            let at = lines.iter().position(|line| self.cursor_of(line) == *cursor);
+            // a line that is gone (deleted meanwhile) gives no place to go on from
+            let at = at.ok_or(Error::Cursor)?;
+            lines.drain(..=at);
+        }
+        let limit = usize::try_from(page.limit()).unwrap_or(50);
+        let more = lines.len() > limit;
+        lines.truncate(limit);
+        let entries = self.entries(lines, scopes).await?;
+        let next = if more { entries.last().map(|entry| entry.cursor.clone()) } else { None };
+        Ok((entries, next))
+    }
+
+    /// The rows of the credit tables about these mentions.
+    pub async fn credit(&self, mentions: Vec<i64>, scopes: &[Scope]) -> Result<Vec<Entry>> {
+        let lines = self.lines(TableKind::Credit, vec![mentions], scopes.to_vec()).await?;
+        self.entries(lines.into_iter().flatten().collect(), scopes).await
+    }
+
+    /// The full rows of some lines, in their order.
+    async fn entries(&self, lines: Vec<Line>, scopes: &[Scope]) -> Result<Vec<Entry>> {
+        let mut numbers: Vec<usize> = lines.iter().map(|line| line.spec).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let snapshots = self.snapshots(&numbers).await?;
+        let scopes = scopes.to_vec();
+        let wanted: Vec<(usize, mj_facts::RowId)> =
+            lines.iter().map(|line| (line.spec, line.line.row)).collect();
+        let mut rows = tokio::task::spawn_blocking(move || fetch(&wanted, &snapshots, &scopes))
+            .await
+            .map_err(Error::thread)??;
+        let entries = lines.iter().filter_map(|line| {
+            let row = rows.remove(&(line.spec, line.line.row.0))?;
+            let table = show::table(&self.specs[line.spec].name)?;
+            Some(Entry { table, spec: line.spec, row, cursor: self.cursor_of(line) })
+        });
+        Ok(entries.collect())
+    }
+
+    /// Names the line without saying anything of it: a record's number may name a person.
+    fn cursor_of(&self, line: &Line) -> String {
+        let (date, table, source, id) = line.place(&self.specs);
+        let digest =
+            mj_platform::gm::sm3_hex(format!("{table}\u{1f}{source}\u{1f}{id}").as_bytes());
+        format!("{}.{}", date.0, &digest[..16])
+    }
+
+    /// The value of a column of an entry, as stored.
+    pub fn value<'e>(&self, entry: &'e Entry, column: &str) -> Option<&'e str> {
+        let at = self.specs[entry.spec].columns.iter().position(|known| known.name == column)?;
+        entry.row.values.get(at)?.as_deref()
+    }
+
+    /// The first filled column of a type.
+    pub fn first_of<'e>(
+        &self,
+        entry: &'e Entry,
+        wanted: impl Fn(&Column) -> bool,
+    ) -> Option<(&'static Column, &'e str)> {
+        entry
+            .table
+            .columns
+            .iter()
+            .filter(|column| !column.envelope && wanted(column))
+            .find_map(|column| self.value(entry, &column.name).map(|value| (column, value)))
+    }
+}
+
+/// How often a party was acted upon.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ActCounts {
+    pub by_table: Vec<(String, i64)>,
+    pub last_act_date: Option<String>,
+}
+
+impl ActCounts {
+    pub fn total(&self) -> i64 {
+        self.by_table.iter().map(|(_, count)| count).sum()
+    }
+}
+
+fn lines_of(
+    mentions: &[i64],
+    snapshots: &[(usize, Snapshot)],
+    scopes: &[Scope],
+    specs: &[TableSpec],
+) -> Result<Vec<Line>> {
+    let mut found: HashMap<(usize, i64), Line> = HashMap::new();
+    for (spec, snapshot) in snapshots {
+        for scope in scopes {
+            let mut cursor = None;
+            loop {
+                let page = Page { limit: Some(Page::MAX), cursor };
+                let lines = snapshot.of_mentions(mentions, scope, &page)?;
+                for line in lines.items {
+                    found.insert((*spec, line.row.0), Line { spec: *spec, line });
+                }
+                match lines.next_cursor {
+                    Some(next) => cursor = Some(next),
+                    None => break,
+                }
+            }
+        }
+    }
+    let mut lines: Vec<Line> = found.into_values().collect();
+    lines.sort_by_cached_key(|line| line.place(specs));
+    Ok(lines)
+}
+
+type Fetched = HashMap<(usize, i64), FactRow>;
+
+fn fetch(
+    wanted: &[(usize, mj_facts::RowId)],
+    snapshots: &[(usize, Snapshot)],
+    scopes: &[Scope],
+) -> Result<Fetched> {
+    let mut rows = HashMap::new();
+    for (spec, snapshot) in snapshots {
+        let ids: Vec<mj_facts::RowId> =
+            wanted.iter().filter(|(of, _)| of == spec).map(|(_, id)| *id).collect();
+        for scope in scopes {
+            for row in snapshot.fetch(&ids, Columns::All, scope)? {
+                rows.insert((*spec, row.row.0), row);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// `YYYY-MM-DD` of days since 1970-01-01.
+pub fn day_text(days: i32) -> String {
+    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap_or_default();
+    let day = match u64::try_from(days) {
+        Ok(after) => epoch.checked_add_days(Days::new(after)),
+        Err(_) => epoch.checked_sub_days(Days::new(u64::from(days.unsigned_abs()))),
+    };
+    day.map(|day| day.to_string()).unwrap_or_default()
+}
+
+/// Columns that say what came of a behaviour, the most telling first.
+pub const RESULTS: [&str; 7] = [
+    "check_result",
+    "punish_type",
+    "penalty_result",
+    "force_type",
+    "force_result",
+    "closing_case",
+    "supervise_measure",
+];
+
+/// Whether the column holds what a behaviour is called.
+pub fn is_title(column: &Column) -> bool {
+    column.ty == ColumnType::Text && column.name.ends_with("action_name")
+}
