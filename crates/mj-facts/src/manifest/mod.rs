@@ -169,6 +169,9 @@ pub(crate) async fn head(db: &Db) -> Result<Head> {
 /// Takes the next position and holds the head to the end of the transaction. Returns the head
 /// before, as this transaction sees it, and the next hot row number.
 pub(crate) async fn lock_head(tx: &mut WriteTx) -> Result<(Head, u32)> {
+    // the door's own lock first, always: callers who wrote truth before already hold it, and two
+    // transactions that took the two locks crosswise would wait for each other for ever
+    tx.execute("UPDATE change_head SET seq = seq WHERE id = 1", &[]).await?;
     let row = tx
         .fetch_optional(
             "UPDATE fact_head SET pos = pos + 1 WHERE id = 1 RETURNING pos, commit_id, next_hot",

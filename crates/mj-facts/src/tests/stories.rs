@@ -229,3 +229,25 @@ async fn the_content_digest_does_not_depend_on_how_rows_are_stored() {
     }
     assert_eq!(digests.len(), 1);
 }
+
+#[tokio::test]
+async fn acts_that_write_before_and_after_their_facts_do_not_block_each_other() {
+    let world = Store::new().await;
+    let spec = spec("crosswise");
+    let act = async |id: u8| {
+        let mut tx = crate::store::begin(world.kit.db(), "test.act").await.expect("begin");
+        if id.is_multiple_of(2) {
+            // as a truth row does: the door's lock is held before the store's is asked for
+            let lock = "UPDATE change_head SET seq = seq WHERE id = 1";
+            tx.execute(lock, &[]).await.expect("locked");
+        }
+        tokio::task::yield_now().await;
+        let values = Row::new(id, 1, id).values();
+        let cd_id = format!("{id:03}");
+        let fact = FactIn { cd_id: &cd_id, values: &values, ..fact_of(&Row::new(id, 1, id)) };
+        world.store.append(&spec, "b", &[fact], &mut tx).await.expect("appended");
+        tx.commit().await.expect("done");
+    };
+    tokio::join!(act(1), act(2), act(3), act(4), act(5), act(6));
+    assert_eq!(latest(&world.store, &spec).await.expect("read").len(), 6);
+}
