@@ -151,8 +151,10 @@ impl<'a> Run<'a> {
         let lookups = lookups::load(self.hub, self.plan.table).await?;
         let stage = self.hub.facts.stage(&self.plan.spec, &self.batch.id).await?;
         let mut writer = stage::Writer::start(self.plan.clone(), self.hub.keys.clone(), stage);
+        let mappings = self.hub.catalog.mappings(&self.batch.cd_source).await?;
+        let local = read::LocalItems::new(mappings, self.plan.table);
         let (chunks, mut incoming) = mpsc::channel::<Chunk>(2);
-        let reading = self.start_reading(lookups, chunks);
+        let reading = self.start_reading(lookups, local, chunks);
         while let Some(chunk) = incoming.recv().await {
             self.take_chunk(chunk, &mut writer).await?;
         }
@@ -187,6 +189,7 @@ impl<'a> Run<'a> {
     fn start_reading(
         &self,
         lookups: lookups::StoreLookups,
+        local: read::LocalItems,
         chunks: mpsc::Sender<Chunk>,
     ) -> tokio::task::JoinHandle<Result<FileEnd>> {
         let hub = self.hub.clone();
@@ -212,7 +215,7 @@ impl<'a> Run<'a> {
             let open: Opener =
                 Box::new(move || blob_source::open(&handle, &db, &blobs, &blob_id, size, &scratch));
             let mut engine = Engine::new(table);
-            read::read_file(&open, own_json, &mut engine, &context, &chunks)
+            read::read_file(&open, own_json, &mut engine, &context, &local, &chunks)
         })
     }
 

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use mj_standard::swapped::SwapWatch;
 use mj_standard::{
-    Class, Context, Engine, HeaderMap, Issue, MaskKind, Severity, Table, Verdict, mask,
+    Class, ColumnType, Context, Engine, HeaderMap, Issue, MaskKind, Severity, Table, Verdict, mask,
 };
 use mj_tabular::{Format, Options, RowBuf, TableError, TableReader};
 use rustc_hash::FxHashMap;
@@ -34,6 +35,64 @@ pub struct Accepted {
     pub values: Vec<Option<String>>,
     /// (column, delivered text) of what normalisation changed.
     pub norm: Vec<(usize, String)>,
+}
+
+/// A department system's own item codes, replaced by the unified items before the row is judged.
+pub struct LocalItems {
+    mappings: mj_catalog::Mappings,
+    /// Item columns with the separator of several codes.
+    columns: Vec<(usize, Option<char>)>,
+    event_date: Option<usize>,
+}
+
+impl LocalItems {
+    pub fn new(mappings: mj_catalog::Mappings, table: &Table) -> Self {
+        let columns = if mappings.is_empty() { Vec::new() } else { item_columns(table) };
+        let event_date = table.event_date.as_deref().and_then(|name| table.column_index(name));
+        Self { mappings, columns, event_date }
+    }
+
+    /// Gives what was replaced: (column, delivered text).
+    fn replace(&self, row: &mut [Option<String>], today: NaiveDate) -> Vec<(usize, String)> {
+        let mut replaced = Vec::new();
+        for (at, separator) in &self.columns {
+            let Some(text) = row[*at].as_deref() else { continue };
+            let day = self.event_date.and_then(|at| day_of(row[at].as_deref()?)).unwrap_or(today);
+            let unified = |code: &str| self.mappings.item(code.trim(), day).map(str::to_owned);
+            let mapped = match separator {
+                None => unified(text),
+                Some(separator) => {
+                    let parts: Vec<(&str, Option<String>)> =
+                        text.split(*separator).map(|part| (part, unified(part))).collect();
+                    parts.iter().any(|(_, found)| found.is_some()).then(|| {
+                        let parts: Vec<String> = parts
+                            .into_iter()
+                            .map(|(part, found)| found.unwrap_or_else(|| part.to_owned()))
+                            .collect();
+                        parts.join(&separator.to_string())
+                    })
+                }
+            };
+            if let Some(mapped) = mapped {
+                replaced.extend(row[*at].replace(mapped).map(|from| (*at, from)));
+            }
+        }
+        replaced
+    }
+}
+
+fn item_columns(table: &Table) -> Vec<(usize, Option<char>)> {
+    let items = table.columns.iter().enumerate();
+    items
+        .filter(|(_, column)| column.ty == ColumnType::Item)
+        .map(|(at, column)| (at, column.multi))
+        .collect()
+}
+
+/// The day in a cell that nobody has normalised yet.
+fn day_of(text: &str) -> Option<NaiveDate> {
+    let day = text.trim().get(..10)?.replace('/', "-");
+    NaiveDate::parse_from_str(&day, "%Y-%m-%d").ok()
 }
 
 /// What the reading side hands over at a time.
@@ -89,6 +148,7 @@ pub fn read_file(
     own_json: bool,
     engine: &mut Engine<'static>,
     ctx: &Context<'_>,
+    local: &LocalItems,
     chunks: &Sender<Chunk>,
 ) -> Result<FileEnd> {
     let table = engine.table();
@@ -110,7 +170,8 @@ pub fn read_file(
         end.remarks.push(finding.reason.clone());
     }
     let watch = SwapWatch::new(table);
-    let mut judge = Judge { table, engine, ctx, map, watch, chunk: Chunk::default(), bytes: 0 };
+    let chunk = Chunk::default();
+    let mut judge = Judge { table, engine, ctx, map, local, watch, chunk, bytes: 0 };
     let mut row = RowBuf::new();
     let mut cells = Vec::new();
     loop {
@@ -177,6 +238,7 @@ struct Judge<'a, 'c> {
     engine: &'a mut Engine<'static>,
     ctx: &'a Context<'c>,
     map: HeaderMap,
+    local: &'a LocalItems,
     watch: SwapWatch<'static>,
     chunk: Chunk,
     bytes: usize,
@@ -210,6 +272,7 @@ impl Judge<'_, '_> {
             self.refuse(row, &values, Verdict::default());
             return;
         }
+        let local = self.local.replace(&mut values, self.ctx.today);
         self.watch.delivered(&values);
         let verdict = self.engine.check_row(&mut values, self.ctx);
         self.watch.judged(&verdict);
@@ -230,6 +293,8 @@ impl Judge<'_, '_> {
                 .normalised
                 .into_iter()
                 .map(|change| (change.column_index, change.from))
+                // last, so that what the department wrote stands in the record
+                .chain(local)
                 .collect(),
             values,
         });

@@ -136,11 +136,15 @@ async fn a_push_is_durable_counted_and_told_again_on_retry() {
     let client = Client::new().await;
     let mut torn = row(3, &[]);
     torn.as_object_mut().expect("an object").remove("cd_time");
-    let rows = vec![row(1, &[]), row(2, &[("administrative_cp_ui_code", "91350100M000100Y44")]), torn];
+    let rows =
+        vec![row(1, &[]), row(2, &[("administrative_cp_ui_code", "91350100M000100Y44")]), torn];
     let body = batch("2026112000001", rows);
     let (status, answer) = client.push(SOURCE, "k1", &body).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
-    assert_eq!((answer["state"].as_str(), answer["rows_received"].as_i64()), (Some("received"), Some(3)));
+    assert_eq!(
+        (answer["state"].as_str(), answer["rows_received"].as_i64()),
+        (Some("received"), Some(3))
+    );
     let href = answer["href"].as_str().expect("an address").to_owned();
     let (_, before) = client.get(&href).await;
     assert_eq!(before["counts"]["pending"], 3);
@@ -178,7 +182,8 @@ async fn another_source_is_a_404_and_a_wrong_channel_a_403_that_names_the_rule()
     let body = batch("2026112000001", vec![row(1, &[])]);
     let (status, _) = client.push("999999", "k", &body).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    let unknown = json!({"table":"check_action","cd_source":"nobody","cd_batch":"2026112000001","rows":[{}]});
+    let unknown =
+        json!({"table":"check_action","cd_source":"nobody","cd_batch":"2026112000001","rows":[{}]});
     let (status, _) = client.push("nobody", "k", &unknown).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     let request = Request::post(format!(
@@ -210,7 +215,8 @@ async fn a_clerk_uploads_a_file_and_mends_one_row() {
     let href = answer["href"].as_str().expect("an address").to_owned();
     let (_, settled) = client.get(&href).await;
     assert_eq!((&settled["counts"]["error"], &settled["file_name"]), (&json!(1), &json!("a.csv")));
-    let request = Request::get(format!("{href}/errors.xlsx")).header("authorization", "Bearer operator");
+    let request =
+        Request::get(format!("{href}/errors.xlsx")).header("authorization", "Bearer operator");
     let sheet = client.send(request, Body::empty()).await;
     assert_eq!(sheet.status(), StatusCode::OK);
     let request = Request::post(format!("{href}/errors/2"))
@@ -236,9 +242,8 @@ async fn a_large_file_comes_in_pieces_and_becomes_a_batch() {
     let token = format!("Bearer {SOURCE}");
     let half = bytes.len() / 2;
     let put = |range: String, part: &[u8]| {
-        let request = Request::put(&path)
-            .header("authorization", &token)
-            .header("content-range", range);
+        let request =
+            Request::put(&path).header("authorization", &token).header("content-range", range);
         client.send(request, part.to_vec())
     };
     let total = bytes.len();
@@ -265,7 +270,10 @@ async fn a_large_file_comes_in_pieces_and_becomes_a_batch() {
     let missing = json!({"table":"check_action","cd_source":SOURCE,"cd_batch":"2026112000008",
         "upload":{"sha256":"1".repeat(64),"format":"csv"}});
     let (status, problem) = client.push(SOURCE, "u2", &missing).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("datahub.upload_missing")));
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("datahub.upload_missing"))
+    );
 }
 
 #[tokio::test]

@@ -19,9 +19,7 @@ use mj_registry::Registry;
 use mj_standard::{Standard, Table};
 use mj_testkit::TestDb;
 
-use crate::{
-    Channel, Datahub, Import, Imported, NewSource, Parts, Portion, Result, SourceKind,
-};
+use crate::{Channel, Datahub, Import, Imported, NewSource, Parts, Portion, Result, SourceKind};
 
 pub const SOURCE: &str = "370400";
 pub const CITIZEN: &str = "34052419800101001X";
@@ -71,13 +69,8 @@ impl World {
         cd_batch: Option<&str>,
     ) -> Result<Imported> {
         let file = self.write(name, bytes);
-        let import = Import {
-            table,
-            file: &file,
-            cd_source: SOURCE,
-            cd_batch,
-            portion: Portion::Delta,
-        };
+        let import =
+            Import { table, file: &file, cd_source: SOURCE, cd_batch, portion: Portion::Delta };
         self.hub.import_file(&import, None).await
     }
 

@@ -44,13 +44,15 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
 }
 
 fn department_file() -> File {
-    let mut file = File::of("check_action", &["cd_id", "cd_time", "cd_operation", "submitted_date"]);
+    let mut file =
+        File::of("check_action", &["cd_id", "cd_time", "cd_operation", "submitted_date"]);
     let mut dice = Dice(20_261_120);
     for number in 0..ROWS {
         // every record comes up a few times, with other contents and in any order of time

@@ -55,8 +55,13 @@ async fn a_file_becomes_counted_records_and_explained_errors() {
     let filter = Filter { limit: 10, ..Filter::default() };
     let errors = store::error_row::list(world.kit.db(), &batch.id, &filter).await.expect("errors");
     assert_eq!(errors.iter().map(|row| row.row).collect::<Vec<_>>(), [2, 3, 5]);
-    assert!(errors[0].issues.iter().any(|issue| issue.rule == "check_action.party.uscc"
-        || issue.rule.ends_with("party.uscc")));
+    assert!(
+        errors[0]
+            .issues
+            .iter()
+            .any(|issue| issue.rule == "check_action.party.uscc"
+                || issue.rule.ends_with("party.uscc"))
+    );
     assert_eq!(visible(&world, "check_action").await, 1);
     world.reconciles().await;
 }
@@ -176,10 +181,7 @@ async fn losing_one_row_by_hand_is_noticed() {
         found.len()
     };
     assert_eq!(lose("DELETE FROM hub_error").await, 1);
-    assert_eq!(
-        lose("DELETE FROM fact_hot WHERE rid = (SELECT MIN(rid) FROM fact_hot)").await,
-        2
-    );
+    assert_eq!(lose("DELETE FROM fact_hot WHERE rid = (SELECT MIN(rid) FROM fact_hot)").await, 2);
     assert_eq!(batch.counts.correct, 2);
 }
 
@@ -217,10 +219,8 @@ async fn a_bad_row_is_mended_and_comes_back_alone() {
     assert_eq!(mended.counts, Counts { front: 1, correct: 1, ..Counts::default() });
     let old = world.hub.batch(&batch.id).await.expect("read").expect("there");
     assert_eq!(old.counts, batch.counts, "counts of a settled batch never change");
-    let (row, _) = store::error_row::one(world.kit.db(), &batch.id, 2)
-        .await
-        .expect("read")
-        .expect("there");
+    let (row, _) =
+        store::error_row::one(world.kit.db(), &batch.id, 2).await.expect("read").expect("there");
     assert!(row.mended);
     let again = mend::mended_row(&world.hub, &batch, 2, &values).await;
     assert!(matches!(again, Err(Error::AlreadyMended)));
@@ -254,12 +254,8 @@ async fn nothing_of_a_person_stands_in_clear_anywhere() {
     assert_eq!(persons.counts.correct, 1, "{:?}", persons.by_rule);
     let secrets = [CITIZEN, "欧阳建国", "秘密街"];
     for table in ["fact_hot", "hub_error", "mention", "party", "party_source", "job", "outbox"] {
-        let rows = world
-            .kit
-            .db()
-            .fetch_all(&format!("SELECT * FROM {table}"), &[])
-            .await
-            .expect("rows");
+        let rows =
+            world.kit.db().fetch_all(&format!("SELECT * FROM {table}"), &[]).await.expect("rows");
         for row in rows {
             let text = everything_of(&row);
             for secret in secrets {
@@ -325,4 +321,33 @@ async fn a_batch_that_failed_is_taken_up_again_when_it_is_sent_again() {
     let again = world.hub.import_file(&import, None).await.expect("imported").batch;
     assert_eq!((again.id, again.state), (received.id, BatchState::Settled));
     assert_eq!(again.counts.correct, 1);
+}
+
+#[tokio::test]
+async fn a_departments_own_item_code_is_read_as_the_unified_item() {
+    let world = World::new().await;
+    let act = Act::new(&Actor::system("test"), "catalog.mapping.create", SOURCE);
+    let day = |text: &str| text.parse().expect("a day");
+    world
+        .hub
+        .catalog
+        .map_local_code(act, SOURCE, "SP-01", "31010001000001", day("2025-01-01"), None)
+        .await
+        .expect("mapped");
+    let mut file = File::of("check_action", &[]);
+    push(&mut file, &check(1, &[("supervise_item_implement_code", "SP-01")]));
+    push(&mut file, &check(2, &[("supervise_item_implement_code", "SP-02")]));
+    let batch = world.import("check_action", "a.csv", &file).await.batch;
+    assert_eq!((batch.counts.correct, batch.counts.error), (1, 1), "{:?}", batch.by_rule);
+    let table = world.hub.table("check_action").expect("a table");
+    let plan = TablePlan::new(world.hub.standard, table).expect("a plan");
+    let now = world.hub.facts.snapshot(&plan.spec, At::Latest).await.expect("a state");
+    let all = Scope::everything(DataLevel::Personal);
+    let mut norms = Vec::new();
+    now.scan(mj_facts::Columns::All, &Default::default(), &all, &mut |row| {
+        norms.push(row.norm.unwrap_or_default().to_owned());
+        Ok(())
+    })
+    .expect("read");
+    assert_eq!(norms, [r#"{"supervise_item_implement_code":"SP-01"}"#], "never silent");
 }
