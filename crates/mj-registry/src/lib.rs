@@ -14,6 +14,7 @@
 
 mod acts;
 mod api;
+mod digest;
 mod dossier;
 mod error;
 mod likeness;
@@ -32,6 +33,8 @@ mod tables;
 mod wording;
 
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, RwLock};
@@ -41,6 +44,7 @@ use mj_platform::keys::Keys;
 
 pub use acts::{Acts, FoundNames, Names, NoNames};
 pub use api::module;
+pub use digest::RowDigest;
 pub use dossier::{PartyAsOf, PartyDossier, PartyHit, TimelineEntry};
 pub use error::{Error, Result};
 pub use merges::Merge;
