@@ -52,6 +52,8 @@ pub struct Config {
 }
 
 impl Config {
+    pub const DEFAULT_NAME: &str = "明鉴";
+
     /// Reads `<data_dir>/mingjian.toml` if it is there, then the environment.
     pub fn load(data_dir: &Path) -> Result<Self> {
         Self::load_with(data_dir, |name| std::env::var(name).ok())
@@ -92,7 +94,7 @@ impl Config {
             database_url,
             port,
             address,
-            node_name: env("MINGJIAN_NODE_NAME").or(file.node.name).unwrap_or("明鉴".into()),
+            node_name: env("MINGJIAN_NODE_NAME").or(file.node.name).unwrap_or(Self::DEFAULT_NAME.into()),
             area,
         })
     }

@@ -11,6 +11,7 @@ mod doctor;
 mod faces;
 mod import;
 mod modules;
+mod names;
 mod node;
 mod serve;
 #[cfg(test)]
@@ -21,6 +22,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    // structured lines on stderr; `MINGJIAN_LOG=info` shows one line a request
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("MINGJIAN_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+        )
+        .init();
     let command = cli::Cli::parse();
     let code = match command.run() {
         Ok(outcome) => outcome as u8,

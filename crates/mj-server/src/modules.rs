@@ -5,13 +5,17 @@ use std::sync::Arc;
 use mj_access::Access;
 use mj_catalog::Catalog;
 use mj_datahub::Datahub;
-use mj_facts::FactStore;
+use mj_datahub::ingest::plan::TablePlan;
 use mj_facts::disk::RealDisk;
+use mj_facts::{FactStore, TableSpec};
 use mj_flow::Flow;
-use mj_registry::Registry;
+use mj_portal::{Portal, Site};
+use mj_registry::{Acts, Registry};
+use mj_standard::Standard;
 use mj_web::{Authority, Web};
 
 use crate::cli::Failure;
+use crate::names::HouseNames;
 use crate::node::Floor;
 
 #[derive(Clone)]
@@ -20,13 +24,13 @@ pub struct Domains {
     pub catalog: Catalog,
     pub registry: Registry,
     pub flow: Flow,
-    pub facts: FactStore,
+    pub acts: Acts,
     pub datahub: Datahub,
 }
 
 impl Domains {
     pub async fn open(floor: &Floor) -> Result<Self, Failure> {
-        let Floor { config, db, keys, blobs } = floor;
+        let Floor { config, db, keys, blobs, .. } = floor;
         let disk = RealDisk::new(config.data_dir.join("segments")).map_err(Failure::broken)?;
         let facts = FactStore::open(db.clone(), Arc::new(disk)).await.map_err(Failure::broken)?;
         let registry = Registry::new(db.clone(), keys.clone());
@@ -45,23 +49,42 @@ impl Domains {
             access: Access::new(db.clone())
                 .with_area_names(|code| mj_standard::register::divisions().full_name(code)),
             flow: Flow::new(db.clone()),
+            acts: Acts::new(facts, table_specs(), Arc::new(HouseNames::new(db.clone()))),
             catalog,
             registry,
-            facts,
             datahub,
         })
     }
 }
 
+/// The tables of the fact store as the data centre writes them.
+fn table_specs() -> Vec<TableSpec> {
+    let standard = Standard::v1();
+    let plans = standard.tables().iter().filter_map(|table| TablePlan::new(standard, table));
+    plans.map(|plan| plan.spec).collect()
+}
+
 pub fn web(floor: &Floor, domains: &Domains) -> Web {
+    let portal = Portal::new(
+        floor.db.clone(),
+        domains.registry.clone(),
+        domains.acts.clone(),
+        Site {
+            name: floor.config.node_name.clone(),
+            assets: crate::faces::portal_assets(),
+            demo: floor.demo,
+        },
+    );
     let authority: Arc<dyn Authority> = Arc::new(domains.access.clone());
     Web::new(
         authority,
         vec![
             mj_access::module(domains.access.clone()),
             mj_catalog::module(domains.catalog.clone()),
+            mj_registry::module(domains.registry.clone(), domains.acts.clone()),
             mj_flow::module(domains.flow.clone()),
             mj_datahub::module(domains.datahub.clone()),
+            mj_portal::module(portal),
         ],
     )
 }

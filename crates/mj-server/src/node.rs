@@ -32,6 +32,8 @@ pub struct Floor {
     pub db: Db,
     pub keys: Keys,
     pub blobs: Blobs,
+    /// Whether the data is made up, which the public pages must say.
+    pub demo: bool,
 }
 
 impl Floor {
@@ -44,12 +46,29 @@ impl Floor {
         if migrated {
             db.migrate(&migrations()).await?;
         }
-        Ok(Self { config, db, keys, blobs })
+        Ok(Self { config, db, keys, blobs, demo: false })
     }
 }
 
 impl Node {
     pub async fn open(data_dir: &Path, port: Option<u16>) -> Result<Self, Failure> {
+        Self::open_as(data_dir, port, None).await
+    }
+
+    /// A node of the demonstration city, called after it unless its configuration says otherwise.
+    pub async fn open_demo(
+        data_dir: &Path,
+        port: Option<u16>,
+        city: &str,
+    ) -> Result<Self, Failure> {
+        Self::open_as(data_dir, port, Some(city)).await
+    }
+
+    async fn open_as(
+        data_dir: &Path,
+        port: Option<u16>,
+        city: Option<&str>,
+    ) -> Result<Self, Failure> {
         std::fs::create_dir_all(data_dir).map_err(|error| {
             Failure::Broken(format!("无法建立 {}：{error}", data_dir.display()))
         })?;
@@ -58,7 +77,13 @@ impl Node {
         })?;
         let mut config = Config::load(data_dir)?;
         config.port = port.unwrap_or(config.port);
-        let floor = Floor::open(config, true).await?;
+        let mut floor = Floor::open(config, true).await?;
+        if let Some(city) = city {
+            floor.demo = true;
+            if floor.config.node_name == Config::DEFAULT_NAME {
+                floor.config.node_name = city.to_owned();
+            }
+        }
         let domains = Domains::open(&floor).await?;
         let web = modules::web(&floor, &domains);
         let runner = Runner::new(floor.db.clone(), web.jobs(), web.events());

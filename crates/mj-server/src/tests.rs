@@ -14,6 +14,7 @@ async fn house() -> (mj_testkit::TestDb, mj_web::Web) {
         db: kit.db().clone(),
         keys: kit.keys(),
         blobs: kit.blobs(),
+        demo: false,
     };
     let domains = Domains::open(&floor).await.expect("the domains open");
     let web = web(&floor, &domains);

@@ -20,7 +20,7 @@ use crate::serve::{self, Health};
 const FILLED: &str = "demo-accounts.json";
 
 pub async fn run(data_dir: &Path, port: Option<u16>, size: Size) -> Result<Outcome, Failure> {
-    let node = Arc::new(Node::open(data_dir, port).await?);
+    let node = Arc::new(Node::open_demo(data_dir, port, "枣庄市").await?);
     let filled = node.config.data_dir.join(FILLED).exists();
     let health = Health::new(if filled { 100 } else { 0 }, node.db.dialect().name());
     let (stop, stopped) = serve::stop_signal();

@@ -1,4 +1,7 @@
 //! Whole-house stories: the binary as an engineer, an integrator and an auditor use it.
 
+mod check_table;
 mod codes;
 mod house;
+mod http;
+mod rows;

@@ -1,0 +1,54 @@
+//! The public site (服务门户), rendered on the server: works without scripts and shows no personal
+//! data. What is public of a party is decided by the registry; these are only the pages.
+//!
+//! Start reading at [`pages`].
+
+mod pages;
+mod view;
+
+use std::sync::Arc;
+
+use mj_platform::Db;
+use mj_registry::{Acts, Registry};
+use mj_web::{Action, Module, get};
+
+/// The name and the looks of this node's portal.
+#[derive(Debug, Clone, Default)]
+pub struct Site {
+    /// The city or province, as in the head of every page.
+    pub name: String,
+    /// Addresses of style sheet and script; `None` while they are not built.
+    pub assets: Option<(String, String)>,
+    /// Whether the data is made up, which every page must then say.
+    pub demo: bool,
+}
+
+/// The portal. Cheap to clone.
+#[derive(Clone)]
+pub struct Portal {
+    pub(crate) db: Db,
+    pub(crate) registry: Registry,
+    pub(crate) acts: Acts,
+    pub(crate) site: Arc<Site>,
+}
+
+impl Portal {
+    pub fn new(db: Db, registry: Registry, acts: Acts, site: Site) -> Self {
+        Self { db, registry, acts, site: Arc::new(site) }
+    }
+}
+
+const HOME: Action = Action::new("portal.home.read", "门户首页");
+const SEARCH: Action = Action::new("portal.search.read", "门户查询");
+const PARTY: Action = Action::new("portal.party.read", "门户查看监管对象");
+
+pub fn module(portal: Portal) -> Module {
+    Module::new("portal", "服务门户").routes(
+        portal,
+        vec![
+            get(HOME, "/", pages::home).page(),
+            get(SEARCH, "/search", pages::search).page(),
+            get(PARTY, "/parties/{register_no}", pages::party).page(),
+        ],
+    )
+}
