@@ -66,7 +66,7 @@ pub fn module(hub: Datahub) -> Module {
                 .summary("登记数据源")
                 .body::<shapes::NewSource>()
                 .created::<shapes::SourceView>(),
-            create(SOURCE_TOKEN, "/api/v1/datahub/sources/{cd_source}/token", sources::issue_token)
+            post(SOURCE_TOKEN, "/api/v1/datahub/sources/{cd_source}/token", sources::issue_token)
                 .summary("发放令牌，只显示这一次；旧令牌随即失效")
                 .created::<shapes::TokenIssued>(),
             post(SOURCE_CREATE, "/api/v1/datahub/sources/{cd_source}", sources::change)

@@ -156,6 +156,11 @@ pub fn read_file(
         Ok(reader) => reader,
         Err(error) => return FileEnd::of(error),
     };
+    if reader.format() == Format::Xlsx
+        && let Some(refused) = rehearse(open, own_json, table)?
+    {
+        return Ok(refused);
+    }
     let map = HeaderMap::new(table, reader.header());
     let mut end = FileEnd {
         header: reader.header().to_vec(),
@@ -203,6 +208,23 @@ pub fn read_file(
     // the last, partly filled chunk; whoever stopped listening does not want it
     let _ = chunks.blocking_send(judge.hand_over(100));
     Ok(end)
+}
+
+/// Reads a workbook once to its end before the first row goes on. A workbook may turn out damaged, or
+/// a zip bomb, halfway through; by then its rows would have reached the registers.
+fn rehearse(open: &Opener, own_json: bool, table: &Table) -> Result<Option<FileEnd>> {
+    let mut reader = match open_reader(open, own_json, table)? {
+        Ok(reader) => reader,
+        Err(error) => return FileEnd::of(error).map(Some),
+    };
+    let mut row = RowBuf::new();
+    loop {
+        match reader.next_into(&mut row) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => return FileEnd::of(error).map(Some),
+        }
+    }
 }
 
 /// JSON lines name their columns row by row. Where the names are our identifiers, a column may

@@ -351,3 +351,39 @@ async fn a_departments_own_item_code_is_read_as_the_unified_item() {
     .expect("read");
     assert_eq!(norms, [r#"{"supervise_item_implement_code":"SP-01"}"#], "never silent");
 }
+
+#[tokio::test]
+async fn a_workbook_that_breaks_off_halfway_leaves_no_trace_in_the_registers() {
+    let world = World::new().await;
+    let text = File::of("object_enterprise", &[]).row(&[]);
+    let text = String::from_utf8(text.bytes().to_vec()).expect("text");
+    let (header, _) = text.split_once('\n').expect("a header");
+    let names: Vec<&str> = header.split(',').collect();
+    let table = world.hub.table("object_enterprise").expect("a table");
+    let mut sheet = mj_tabular::SheetWriter::new("企业", names.iter().copied()).expect("a sheet");
+    for number in 0..3_000 {
+        let code = uscc(number);
+        let cells = names.iter().map(|name| {
+            let at = table.column_index(name).expect("a column");
+            match table.party.as_ref().and_then(|party| party.code.as_deref()) {
+                Some(column) if column == *name => Some(code.as_str()),
+                _ => table.sample[at].as_deref(),
+            }
+        });
+        sheet.push(cells).expect("a row");
+    }
+    let mut out = std::io::Cursor::new(Vec::new());
+    sheet.finish(&mut out).expect("a workbook");
+    let whole = out.into_inner();
+    let mut broken = whole.clone();
+    let middle = broken.len() / 2;
+    broken[middle..middle + 64].fill(0xA5);
+    let batch = world.import("object_enterprise", "broken.xlsx", &broken).await.batch;
+    assert_eq!((batch.counts, batch.by_class["00"]), (Counts::default(), 1));
+    let parties = "SELECT CAST(COUNT(*) AS BIGINT) FROM party";
+    assert_eq!(world.kit.db().count(parties, &[]).await.expect("read"), 0);
+    let batch = world.import("object_enterprise", "whole.xlsx", &whole).await.batch;
+    assert_eq!(batch.counts.front, 3_000, "{:?}", batch.message);
+    assert_eq!(batch.counts.error, 0, "{:?}", batch.by_rule);
+    world.reconciles().await;
+}
