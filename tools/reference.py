@@ -173,12 +173,23 @@ class Reference:
         counts = {"front": 0, "correct": 0, "error": 0, "duplicate": 0, "superseded": 0}
         # record key -> (time, deleted, content, business key), and who stands under a business key
         current, twins = {}, collections.defaultdict(set)
+        # what each row came to, and which row of this load stands for a record
+        fates, stands = [], {}
         for row in rows:
             counts["front"] += 1
             if self.is_wrong(row):
                 counts["error"] += 1
                 continue
-            counts[self.put(current, twins, row)] += 1
+            before = current.get(self.record_key(row))
+            fates.append(self.put(current, twins, row))
+            after = current[self.record_key(row)]
+            if before is None or (before[1], before[2]) != (after[1], after[2]):
+                # a version that its own load replaces is superseded
+                if self.record_key(row) in stands:
+                    fates[stands[self.record_key(row)]] = "superseded"
+                stands[self.record_key(row)] = len(fates) - 1
+        for fate in fates:
+            counts[fate] += 1
         return counts
 
     def put(self, current, twins, row):

@@ -117,14 +117,15 @@ pub struct FactIn<'a, V: AsRef<str> = &'a str> {
     pub row: u32,
 }
 
-/// What a row counted as when it arrived. It never changes, whatever comes later.
+/// What a row counted as once its load was settled. It never changes, whatever later loads bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fate {
     Correct,
     /// Same content as the record has (not stored), or another record was being shown for the
     /// same business key (stored; the smaller record key is shown).
     Duplicate,
-    /// Older than the record is (stored, never visible).
+    /// Older than the record is, or replaced by a newer version in the same load (stored, never
+    /// visible).
     Superseded,
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+
 use crate::error::{Error, Result};
 use crate::hash::{BusinessKey, NO_BUSINESS_KEY};
 use crate::model::{Fate, Op, Pos, Receipt};
@@ -130,6 +132,10 @@ struct Settling<'a> {
     left: Vec<BusinessKey>,
     /// Records that came to a business key another one was shown for, and those others.
     rivals: Vec<u32>,
+    /// What became of each row of the load.
+    fates: Vec<Fate>,
+    /// Records whose current row came with this load, and which of its rows that is.
+    arrived: FxHashMap<u32, u32>,
 }
 
 impl Index {
@@ -167,10 +173,12 @@ impl Index {
             undo,
             left: Vec::new(),
             rivals: Vec::new(),
+            fates: Vec::with_capacity(load.inputs.len()),
+            arrived: FxHashMap::default(),
         };
         for number in 0..load.inputs.len() {
             match settling.row(number) {
-                Some(fate) => settling.count(&load.inputs[number], fate),
+                Some(fate) => settling.fates.push(fate),
                 None => {
                     let Settling { undo, .. } = settling;
                     self.undo(undo);
@@ -178,6 +186,7 @@ impl Index {
                 }
             }
         }
+        settling.count();
         settling.show_and_hide();
         let Settling { mut out, undo, .. } = settling;
         out.receipt.pos = Pos(pos);
@@ -280,6 +289,7 @@ impl Settling<'_> {
             }
             let slot = self.index.add_record(input.hash, source, cd_id);
             let row = self.store(number, slot);
+            self.arrived.insert(slot, number as u32);
             return Some(self.arrive(slot, row, input, None));
         };
         let current = self.index.records[slot as usize];
@@ -307,21 +317,27 @@ impl Settling<'_> {
         self.save(slot);
         self.kill(current.row);
         self.push_older(slot, current.row);
+        // a version that its own load replaces never counted for anybody
+        if let Some(earlier) = self.arrived.insert(slot, number as u32) {
+            self.fates[earlier as usize] = Fate::Superseded;
+        }
         let row = self.store(number, slot);
         Some(self.arrive(slot, row, input, Some(current)))
     }
 
-    fn count(&mut self, input: &Input, fate: Fate) {
+    fn count(&mut self) {
         let receipt = &mut self.out.receipt;
-        match fate {
-            Fate::Correct => {
-                receipt.correct += 1;
-                return;
+        for (input, fate) in self.load.inputs.iter().zip(&self.fates) {
+            match fate {
+                Fate::Correct => {
+                    receipt.correct += 1;
+                    continue;
+                }
+                Fate::Duplicate => receipt.duplicate += 1,
+                Fate::Superseded => receipt.superseded += 1,
             }
-            Fate::Duplicate => receipt.duplicate += 1,
-            Fate::Superseded => receipt.superseded += 1,
+            receipt.others.push((input.delivery_row, *fate));
         }
-        receipt.others.push((input.delivery_row, fate));
     }
 
     /// The record takes `row` as its current one and its place among those of its business key.

@@ -25,25 +25,36 @@ impl Naive {
             .map(|(key, _)| key.clone())
     }
 
-    fn put(&mut self, row: &Row) -> Fate {
+    /// The row's fate, and whether its record is now this row.
+    fn put(&mut self, row: &Row) -> (Fate, bool) {
         if let Some(current) = self.current.get_mut(&row.key()) {
             if (current.content, current.delete) == (row.content, row.delete) {
                 current.time = current.time.max(row.time);
-                return Fate::Duplicate;
+                return (Fate::Duplicate, false);
             }
             if row.time < current.time {
-                return Fate::Superseded;
+                return (Fate::Superseded, false);
             }
         }
         let shown = row.business.filter(|_| !row.delete).and_then(|b| self.shown(b));
         self.current.insert(row.key(), row.clone());
-        if shown.is_some_and(|shown| shown != row.key()) { Fate::Duplicate } else { Fate::Correct }
+        let twin = shown.is_some_and(|shown| shown != row.key());
+        (if twin { Fate::Duplicate } else { Fate::Correct }, true)
     }
 
     fn commit(&mut self, rows: &[Row]) -> Receipt {
         let mut receipt = Receipt::default();
+        let mut fates: Vec<Fate> = Vec::new();
+        // which row of this load stands for a record; one that is replaced by its own load is superseded
+        let mut stands: BTreeMap<(String, String), usize> = BTreeMap::new();
         for (number, row) in rows.iter().enumerate() {
-            let fate = self.put(row);
+            let (fate, took_over) = self.put(row);
+            fates.push(fate);
+            if took_over && let Some(earlier) = stands.insert(row.key(), number) {
+                fates[earlier] = Fate::Superseded;
+            }
+        }
+        for (number, fate) in fates.into_iter().enumerate() {
             match fate {
                 Fate::Correct => receipt.correct += 1,
                 Fate::Duplicate => receipt.duplicate += 1,
