@@ -155,7 +155,7 @@ impl WriteTx {
                 "INSERT INTO {} ({}, version, change_seq, row_salt, row_digest) VALUES {}",
                 table.name,
                 table.columns.join(", "),
-                placeholders(chunk.len(), width)
+                placeholders(self.dialect, chunk.len(), width)
             );
             self.execute(&sql, &args).await.map_err(|error| {
                 if error.is_duplicate() { Error::Duplicate { table: table.name } } else { error }
@@ -253,7 +253,7 @@ impl WriteTx {
             let sql = format!(
                 "INSERT INTO {table} ({}) VALUES {} {suffix}",
                 columns.join(", "),
-                placeholders(chunk.len(), columns.len())
+                placeholders(self.dialect, chunk.len(), columns.len())
             );
             self.execute(&sql, &args).await?;
         }
@@ -350,14 +350,20 @@ fn text_of(value: &Value) -> &str {
     }
 }
 
-fn placeholders(rows: usize, width: usize) -> String {
+/// SQLite takes `$7` for a name and looks every name up in a list of all before it, so a statement of
+/// 30,000 parameters would cost minutes; a bare `?` has no name.
+fn placeholders(dialect: Dialect, rows: usize, width: usize) -> String {
     let mut text = String::with_capacity(rows * width * 6);
     let mut number = 0;
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ",(" });
         for column in 0..width {
             number += 1;
-            let _ = write!(text, "{}${number}", if column == 0 { "" } else { "," });
+            let comma = if column == 0 { "" } else { "," };
+            let _ = match dialect {
+                Dialect::Sqlite => write!(text, "{comma}?"),
+                Dialect::Postgres => write!(text, "{comma}${number}"),
+            };
         }
         text.push(')');
     }
