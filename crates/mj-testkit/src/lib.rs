@@ -73,24 +73,68 @@ impl TestDb {
 
 impl Drop for TestDb {
     fn drop(&mut self) {
-        let Some((server, name)) = self.postgres.take() else { return };
-        let (db, clock) = (self.db.clone(), self.clock.clone());
-        // dropping is not async, and the test's runtime may be ending: a thread of its own cleans up
-        let cleaner = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = runtime {
-                runtime.block_on(async {
-                    if let Ok(admin) = Db::open(&server, clock).await {
-                        let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                        let _ = admin.statement(&sql).await;
-                        admin.close().await;
-                    }
-                });
-            }
-        });
-        let _ = cleaner.join();
-        drop(db);
+        if let Some((server, name)) = self.postgres.take() {
+            drop_database(&server, name);
+        }
     }
+}
+
+/// A PostgreSQL database for a program that opens its own connections, gone when dropped. Blocking:
+/// for tests that drive the binary.
+pub struct OwnDatabase {
+    server: String,
+    name: String,
+}
+
+impl OwnDatabase {
+    /// `None` when the suite runs on SQLite.
+    pub fn empty() -> Option<Self> {
+        let server = std::env::var("MJ_TEST_DATABASE_URL").ok()?;
+        Some(Self::create(server, "template1"))
+    }
+
+    /// A copy as it stands now; nobody may be connected to it.
+    pub fn fork(&self) -> Self {
+        Self::create(self.server.clone(), &self.name)
+    }
+
+    fn create(server: String, template: &str) -> Self {
+        let name = format!("mj_own_{}", mj_platform::new_id().replace('-', "_"));
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        on_server(&server, sql).expect("a database of the test's own");
+        Self { server, name }
+    }
+
+    pub fn url(&self) -> String {
+        on_database(&self.server, &self.name)
+    }
+}
+
+impl Drop for OwnDatabase {
+    fn drop(&mut self) {
+        drop_database(&self.server, std::mem::take(&mut self.name));
+    }
+}
+
+fn drop_database(server: &str, name: String) {
+    // a database left behind harms nobody; the test's own verdict must not change for it
+    let _ = on_server(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+}
+
+/// One statement as administrator. Dropping is not async, and the test's runtime may be ending: a
+/// thread of its own does it.
+fn on_server(server: &str, sql: String) -> mj_platform::Result<()> {
+    let server = server.to_owned();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let admin = Db::open(&server, Arc::new(FixedClock::at(NOW))).await?;
+            let done = admin.statement(&sql).await;
+            admin.close().await;
+            done
+        })
+    });
+    thread.join().expect("the thread ends")
 }
 
 fn line() -> Vec<Migration> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::house::{House, run, text_of};
-use crate::rows::{Sheet, citizen, inspections};
+use crate::rows::{Sheet, inspections, wrong_citizen};
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().expect("an object").keys().map(String::as_str).collect()
@@ -20,7 +20,7 @@ fn mixed() -> Sheet {
         3 => vec![
             ("administrative_cp_na", "01".to_owned()),
             ("administrative_cp_ce_type", "111".to_owned()),
-            ("administrative_cp_ui_code", format!("{}9", &citizen(3)[..17])),
+            ("administrative_cp_ui_code", wrong_citizen(3)),
             ("administrative_cp", "欧阳建国".to_owned()),
             ("supervise_object", "欧阳建国".to_owned()),
         ],
@@ -84,7 +84,7 @@ fn the_report_has_exactly_the_keys_of_the_contract() {
 fn personal_values_are_masked_wherever_they_are_shown() {
     let house = House::bare();
     let file = house.file("a.csv", mixed());
-    let wrong = format!("{}9", &citizen(3)[..17]);
+    let wrong = wrong_citizen(3);
     for json in [true, false] {
         let mut args = vec!["check", "table", "check_action", text_of(&file)];
         args.extend(json.then_some("--json"));
@@ -104,7 +104,9 @@ fn personal_values_are_masked_wherever_they_are_shown() {
 #[test]
 fn rules_that_need_the_store_run_only_beside_one() {
     let house = House::furnished();
-    house.import_clean("supervise_item", "items.csv", Sheet::of("supervise_item", &[]).row(&[]));
+    for table in ["supervise_item", "supervise_subitem"] {
+        house.import_clean(table, &format!("{table}.csv"), Sheet::of(table, &[]).row(&[]));
+    }
     let known = house.file("known.csv", inspections(1..2, |_| Vec::new()));
     let unknown = house.file(
         "unknown.csv",

@@ -160,3 +160,10 @@ pub fn citizen(number: u64) -> String {
     let check = b"10X98765432"[(sum % 11) as usize];
     format!("{body}{}", char::from(check))
 }
+
+/// The same with a check digit that is not its own.
+pub fn wrong_citizen(number: u64) -> String {
+    let right = citizen(number);
+    let wrong = if right.ends_with('1') { '2' } else { '1' };
+    format!("{}{wrong}", &right[..17])
+}
