@@ -1,13 +1,32 @@
 //! One function a use case: load, ask the state function, write the item and its step, tell.
 
+use std::sync::LazyLock;
+
+use chrono::NaiveDate;
 use mj_kernel::{Actor, Event};
 use mj_platform::calendar::{Calendar, DayUnit};
+use mj_platform::rules::RuleTable;
 use mj_platform::{Act, Lane, Value, WriteTx, new_id};
 
 use crate::Flow;
 use crate::error::{Error, Result};
 use crate::state::{self, Kind, PARTY_PAIR, State, Verb};
 use crate::store::{self, WORK_ITEM, WORK_ITEM_STEP, WorkItem};
+
+/// How long people have, each term with its basis and the days it holds.
+static TERMS: LazyLock<mj_platform::Result<RuleTable>> =
+    LazyLock::new(|| RuleTable::parse(include_str!("../rules/terms.toml")));
+
+/// The last day for an item of this kind that came on `today`, by the term in force then.
+fn deadline(kind: &Kind, today: NaiveDate) -> Result<Option<NaiveDate>> {
+    let terms = TERMS.as_ref().map_err(|error| mj_platform::Error::Config(error.to_string()))?;
+    let Some(rule) = terms.on(kind.name, today) else { return Ok(None) };
+    let days = rule
+        .value
+        .parse()
+        .map_err(|_| mj_platform::Error::Config(format!("规则 {} 的期限不是工作日数", rule.id)))?;
+    Ok(Some(Calendar::bundled().deadline(today, days, DayUnit::Working)))
+}
 
 /// A work item about to be made.
 #[derive(Debug, Clone)]
@@ -45,8 +64,7 @@ impl Flow {
         let id = new_id();
         let now = tx.now();
         let today = mj_kernel::clock::beijing_date(now);
-        let deadline =
-            Calendar::bundled().deadline(today, new.kind.deadline_days, DayUnit::Working);
+        let deadline = deadline(&new.kind, today)?;
         tx.insert(
             &WORK_ITEM,
             &[
@@ -191,8 +209,7 @@ impl Flow {
 
     async fn reopen(&self, tx: &mut WriteTx, item: &WorkItem) -> Result<()> {
         let today = mj_kernel::clock::beijing_date(tx.now());
-        let deadline =
-            Calendar::bundled().deadline(today, PARTY_PAIR.deadline_days, DayUnit::Working);
+        let deadline = deadline(&PARTY_PAIR, today)?;
         let changes = [
             ("state", State::Received.name().into()),
             ("assignee", Value::Null),

@@ -124,8 +124,6 @@ pub struct Kind {
     pub verdicts: &'static [(&'static str, &'static str)],
     /// Whether the outcome is fed back to somebody before it is closed.
     pub needs_feedback: bool,
-    /// Working days to the deadline.
-    pub deadline_days: u32,
 }
 
 /// Two parties that may be one.
@@ -134,7 +132,6 @@ pub const PARTY_PAIR: Kind = Kind {
     title: "疑似同一监管对象",
     verdicts: &[("same", "是同一对象"), ("different", "不是同一对象"), ("unsure", "暂不能确定")],
     needs_feedback: false,
-    deadline_days: 10,
 };
 
 pub const KINDS: [Kind; 1] = [PARTY_PAIR];

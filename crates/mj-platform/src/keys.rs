@@ -107,10 +107,18 @@ impl Keys {
     /// The data keys of these subjects (each a [`Keys::lookup`] hash), making those that are
     /// missing in `tx`. In the order of `subjects`.
     pub async fn data_keys(&self, tx: &mut WriteTx, subjects: &[String]) -> Result<Vec<DataKey>> {
-        let mut missing: Vec<&String> = {
+        let mut found: HashMap<&str, DataKey> = {
             let cache = self.cache.read().expect("no panic while holding the key cache");
-            subjects.iter().filter(|subject| !cache.contains_key(*subject)).collect()
+            subjects
+                .iter()
+                .filter_map(|subject| Some((subject.as_str(), cache.get(subject)?.clone())))
+                .collect()
         };
+        let mut missing: Vec<&str> = subjects
+            .iter()
+            .map(String::as_str)
+            .filter(|subject| !found.contains_key(subject))
+            .collect();
         missing.sort_unstable();
         missing.dedup();
         for chunk in missing.chunks(5_000) {
@@ -132,14 +140,21 @@ impl Keys {
             );
             for row in tx.fetch_all(&sql, &args).await? {
                 let key = self.unwrap(&row.text("id")?, &row.bytes("wrapped")?)?;
-                self.remember(&row.text("subject")?, key);
+                let subject = row.text("subject")?;
+                self.remember(&subject, key.clone());
+                // sorted above
+                if let Ok(place) = chunk.binary_search(&subject.as_str()) {
+                    found.insert(chunk[place], key);
+                }
             }
         }
-        let cache = self.cache.read().expect("no panic while holding the key cache");
         subjects
             .iter()
             .map(|subject| {
-                cache.get(subject).cloned().ok_or_else(|| Error::Key("数据密钥未能建立".into()))
+                found
+                    .get(subject.as_str())
+                    .cloned()
+                    .ok_or_else(|| Error::Key("数据密钥未能建立".into()))
             })
             .collect()
     }

@@ -24,6 +24,7 @@ pub struct Domains {
     pub catalog: Catalog,
     pub registry: Registry,
     pub flow: Flow,
+    pub facts: FactStore,
     pub acts: Acts,
     pub datahub: Datahub,
 }
@@ -49,7 +50,8 @@ impl Domains {
             access: Access::new(db.clone())
                 .with_area_names(|code| mj_standard::register::divisions().full_name(code)),
             flow: Flow::new(db.clone()),
-            acts: Acts::new(facts, table_specs(), Arc::new(HouseNames::new(db.clone()))),
+            acts: Acts::new(facts.clone(), table_specs(), Arc::new(HouseNames::new(db.clone()))),
+            facts,
             catalog,
             registry,
             datahub,
@@ -58,7 +60,7 @@ impl Domains {
 }
 
 /// The tables of the fact store as the data centre writes them.
-fn table_specs() -> Vec<TableSpec> {
+pub fn table_specs() -> Vec<TableSpec> {
     let standard = Standard::v1();
     let plans = standard.tables().iter().filter_map(|table| TablePlan::new(standard, table));
     plans.map(|plan| plan.spec).collect()

@@ -1,10 +1,13 @@
 //! A node: one data directory, opened, locked, migrated, with every domain wired.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::future::Future;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use mj_facts::{FactStore, TableSpec};
 use mj_platform::blob::Blobs;
 use mj_platform::db::Migration;
 use mj_platform::jobs::Runner;
@@ -97,9 +100,14 @@ impl Node {
     pub fn start_background(&self, mut stopped: watch::Receiver<bool>) -> JoinHandle<()> {
         let runner = self.runner.clone();
         let inbox = crate::import::Inbox::of(self);
+        let upkeep = Upkeep { facts: self.domains.facts.clone(), specs: modules::table_specs() };
         tokio::spawn(async move {
             let mut also_stopped = stopped.clone();
+            let mut upkeep_stopped = stopped.clone();
             tokio::join!(
+                upkeep.watch(async move {
+                    let _ = upkeep_stopped.wait_for(|stop| *stop).await;
+                }),
                 runner.run(async move {
                     let _ = stopped.wait_for(|stop| *stop).await;
                 }),
@@ -146,6 +154,29 @@ impl Beside {
 
     pub async fn close(&self) {
         self.db.close().await;
+    }
+}
+
+/// Turns many hot rows into segments and sweeps what nobody refers to.
+struct Upkeep {
+    facts: FactStore,
+    specs: Vec<TableSpec>,
+}
+
+impl Upkeep {
+    const EVERY: Duration = Duration::from_secs(60);
+
+    async fn watch(&self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        loop {
+            if let Err(error) = self.facts.maintain(&self.specs).await {
+                tracing::error!(error = %error, "事实库维护未成，稍后重试");
+            }
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(Self::EVERY) => {}
+            }
+        }
     }
 }
 
