@@ -58,10 +58,7 @@ fn newest<'a>(rows: impl Iterator<Item = &'a Kept>) -> Option<&'a Kept> {
     })
 }
 
-fn by_version<'a>(
-    rows: &'a [Kept],
-    version: impl Fn(&Kept) -> String,
-) -> BTreeMap<String, &'a Kept> {
+fn by_version(rows: &[Kept], version: impl Fn(&Kept) -> String) -> BTreeMap<String, &Kept> {
     let mut groups: BTreeMap<String, Vec<&Kept>> = BTreeMap::new();
     for row in rows {
         groups.entry(version(row)).or_default().push(row);
