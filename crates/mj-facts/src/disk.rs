@@ -15,7 +15,7 @@ pub trait WriteFile: Write + Send {
 /// A finished file. Stays readable while held, even if it is removed meanwhile.
 pub trait ReadFile: Send + Sync {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl ReadFile for File {
         std::os::unix::fs::FileExt::read_exact_at(self, into, offset)
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 }

@@ -49,7 +49,7 @@ impl SegmentFile {
     ) -> Result<Arc<Self>> {
         let path = path(table, number);
         let file = disk.open(&path).map_err(Error::io(&path))?;
-        let found = file.len().map_err(Error::io(&path))?;
+        let found = file.size().map_err(Error::io(&path))?;
         if found != bytes {
             return Err(Error::Segment {
                 segment: number,

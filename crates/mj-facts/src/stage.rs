@@ -334,7 +334,9 @@ impl Stage {
     }
 
     fn start_writer(&self) -> Result<Writer> {
-        let numbers = self.numbers.clone().unwrap_or(1..=0);
+        let Some(numbers) = self.numbers.clone() else {
+            return Err(Error::Manifest("没有数据段编号".into()));
+        };
         let mut writer = SegmentWriter::new(self.inner.disk.clone(), self.spec.clone(), numbers);
         // no buffer: one run is gathered while another is written, and no third waits
         let (runs, incoming) = sync_channel::<Run>(0);

@@ -71,8 +71,9 @@ impl Row {
         let n = self.content;
         vec![
             Some(format!("检查 {n}")),
-            (n % 5 != 0).then(|| if n.is_multiple_of(3) { format!("0{n}") } else { n.to_string() }),
-            (n % 4 != 0).then(|| match n % 3 {
+            (!n.is_multiple_of(5))
+                .then(|| if n.is_multiple_of(3) { format!("0{n}") } else { n.to_string() }),
+            (!n.is_multiple_of(4)).then(|| match n % 3 {
                 0 => format!("2026/1/{n}"),
                 _ => format!("2026-01-{:02}", n % 28 + 1),
             }),
@@ -91,12 +92,12 @@ pub(super) fn with_fact<T>(row: &Row, number: u32, f: impl FnOnce(&FactIn<'_, St
         cd_id: &cd_id,
         cd_time: row.time,
         op: if row.delete { Op::Delete } else { Op::Upsert },
-        mention: (row.content % 3 != 0).then_some(i64::from(row.content % 4)),
+        mention: (!row.content.is_multiple_of(3)).then_some(i64::from(row.content % 4)),
         business_key: business.as_deref(),
         content: u128::from(row.content) << 40,
         area: Some(if row.content.is_multiple_of(2) { "370402" } else { "370481" }),
         agency: (row.content % 5 != 1).then_some("11370400MB2843900X"),
-        event_date: (row.content % 7 != 0).then(|| 20_000 + i32::from(row.content)),
+        event_date: (!row.content.is_multiple_of(7)).then(|| 20_000 + i32::from(row.content)),
         values: &values,
         norm: row.content.is_multiple_of(4).then_some("{\"title\":\"ｘ\"}"),
         row: number,

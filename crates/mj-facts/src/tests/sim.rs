@@ -130,7 +130,7 @@ impl ReadFile for Mutex<Node> {
         Ok(())
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.lock().expect("a node").bytes.len() as u64)
     }
 }
