@@ -165,9 +165,8 @@ fn agency(
     at: usize,
     mark: &str,
 ) -> Result<Agency, CityError> {
-    // the zone's bodies are registered in its host county: their numbers must not meet those of the host
-    let block = if area == ZONE { 5_000 } else { 4_000 };
-    let organisation = OrgCode::from_body(&format!("{:08}", 40_000 + block + at * 10))?;
+    // an organisation code is given once, whatever division stands before it in the credit code
+    let organisation = OrgCode::from_body(&format!("{}{:05}", &area[3..6], 44_000 + at * 10))?;
     Ok(Agency {
         org_code: Uscc::from_body(&format!("11{registered}{organisation}"))?.to_string(),
         short_name: format!("{area_name}{}", line.bureau),

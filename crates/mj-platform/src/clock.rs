@@ -6,6 +6,7 @@ use mj_kernel::{Clock, Instant};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     fn now(&self) -> Instant {
         chrono::Utc::now().timestamp_micros()
     }

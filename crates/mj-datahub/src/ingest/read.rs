@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use mj_standard::swapped::SwapWatch;
 use mj_standard::{
-    Class, ColumnType, Context, Engine, HeaderMap, Issue, MaskKind, Severity, Table, Verdict, mask,
+    Class, ColumnType, Context, Engine, FileMemory, HeaderMap, Issue, MaskKind, Severity, Table,
+    Verdict, mask,
 };
 use mj_tabular::{Format, Options, RowBuf, TableError, TableReader};
 use rustc_hash::FxHashMap;
@@ -174,9 +175,9 @@ pub fn read_file(
         }
         end.remarks.push(finding.reason.clone());
     }
-    let watch = SwapWatch::new(table);
+    let (watch, memory) = (SwapWatch::new(table), FileMemory::new(table));
     let chunk = Chunk::default();
-    let mut judge = Judge { table, engine, ctx, map, local, watch, chunk, bytes: 0 };
+    let mut judge = Judge { table, engine, ctx, map, local, watch, memory, chunk, bytes: 0 };
     let mut row = RowBuf::new();
     let mut cells = Vec::new();
     loop {
@@ -262,6 +263,8 @@ struct Judge<'a, 'c> {
     map: HeaderMap,
     local: &'a LocalItems,
     watch: SwapWatch<'static>,
+    /// What the file delivered before: a document number used twice is worth a word.
+    memory: FileMemory<'static>,
     chunk: Chunk,
     bytes: usize,
 }
@@ -302,7 +305,7 @@ impl Judge<'_, '_> {
             self.refuse(row, &values, verdict);
             return;
         }
-        for issue in &verdict.issues {
+        for issue in verdict.issues.iter().chain(&self.memory.observe(&values)) {
             count(&mut self.chunk.by_rule, &issue.rule.id);
         }
         for finding in row.findings() {
