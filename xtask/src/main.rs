@@ -80,7 +80,8 @@ mod tests {
             .iter()
             .filter(|(from, _)| floors.contains_key(from.as_str()))
             .filter(|(from, to)| {
-                let (Some(above), Some(below)) = (floors.get(from.as_str()), floors.get(to.as_str()))
+                let (Some(above), Some(below)) =
+                    (floors.get(from.as_str()), floors.get(to.as_str()))
                 else {
                     return true;
                 };
@@ -189,7 +190,8 @@ mod tests {
             .collect();
         for table in truth_tables().iter().filter(|table| *table != "note") {
             let body = bodies.get(table).unwrap_or_else(|| panic!("{table} has no migration"));
-            for column in ["version BIGINT", "change_seq BIGINT", "row_salt BLOB", "row_digest BLOB"]
+            for column in
+                ["version BIGINT", "change_seq BIGINT", "row_salt BLOB", "row_digest BLOB"]
             {
                 assert!(body.contains(column), "{table} lacks {column}");
             }

@@ -53,8 +53,7 @@ pub fn beijing_date(instant: Instant) -> NaiveDate {
 /// `2026-11-21T08:30:00+08:00`, as people in China write an instant.
 pub fn to_rfc3339(instant: Instant) -> String {
     let utc = DateTime::<Utc>::from_timestamp_micros(instant).unwrap_or_default();
-    utc.with_timezone(&beijing())
-        .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false)
+    utc.with_timezone(&beijing()).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false)
 }
 
 /// Reads `YYYY-MM-DD HH:MM:SS[.ffffff]` (Beijing), `YYYY-MM-DDTHH:MM:SS±hh:mm` or a bare date.

@@ -10,7 +10,13 @@ pub enum Event {
     /// A batch went through the whole pipeline; its counts are fixed.
     BatchSettled { batch_id: String, table: String, cd_source: String },
     /// Two parties may be one; a person must decide.
-    DoubtfulPairFound { keep_id: String, merge_id: String, score: i64, explain: String, area: Option<String> },
+    DoubtfulPairFound {
+        keep_id: String,
+        merge_id: String,
+        score: i64,
+        explain: String,
+        area: Option<String>,
+    },
     /// Linkage found the answer by itself: the question about the pair is moot.
     DoubtfulPairSettled { keep_id: String, merge_id: String },
     /// A person decided a work item.

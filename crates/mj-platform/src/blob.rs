@@ -64,7 +64,8 @@ impl Blobs {
         let file = File::create(partial).map_err(Error::io(partial))?;
         let key = Sm4Key::generate();
         let mut hashing = Hashing { source, sha256: Sha256::new(), sm3: Sm3::new(), size: 0 };
-        let frames = Frames { out: BufWriter::new(file), key: key.clone(), number: 0, pending: Vec::new() };
+        let frames =
+            Frames { out: BufWriter::new(file), key: key.clone(), number: 0, pending: Vec::new() };
         let mut encoder = zstd::Encoder::new(frames, 1).map_err(Error::io(partial))?;
         io::copy(&mut hashing, &mut encoder).map_err(Error::io(partial))?;
         let frames = encoder.finish().map_err(Error::io(partial))?;
@@ -138,7 +139,14 @@ impl Blobs {
         let key = self.keys.unwrap_key(&row.bytes("wrapped_key")?, sha256)?;
         let path = self.folder.join(row.text("file")?);
         let file = File::open(&path).map_err(Error::io(&path))?;
-        let frames = Unframes { source: BufReader::new(file), key, number: 0, clear: Vec::new(), at: 0, ended: false };
+        let frames = Unframes {
+            source: BufReader::new(file),
+            key,
+            number: 0,
+            clear: Vec::new(),
+            at: 0,
+            ended: false,
+        };
         let decoder = zstd::Decoder::new(frames).map_err(Error::io(&path))?;
         Ok(Box::new(decoder))
     }

@@ -62,17 +62,24 @@ impl Config {
     fn load_with(data_dir: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let path = data_dir.join("mingjian.toml");
         let file = match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str::<File>(&text)
-                .map_err(|error| Error::Config(format!("{}：{}", path.display(), error.message())))?,
+            Ok(text) => toml::from_str::<File>(&text).map_err(|error| {
+                let place = error.span().map_or(String::new(), |span| place(&text, span.start));
+                Error::Config(format!("{}{place}：{}", path.display(), error.message()))
+            })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => File::default(),
             Err(error) => return Err(Error::io(&path)(error)),
         };
-        let database_url = env("MINGJIAN_DATABASE_URL").or(file.database.url).unwrap_or_else(|| {
-            format!("sqlite:{}", data_dir.join("db").join("mingjian.sqlite3").display())
-        });
-        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|kind| database_url.starts_with(kind)) {
+        let database_url =
+            env("MINGJIAN_DATABASE_URL").or(file.database.url).unwrap_or_else(|| {
+                format!("sqlite:{}", data_dir.join("db").join("mingjian.sqlite3").display())
+            });
+        if !["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|kind| database_url.starts_with(kind))
+        {
             return Err(Error::Config(
-                "database.url 应以 sqlite: 或 postgres:// 开头，例如 postgres://用户@主机/库名".into(),
+                "database.url 应以 sqlite: 或 postgres:// 开头，例如 postgres://用户@主机/库名"
+                    .into(),
             ));
         }
         let port = match env("MINGJIAN_SERVER_PORT") {
@@ -87,17 +94,29 @@ impl Config {
         })?;
         let area = env("MINGJIAN_NODE_AREA").or(file.node.area).unwrap_or("000000".into());
         if area.len() != 6 || !area.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Error::Config(format!("node.area={area} 应为 6 位行政区划代码，如 370400")));
+            return Err(Error::Config(format!(
+                "node.area={area} 应为 6 位行政区划代码，如 370400"
+            )));
         }
         Ok(Self {
             data_dir: data_dir.to_owned(),
             database_url,
             port,
             address,
-            node_name: env("MINGJIAN_NODE_NAME").or(file.node.name).unwrap_or(Self::DEFAULT_NAME.into()),
+            node_name: env("MINGJIAN_NODE_NAME")
+                .or(file.node.name)
+                .unwrap_or(Self::DEFAULT_NAME.into()),
             area,
         })
     }
+}
+
+/// The line that a byte stands in, as the person who wrote the file finds it.
+fn place(text: &str, byte: usize) -> String {
+    let before = text.get(..byte).unwrap_or(text);
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default();
+    format!("第{}行“{}”", number + 1, line.trim())
 }
 
 #[cfg(test)]
@@ -126,5 +145,8 @@ mod tests {
             assert!(matches!(load(text, &[]), Err(Error::Config(_))), "{text}");
         }
         assert!(load("[database]\nurl = \"mysql://x\"", &[]).is_err());
+        let said =
+            load("[node]\n\n[server]\nport = 99999\n", &[]).expect_err("no such port").to_string();
+        assert!(said.contains("第4行“port = 99999”"), "{said}");
     }
 }

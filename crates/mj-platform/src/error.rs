@@ -3,7 +3,11 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("数据库操作失败：{context}")]
-    Database { context: &'static str, #[source] source: sqlx::Error },
+    Database {
+        context: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
     #[error("{table} 中没有编号为 {id} 的记录")]
     Missing { table: &'static str, id: String },
     /// Somebody else changed the row first.
@@ -12,7 +16,11 @@ pub enum Error {
     #[error("{table} 中已有相同的记录")]
     Duplicate { table: &'static str },
     #[error("文件读写失败：{path}：{source}")]
-    Io { path: String, #[source] source: std::io::Error },
+    Io {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("配置有误：{0}")]
     Config(String),
     #[error("密钥有误：{0}")]

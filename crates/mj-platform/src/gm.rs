@@ -3,9 +3,9 @@
 //! Pure software without a commercial-cipher certificate: a certified card or HSM takes its place
 //! behind the same names (a later issue makes the provider a setting).
 
-use aes_gcm::aead::{Aead, KeyInit, Payload};
-use aes_gcm::aead::consts::U12;
 use aes_gcm::AesGcm;
+use aes_gcm::aead::consts::U12;
+use aes_gcm::aead::{Aead, KeyInit, Payload};
 use hmac::{Hmac, Mac};
 use sm3::Digest;
 
@@ -41,7 +41,8 @@ pub fn sm3_hex(bytes: &[u8]) -> String {
 
 /// HMAC with SM3: equality look-up of values that are stored sealed.
 pub fn hmac_sm3(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = <Hmac<sm3::Sm3> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
+    let mut mac = <Hmac<sm3::Sm3> as hmac::KeyInit>::new_from_slice(key)
+        .expect("HMAC takes a key of any length");
     for part in parts {
         // a length before each part: ("ab","c") must not equal ("a","bc")
         mac.update(&(part.len() as u64).to_le_bytes());
@@ -87,9 +88,8 @@ impl Sm4Key {
     }
 
     pub fn open(&self, sealed: &[u8], context: &[u8]) -> Result<Vec<u8>> {
-        let (nonce, body) = sealed
-            .split_first_chunk::<12>()
-            .ok_or_else(|| Error::Corrupt("密文过短".into()))?;
+        let (nonce, body) =
+            sealed.split_first_chunk::<12>().ok_or_else(|| Error::Corrupt("密文过短".into()))?;
         self.cipher()
             .decrypt(&(*nonce).into(), Payload { msg: body, aad: context })
             .map_err(|_| Error::Corrupt("密文校验未通过：内容被改动或密钥不符".into()))

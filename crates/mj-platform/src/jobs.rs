@@ -113,7 +113,8 @@ impl Runner {
             let (runner, mut stopped) = (self.clone(), stopped.clone());
             tokio::spawn(async move {
                 while !*stopped.borrow() {
-                    let outcome = if jobs { runner.run_jobs().await } else { runner.run_events().await };
+                    let outcome =
+                        if jobs { runner.run_jobs().await } else { runner.run_events().await };
                     if let Err(error) = outcome {
                         tracing::error!(error = %error, "后台任务出错，稍后重试");
                     }
@@ -194,7 +195,8 @@ impl Runner {
             return Ok(None);
         }
         let mut tx = self.db.begin(Lane::Bulk, housekeeping("platform.job.take")).await?;
-        let skip = if self.db.dialect() == Dialect::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
+        let skip =
+            if self.db.dialect() == Dialect::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
         let Some(row) = tx.fetch_optional(&format!("{due}{skip}"), &[now.into()]).await? else {
             return Ok(None);
         };
@@ -235,13 +237,7 @@ impl Runner {
         tx.execute(
             "UPDATE job SET state=$1, message=CASE WHEN $2 = '' THEN message ELSE $2 END, \
              run_at=$3, finished_at=$4, lease_until=0 WHERE id=$5",
-            &[
-                state.into(),
-                message.into(),
-                run_at.into(),
-                now.into(),
-                context.id.as_str().into(),
-            ],
+            &[state.into(), message.into(), run_at.into(), now.into(), context.id.as_str().into()],
         )
         .await?;
         tx.commit().await
@@ -250,7 +246,8 @@ impl Runner {
     /// After a restart nobody else holds a lease on an embedded database: take its jobs back.
     pub async fn reclaim(&self) -> Result<()> {
         let mut tx = self.db.begin(Lane::Bulk, housekeeping("platform.job.reclaim")).await?;
-        tx.execute("UPDATE job SET state='queued', lease_until=0 WHERE state='running'", &[]).await?;
+        tx.execute("UPDATE job SET state='queued', lease_until=0 WHERE state='running'", &[])
+            .await?;
         tx.commit().await
     }
 }

@@ -12,8 +12,8 @@ use std::sync::{Arc, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 
-use crate::db::{Db, Lane, RowExt, Value};
 use crate::db::door::{Act, WriteTx};
+use crate::db::{Db, Lane, RowExt, Value};
 use crate::error::{Error, Result};
 use crate::gm::{self, Sm4Key};
 
@@ -131,7 +131,8 @@ impl Keys {
                 })
                 .collect();
             let columns = ["id", "subject", "wrapped", "created_at"];
-            tx.execute_many("data_key", &columns, &rows, "ON CONFLICT (subject) DO NOTHING").await?;
+            tx.execute_many("data_key", &columns, &rows, "ON CONFLICT (subject) DO NOTHING")
+                .await?;
             let marks: Vec<String> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
             let args: Vec<Value> = chunk.iter().map(|subject| Value::from(*subject)).collect();
             let sql = format!(
@@ -164,7 +165,8 @@ impl Keys {
         let Some(rest) = text.strip_prefix(PREFIX) else { return Ok(Some(text.to_owned())) };
         let (id, body) =
             rest.split_once('.').ok_or_else(|| Error::Corrupt("密文格式不符".into()))?;
-        let known = self.by_id.read().expect("no panic while holding the key cache").get(id).cloned();
+        let known =
+            self.by_id.read().expect("no panic while holding the key cache").get(id).cloned();
         let key = match known {
             Some(key) => key,
             None => {
@@ -214,9 +216,8 @@ impl Keys {
 
     pub fn open_alone(&self, context: &str, sealed: &[u8]) -> Result<String> {
         // nonce 12 + key 16 + tag 16
-        let (wrapped, body) = sealed
-            .split_at_checked(44)
-            .ok_or_else(|| Error::Corrupt("密文过短".into()))?;
+        let (wrapped, body) =
+            sealed.split_at_checked(44).ok_or_else(|| Error::Corrupt("密文过短".into()))?;
         let plain = self.unwrap_key(wrapped, context)?.open(body, context.as_bytes())?;
         String::from_utf8(plain).map_err(|_| Error::Corrupt("明文不是 UTF-8".into()))
     }

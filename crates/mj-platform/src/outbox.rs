@@ -36,8 +36,7 @@ impl EventHandler {
 pub(crate) async fn put(tx: &mut WriteTx, event: &Event) -> Result<()> {
     let payload = serde_json::to_string(event)
         .map_err(|error| Error::Other(format!("事件无法保存：{error}")))?;
-    let args: [Value; 4] =
-        [new_id().into(), tx.now().into(), event.name().into(), payload.into()];
+    let args: [Value; 4] = [new_id().into(), tx.now().into(), event.name().into(), payload.into()];
     tx.execute("INSERT INTO outbox (id, at, name, payload) VALUES ($1,$2,$3,$4)", &args).await?;
     Ok(())
 }

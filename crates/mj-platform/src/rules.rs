@@ -87,7 +87,8 @@ mod tests {
             "#,
         )
         .expect("a table");
-        let on = |day: &str| table.on("k", day.parse().expect("a day")).map(|rule| rule.id.as_str());
+        let on =
+            |day: &str| table.on("k", day.parse().expect("a day")).map(|rule| rule.id.as_str());
         assert_eq!(on("2019-12-31"), None);
         assert_eq!(on("2024-12-31"), Some("a1"));
         assert_eq!(on("2026-01-01"), Some("a2"));

@@ -36,7 +36,7 @@ async fn nobody_without_a_session_reaches_a_business_record() {
     let (_kit, web) = house().await;
     let router = web.router(axum::Router::new());
     for route in web.routes() {
-        let path = route.path.replace('{', "").replace('}', "");
+        let path = route.path.replace(['{', '}'], "");
         let request = axum::http::Request::builder()
             .method(route.method.clone())
             .uri(&path)

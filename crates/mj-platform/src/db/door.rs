@@ -12,9 +12,9 @@ use mj_kernel::{Actor, Event, Instant};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
+use super::Dialect;
 use super::gate::Pass;
 use super::value::{RowExt, Value, query};
-use super::Dialect;
 use crate::error::{Error, Result};
 use crate::{gm, new_id, outbox};
 
@@ -191,7 +191,10 @@ impl WriteTx {
         let seq = self.next_change_seq().await?;
         let salt = gm::random::<16>();
         let digest = row_digest(&salt, table.columns, &values, version);
-        let mut sql = format!("UPDATE {} SET version = $1, change_seq = $2, row_salt = $3, row_digest = $4", table.name);
+        let mut sql = format!(
+            "UPDATE {} SET version = $1, change_seq = $2, row_salt = $3, row_digest = $4",
+            table.name
+        );
         let mut args = vec![
             Value::Int(version),
             Value::Int(seq),
@@ -261,10 +264,7 @@ impl WriteTx {
     }
 
     pub async fn fetch_all(&mut self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
-        query(self.dialect, sql, args)
-            .fetch_all(&mut *self.tx)
-            .await
-            .map_err(Error::db("查询"))
+        query(self.dialect, sql, args).fetch_all(&mut *self.tx).await.map_err(Error::db("查询"))
     }
 
     pub async fn fetch_optional(&mut self, sql: &str, args: &[Value]) -> Result<Option<AnyRow>> {

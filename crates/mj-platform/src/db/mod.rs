@@ -69,9 +69,7 @@ impl Db {
             Some("sqlite") => Dialect::Sqlite,
             Some("postgres" | "postgresql") => Dialect::Postgres,
             _ => {
-                return Err(Error::Config(
-                    "database.url 应以 sqlite: 或 postgres:// 开头".into(),
-                ));
+                return Err(Error::Config("database.url 应以 sqlite: 或 postgres:// 开头".into()));
             }
         };
         let target = match dialect {
@@ -140,10 +138,7 @@ impl Db {
     }
 
     pub async fn fetch_all(&self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
-        value::query(self.dialect, sql, args)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(Error::db("查询"))
+        value::query(self.dialect, sql, args).fetch_all(&self.pool).await.map_err(Error::db("查询"))
     }
 
     pub async fn fetch_optional(&self, sql: &str, args: &[Value]) -> Result<Option<AnyRow>> {
@@ -155,10 +150,7 @@ impl Db {
 
     /// For statements that always give one row, such as `SELECT COUNT(*)`.
     pub async fn fetch_one(&self, sql: &str, args: &[Value]) -> Result<AnyRow> {
-        value::query(self.dialect, sql, args)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(Error::db("查询"))
+        value::query(self.dialect, sql, args).fetch_one(&self.pool).await.map_err(Error::db("查询"))
     }
 
     /// A statement outside any transaction, which PostgreSQL asks for when databases are made.
