@@ -183,7 +183,7 @@ mod tests {
         {
             sql += &std::fs::read_to_string(entry.expect("an entry").path()).expect("text");
         }
-        let created = Regex::new(r"(?s)CREATE TABLE ([a-z_]+) \((.*?)\n\);").expect("a pattern");
+        let created = Regex::new(r"(?s)CREATE TABLE ([a-z_]+) \(\n(.*?)\n\);").expect("a pattern");
         let bodies: BTreeMap<String, String> = created
             .captures_iter(&sql)
             .map(|found| (found[1].to_owned(), found[2].to_owned()))
