@@ -90,9 +90,12 @@ impl<'a> MentionInput<'a> {
             || self.code.is_some_and(|code| CitizenId::parse(code).is_ok())
     }
 
-    /// The unified social credit code, if the row carries a valid one.
+    /// The unified social credit code, if the row carries a valid one. One citizen number in 31
+    /// passes the check of a credit code too: it is one only where the row says so.
     pub fn uscc(&self) -> Option<&'a str> {
-        self.code.filter(|code| code.len() == 18 && Uscc::parse(code).is_ok())
+        let code = self.code.filter(|code| code.len() == 18 && Uscc::parse(code).is_ok())?;
+        let said = self.code_type == Some("001") && self.nature != Some("01");
+        (said || CitizenId::parse(code).is_err()).then_some(code)
     }
 
     /// What proves who a natural person is: (type of document, its number).
@@ -292,6 +295,22 @@ mod tests {
         assert_eq!(kind("92370481MA3TET012Q"), PartyKind::SelfEmployed);
         assert_eq!(kind("12370400494500012B"), PartyKind::Organization);
         assert_eq!(kind("34052419800101001X"), PartyKind::Person);
+    }
+
+    #[test]
+    fn a_citizen_number_that_passes_as_a_credit_code_stays_a_persons() {
+        let both =
+            MentionInput { code: Some("370402198507030757"), name: "某人", ..Default::default() };
+        assert!(Uscc::parse("370402198507030757").is_ok());
+        for (nature, code_type) in
+            [(Some("01"), Some("111")), (None, None), (Some("01"), Some("001"))]
+        {
+            let said = MentionInput { nature, code_type, ..both };
+            assert_eq!((said.uscc(), said.kind()), (None, PartyKind::Person));
+            assert_eq!(said.personal_code(), Some(("111", "370402198507030757")));
+        }
+        let company = MentionInput { nature: Some("02"), code_type: Some("001"), ..both };
+        assert_eq!(company.kind(), PartyKind::of_uscc("370402198507030757"));
     }
 
     #[test]

@@ -148,7 +148,11 @@ impl Table {
             Personal::IfCitizenId => row
                 .get(column)
                 .and_then(|value| value.as_deref())
-                .is_some_and(|value| mj_kernel::code::Uscc::parse(value).is_err()),
+                // one citizen number in 31 passes the check of a credit code too
+                .is_some_and(|value| {
+                    use mj_kernel::code::{CitizenId, Uscc};
+                    Uscc::parse(value).is_err() || CitizenId::parse(value).is_ok()
+                }),
             Personal::When { at, values, .. } => row
                 .get(*at)
                 .and_then(|value| value.as_deref())
