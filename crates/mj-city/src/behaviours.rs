@@ -366,7 +366,7 @@ pub(crate) fn line_of(agency: &Agency) -> &'static str {
 }
 
 /// How a clerk writes a name that he has heard: without the city, with another form of company, with wide brackets left out.
-fn name_variant(name: &str, dice: &mut Dice) -> String {
+pub(crate) fn name_variant(name: &str, dice: &mut Dice) -> String {
     let forms: [fn(&str) -> String; 4] = [
         |n| n.strip_prefix("枣庄市").unwrap_or(n).to_owned(),
         |n| n.replace("有限责任公司", "有限公司").replacen("枣庄市", "枣庄", 1),

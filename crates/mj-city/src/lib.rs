@@ -8,6 +8,7 @@
 mod aftermath;
 mod agencies;
 mod behaviours;
+mod bench;
 mod catalogue;
 mod delivery;
 mod dice;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 pub use agencies::{Agency, Setup, SourceSetup};
+pub use bench::{BenchFile, RATES, bench_file};
 pub use manifest::{Fault, FileEntry, LinkTruth, Manifest, Outcome, TableTotal};
 
 /// Name of the manifest in the directory of the city.

@@ -17,6 +17,17 @@ pub(crate) fn act(
     closed(format!("{kind}{area}{organisation}{}{sequence:06}", day.format("%Y%m%d")))
 }
 
+/// The same with a sequence of seven digits, where a body has more than a million.
+pub(crate) fn long_act(
+    kind: char,
+    area: &str,
+    organisation: &str,
+    day: NaiveDate,
+    sequence: u32,
+) -> String {
+    closed(format!("{kind}{area}{organisation}{}{sequence:07}", day.format("%Y%m%d")))
+}
+
 /// Another number of the same body and day, from a range that is not given otherwise.
 pub(crate) fn another(number: &str, dice: &mut Dice) -> String {
     closed(format!("{}9{}", number.get(..24).unwrap_or(number), dice.digits(5)))

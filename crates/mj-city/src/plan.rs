@@ -125,15 +125,23 @@ impl Office<'_> {
     }
 }
 
-pub(crate) fn write(dir: &Path, size: Size, seed: u64) -> Result<(Manifest, Setup), CityError> {
+/// The city with its catalogue, bodies and officers, whose files are written; nothing else is.
+pub(crate) fn reference_world(dir: &Path, size: Size, seed: u64) -> Result<World, CityError> {
+    std::fs::create_dir_all(dir)?;
+    let (mut office, mut world) = begin(dir, size, seed)?;
+    write_reference(&mut office, &mut world)?;
+    Ok(world)
+}
+
+fn begin(dir: &Path, size: Size, seed: u64) -> Result<(Office<'_>, World), CityError> {
     let numbers = Numbers {
         enterprises: size.scale(12_000),
         individuals: size.scale(8_500),
         organisations: size.scale(1_500),
         persons: size.scale(800),
     };
-    let mut world = World::new(seed, &numbers, as_of())?;
-    let mut office = Office {
+    let world = World::new(seed, &numbers, as_of())?;
+    let office = Office {
         dir,
         size,
         seed,
@@ -150,6 +158,11 @@ pub(crate) fn write(dir: &Path, size: Size, seed: u64) -> Result<(Manifest, Setu
             links: Vec::new(),
         },
     };
+    Ok((office, world))
+}
+
+pub(crate) fn write(dir: &Path, size: Size, seed: u64) -> Result<(Manifest, Setup), CityError> {
+    let (mut office, mut world) = begin(dir, size, seed)?;
     write_reference(&mut office, &mut world)?;
     write_parties(&mut office, &world)?;
     write_plans_and_credit(&mut office, &world)?;
