@@ -3,7 +3,8 @@
 //!
 //! Personal values count in clear. Rows stand in the order of the digest of their natural key, which
 //! sorts alike on every node and keeps nothing personal in memory; the envelope does not count,
-//! because a file that leaves it out gets it from our clock.
+//! because a file that leaves it out gets it from our clock. Nor do batches: the same records
+//! delivered in other parcels, or in another order, are the same records.
 
 use mj_facts::{At, Columns, Filter, RowView};
 use mj_kernel::{DataLevel, Scope};
@@ -14,7 +15,6 @@ use tokio::runtime::Handle;
 use crate::Datahub;
 use crate::error::{Error, Result};
 use crate::ingest::plan::TablePlan;
-use crate::store;
 
 /// The content digest, as 64 hex digits.
 pub async fn content_digest(hub: &Datahub) -> Result<String> {
@@ -37,7 +37,6 @@ pub async fn content_digest(hub: &Datahub) -> Result<String> {
         .map_err(Error::thread)??;
         add(&mut whole, &table.name, digests);
     }
-    add(&mut whole, "hub_batch", batches(hub).await?);
     Ok(hex::encode(whole.finish()))
 }
 
@@ -98,31 +97,5 @@ fn part(bytes: &mut Vec<u8>, value: Option<&str>) {
             bytes.extend(text.as_bytes());
         }
         None => bytes.extend(0_u64.to_be_bytes()),
-    }
-}
-
-/// What every delivery came to.
-async fn batches(hub: &Datahub) -> Result<Vec<RowDigest>> {
-    let mut digests = Vec::new();
-    let mut after = String::new();
-    loop {
-        let page = store::batch::page_unscoped(&hub.db, &after, 1_000).await?;
-        let Some(last) = page.last() else { return Ok(digests) };
-        after = last.id.clone();
-        for batch in &page {
-            let mut key = Vec::new();
-            for text in [&batch.table, &batch.cd_source, &batch.body_sha256] {
-                part(&mut key, Some(text));
-            }
-            let mut whole = key.clone();
-            part(&mut whole, Some(batch.state.name()));
-            let counts = batch.counts;
-            for layer in
-                [counts.front, counts.correct, counts.error, counts.duplicate, counts.superseded]
-            {
-                whole.extend(layer.to_be_bytes());
-            }
-            digests.push((sm3(&key), sm3(&whole)));
-        }
     }
 }

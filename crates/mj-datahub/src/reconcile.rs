@@ -63,6 +63,19 @@ pub async fn reconcile(hub: &Datahub, depth: Depth) -> Result<Vec<Discrepancy>> 
             }
         }
     }
+    // what is left belongs to batches that nobody knows
+    for (batch, (correct, duplicate, superseded)) in by_batch {
+        let rows = correct + duplicate + superseded;
+        if rows > 0 {
+            let what = format!("事实库有它的{rows}行，批次记录却不见了");
+            found.push(Discrepancy { object: format!("批次{batch}"), what });
+        }
+    }
+    let orphans = store::error_row::without_batch(&hub.db).await?;
+    if orphans > 0 {
+        let what = format!("有{orphans}行，它们的批次记录却不见了");
+        found.push(Discrepancy { object: "错误库".into(), what });
+    }
     for finding in hub.facts.verify(depth).await? {
         found.push(Discrepancy {
             object: format!("{}：{}", finding.table, finding.object),

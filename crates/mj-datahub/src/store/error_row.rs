@@ -154,6 +154,17 @@ pub async fn count(db: &Db, batch_id: &str) -> Result<i64> {
         .await?)
 }
 
+/// Refused rows whose batch is gone.
+pub async fn without_batch(db: &Db) -> Result<i64> {
+    Ok(db
+        .count(
+            "SELECT CAST(COUNT(*) AS BIGINT) FROM hub_error \
+             WHERE NOT EXISTS (SELECT 1 FROM hub_batch WHERE id = batch_id)",
+            &[],
+        )
+        .await?)
+}
+
 fn read(row: &AnyRow) -> Result<ErrorRow> {
     let issues: Vec<RowIssue> =
         serde_json::from_str(&row.text("issues")?).map_err(Error::json("错误记录"))?;
