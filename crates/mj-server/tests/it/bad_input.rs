@@ -118,13 +118,13 @@ fn catalogue() -> Vec<Bad> {
         bad("wide.csv", format!("{}\n1\n", wide.join(",")), "header.too_many_columns"),
         bad("long-row.csv", third("check_action_name", &"长".repeat(3_500_000)), "row.too_long")
             .rows(5, 1),
-        bad("31-february.csv", third("check_date", "2025-02-31"), "check_action.check_date.format")
+        bad("31-february.csv", third("check_date", "2025-02-31"), "check_action.check_date.date")
             .rows(5, 1),
         bad("swapped.csv", swapped, "header.swapped").rows(5, 5),
         bad(
             "float-code.csv",
             third("supervise_item_implement_code", "3.1010001000001E+13"),
-            "check_action.supervise_item_implement_code.format",
+            "check_action.supervise_item_implement_code.code",
         )
         .rows(5, 1),
         bad(

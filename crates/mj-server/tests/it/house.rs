@@ -10,9 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use mj_platform::{Db, SystemClock};
+use mj_platform::{Db, RowExt, SystemClock};
 use mj_testkit::OwnDatabase;
 use serde_json::{Value, json};
+use sqlx::{Column, Row};
 use tempfile::TempDir;
 
 use crate::http::{Door, Token};
@@ -176,6 +177,39 @@ impl House {
 
     /// What somebody with the database password could do.
     pub fn by_hand(&self, sql: &str) {
+        self.in_database(async |db| {
+            db.statement(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        });
+    }
+
+    /// Shows every text and every blob of every table to `look`, with the table's name.
+    pub fn everything_in_the_database(&self, mut look: impl FnMut(&str, &[u8])) {
+        let names = match &self.database {
+            Some(_) => {
+                "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'"
+            }
+            None => "SELECT name FROM sqlite_master WHERE type = 'table'",
+        };
+        self.in_database(async |db| {
+            let tables = db.fetch_all(&format!("{names} ORDER BY 1"), &[]).await.expect("tables");
+            assert!(tables.len() > 20, "only {} tables", tables.len());
+            for table in tables {
+                let name = table.text("name").expect("a name");
+                let all = format!("SELECT * FROM {name}");
+                for row in db.fetch_all(&all, &[]).await.expect("rows") {
+                    for column in row.columns() {
+                        match row.value(column.name()).expect("readable") {
+                            mj_platform::Value::Text(text) => look(&name, text.as_bytes()),
+                            mj_platform::Value::Bytes(bytes) => look(&name, &bytes),
+                            _ => {}
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    fn in_database(&self, act: impl AsyncFnOnce(&Db)) {
         let url = match &self.database {
             Some(database) => database.url(),
             None => format!("sqlite:{}", self.data().join("db/mingjian.sqlite3").display()),
@@ -183,7 +217,7 @@ impl House {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let db = Db::open(&url, Arc::new(SystemClock)).await.expect("the database opens");
-            db.statement(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            act(&db).await;
             db.close().await;
         });
     }

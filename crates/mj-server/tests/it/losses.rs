@@ -1,0 +1,70 @@
+//! Somebody with the database password, or a failing disk, takes one row away: `doctor` says so.
+
+use std::fs;
+
+use crate::house::{House, files_in};
+use crate::rows::inspections;
+
+/// A house with hot rows of one batch, a segment of another, and refused rows.
+fn lived_in() -> House {
+    let house = House::furnished();
+    let few = inspections(0..20, |number| match number {
+        3 | 4 => vec![("check_date", "2025-02-31".to_owned())],
+        _ => Vec::new(),
+    });
+    let ran = house.import("check_action", &house.file("few.csv", few));
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    house.import_clean("check_action", "many.csv", inspections(100..2_200, |_| Vec::new()));
+    house.is_clean();
+    house
+}
+
+#[track_caller]
+fn is_noticed(house: &House, what: &str) {
+    let ran = house.run(&["doctor"]);
+    assert_eq!(ran.code, 1, "{what} went unnoticed: {} {}", ran.out, ran.err);
+    assert!(ran.out.lines().all(|line| line.starts_with("不符\t")), "{what}: {}", ran.out);
+    let words = ran.out.split('\t').nth(2).unwrap_or_default();
+    assert!(words.chars().any(|c| !c.is_ascii()), "{what}: {}", ran.out);
+}
+
+#[test]
+fn one_row_less_is_noticed_wherever_it_lay() {
+    let house = lived_in();
+    for (what, sql) in [
+        ("a hot row", "DELETE FROM fact_hot WHERE rid = (SELECT MIN(rid) FROM fact_hot)"),
+        (
+            "a refused row",
+            "DELETE FROM hub_error WHERE row_no = (SELECT MIN(row_no) FROM hub_error)",
+        ),
+        ("a commit", "DELETE FROM fact_commit WHERE pos = (SELECT MAX(pos) FROM fact_commit)"),
+        ("a segment's entry", "DELETE FROM fact_segment"),
+        ("a batch", "DELETE FROM hub_batch WHERE id = (SELECT MIN(id) FROM hub_batch)"),
+    ] {
+        let robbed = house.copy();
+        robbed.by_hand(sql);
+        is_noticed(&robbed, what);
+    }
+    let segments = || {
+        let robbed = house.copy();
+        let largest = files_in(&robbed.data().join("segments"))
+            .into_iter()
+            .max_by_key(|path| fs::metadata(path).expect("a file").len())
+            .expect("a segment");
+        (robbed, largest)
+    };
+    let (robbed, segment) = segments();
+    let bytes = fs::read(&segment).expect("read");
+    fs::write(&segment, &bytes[..bytes.len() - 200]).expect("cut");
+    is_noticed(&robbed, "the end of a segment");
+    let (robbed, segment) = segments();
+    let mut bytes = bytes;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&segment, &bytes).expect("changed");
+    is_noticed(&robbed, "one bit of a segment");
+    let (robbed, segment) = segments();
+    fs::remove_file(&segment).expect("removed");
+    is_noticed(&robbed, "a whole segment");
+    house.is_clean();
+}
