@@ -186,7 +186,7 @@ impl House {
     pub fn everything_in_the_database(&self, mut look: impl FnMut(&str, &[u8])) {
         let names = match &self.database {
             Some(_) => {
-                "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'"
+                "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.tables WHERE table_schema = 'public'"
             }
             None => "SELECT name FROM sqlite_master WHERE type = 'table'",
         };
@@ -270,6 +270,11 @@ impl Node<'_> {
     /// Everything it has said so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("a log")
+    }
+
+    /// SIGKILL, as when the power goes.
+    pub fn kill(self) {
+        drop(self);
     }
 
     /// SIGTERM, and how it ended within 30 seconds.

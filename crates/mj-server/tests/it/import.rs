@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bad_input::counted;
-use crate::house::{House, files_in, furnished, text_of};
+use crate::house::{House, files_in, furnished, text_of, wait_for};
 use crate::rows::{Sheet, inspections};
 
 /// Four good rows, one twice, two refused.
@@ -97,29 +97,36 @@ fn two_files_at_once_both_settle() {
 }
 
 #[test]
-fn a_node_told_to_stop_in_the_middle_goes_on_at_its_next_start() {
-    let house = House::furnished();
+fn a_node_stopped_or_killed_in_the_middle_goes_on_at_its_next_start() {
+    let furnished_house = House::furnished();
     let large = inspections(0..2_500, |_| Vec::new());
     let whole = {
-        let untroubled = house.copy();
+        let untroubled = furnished_house.copy();
         untroubled.import_clean("check_action", "large.csv", &large);
         untroubled.digest()
     };
-    let node = house.serve();
-    let upload = "/api/v1/datahub/batches/file?table=check_action&cd_source=370400";
-    let answer = node.door.ask(
-        "POST",
-        &furnished().operator,
-        upload,
-        &[("idempotency-key", "one")],
-        large.as_ref(),
-    );
-    let href = answer.expect(202)["href"].as_str().expect("an address").to_owned();
-    assert!(node.stop().success());
-    let node = house.serve();
-    let batch = node.door.settled(&furnished().operator, &href);
-    assert_eq!(counted(&batch)["correct"], 2_500);
-    assert!(node.stop().success());
-    assert_eq!(house.digest(), whole);
-    house.is_clean();
+    for killed in [false, true] {
+        let house = furnished_house.copy();
+        let node = house.serve();
+        let upload = "/api/v1/datahub/batches/file?table=check_action&cd_source=370400";
+        let key = [("idempotency-key", "one")];
+        let people = furnished();
+        let answer = node.door.ask("POST", &people.operator, upload, &key, large.as_ref());
+        let href = answer.expect(202)["href"].as_str().expect("an address").to_owned();
+        if killed {
+            wait_for("the batch is taken up", || {
+                let batch = node.door.get(&people.operator, &href).expect(200);
+                (batch["state"] != "received").then_some(())
+            });
+            node.kill();
+        } else {
+            assert!(node.stop().success());
+        }
+        let node = house.serve();
+        let batch = node.door.settled(&people.operator, &href);
+        assert_eq!(counted(&batch)["correct"], 2_500, "killed: {killed}");
+        assert!(node.stop().success());
+        assert_eq!(house.digest(), whole, "killed: {killed}");
+        house.is_clean();
+    }
 }
