@@ -350,7 +350,13 @@ pub(crate) fn officers(
                       valid: Option<NaiveDate>|
      -> Result<(Draft, Officer), CityError> {
         let body = &world.agencies[agency];
-        let who = person(&mut dice, 25, 58, today)?;
+        // colleagues of one name would look like one officer in the rows that cite them
+        let who = loop {
+            let who = person(&mut dice, 25, 58, today)?;
+            if !body.officers.iter().any(|officer| officer.name == who.name) {
+                break who;
+            }
+        };
         let valid_until = valid.unwrap_or_else(|| validity(&mut dice, today));
         let mut row = Draft::new(table);
         let number = certificate(body, sequence);
