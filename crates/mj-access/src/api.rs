@@ -100,6 +100,8 @@ struct CurrentSession {
     login: String,
     name: String,
     roles: Vec<HeldRole>,
+    /// 可做的动作；有的还要再次验证身份，对每条记录仍另行判断
+    actions: Vec<&'static str>,
     csrf_token: String,
     /// 到此时未操作即失效（RFC 3339）
     expires_at: String,
@@ -190,6 +192,7 @@ async fn current(
         login: account.login,
         name: account.name,
         roles,
+        actions: crate::matrix::actions_of(&caller.actor),
     }))
 }
 

@@ -227,6 +227,12 @@ fn decide_by(
     Decision::Allow(allowance(&open, resource.is_some()))
 }
 
+/// Every action that is not denied outright, so that a face shows only what can be done.
+pub fn actions_of(actor: &Actor) -> Vec<&'static str> {
+    let allowed = |row: &[Option<Cell>]| !candidates(&MATRIX, row, actor).is_empty();
+    MATRIX.rows.iter().filter(|(_, row)| allowed(row)).map(|(action, _)| *action).collect()
+}
+
 /// The cells that speak for this actor, each with the scope it is held in.
 fn candidates(matrix: &Matrix, row: &[Option<Cell>], actor: &Actor) -> Vec<(Cell, Scope)> {
     let mut open = Vec::new();

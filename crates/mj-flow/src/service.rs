@@ -160,7 +160,15 @@ impl Flow {
     /// What other domains tell: a pair in doubt becomes an item, a settled one closes it.
     pub async fn on_event(&self, event: &Event) -> Result<()> {
         match event {
-            Event::DoubtfulPairFound { keep_id, merge_id, score, explain, area } => {
+            Event::DoubtfulPairFound {
+                keep_id,
+                merge_id,
+                score,
+                explain,
+                area,
+                keep_name,
+                merge_name,
+            } => {
                 let mut tx = self.db.begin(Lane::Bulk, own_act("flow.work_item.receive")).await?;
                 let cause = pair_cause(keep_id, merge_id);
                 if let Some(item) = store::by_cause_unscoped(&mut tx, &cause).await?
@@ -174,7 +182,7 @@ impl Flow {
                 }
                 let new = NewWorkItem {
                     kind: PARTY_PAIR,
-                    title: "两个监管对象可能是同一个，请判断".into(),
+                    title: pair_title(keep_name.as_deref(), merge_name.as_deref()),
                     object_table: "party".into(),
                     object_id: merge_id.clone(),
                     cause,
@@ -223,6 +231,17 @@ impl Flow {
 
 fn own_act(action: &'static str) -> Act {
     Act::new(&Actor::system("flow"), action, "work_item")
+}
+
+/// The clerk sees which two at once; natural persons are not named in a list.
+fn pair_title(keep: Option<&str>, merge: Option<&str>) -> String {
+    match (keep, merge) {
+        (Some(keep), Some(merge)) => format!("“{keep}”与“{merge}”可能是同一个监管对象"),
+        (Some(name), None) | (None, Some(name)) => {
+            format!("“{name}”与另一监管对象可能是同一个")
+        }
+        (None, None) => "两个监管对象可能是同一个".into(),
+    }
 }
 
 fn pair_cause(keep_id: &str, merge_id: &str) -> String {

@@ -15,6 +15,8 @@ fn pair() -> Event {
         score: 84,
         explain: "名称一致；地址不同".into(),
         area: Some("370481".into()),
+        keep_name: Some("滕州市善国餐饮服务有限公司".into()),
+        merge_name: Some("滕州善国餐饮店".into()),
     }
 }
 
@@ -50,6 +52,7 @@ async fn an_event_told_twice_makes_one_item() {
     flow.on_event(&pair()).await.expect("received again");
     let item = only(&db).await;
     assert_eq!((item.state, item.payload["score"].as_i64()), (State::Received, Some(84)));
+    assert_eq!(item.title, "“滕州市善国餐饮服务有限公司”与“滕州善国餐饮店”可能是同一个监管对象");
     // ten working days after Friday 2026-11-20
     assert_eq!(item.deadline.as_deref(), Some("2026-12-04"));
 }

@@ -16,6 +16,11 @@ pub enum Event {
         score: i64,
         explain: String,
         area: Option<String>,
+        /// How the two are called, where that is public; nobody's own name travels in events.
+        #[serde(default)]
+        keep_name: Option<String>,
+        #[serde(default)]
+        merge_name: Option<String>,
     },
     /// Linkage found the answer by itself: the question about the pair is moot.
     DoubtfulPairSettled { keep_id: String, merge_id: String },

@@ -8,6 +8,7 @@ mod view;
 
 use std::sync::Arc;
 
+use axum::Router;
 use mj_platform::Db;
 use mj_registry::{Acts, Registry};
 use mj_web::{Action, Module, get};
@@ -40,7 +41,13 @@ impl Portal {
 
 const HOME: Action = Action::new("portal.home.read", "门户首页");
 const SEARCH: Action = Action::new("portal.search.read", "门户查询");
+const SITE: Action = Action::new("portal.site.read", "站点名称与演示标记");
 const PARTY: Action = Action::new("portal.party.read", "门户查看监管对象");
+
+/// The page for addresses that nothing else answers; goes below everything.
+pub fn fallback(portal: Portal) -> Router {
+    Router::new().fallback(pages::no_such_page).with_state(portal)
+}
 
 pub fn module(portal: Portal) -> Module {
     Module::new("portal", "服务门户").routes(
@@ -49,6 +56,9 @@ pub fn module(portal: Portal) -> Module {
             get(HOME, "/", pages::home).page(),
             get(SEARCH, "/search", pages::search).page(),
             get(PARTY, "/parties/{register_no}", pages::party).page(),
+            get(SITE, "/api/v1/site", pages::site)
+                .summary("站点名称，以及是否演示数据")
+                .ok::<pages::SiteInfo>(),
         ],
     )
 }

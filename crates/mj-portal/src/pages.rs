@@ -1,12 +1,15 @@
 //! The pages and their addresses. Every answer is whole HTML; an error is a page too.
 
 use askama::Template;
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use mj_kernel::Page;
+use mj_registry::SHORTEST_QUERY;
 use mj_web::{Caller, PathOf, Query};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Portal;
 use crate::view::{self, Field, Figure, SiteView};
@@ -44,7 +47,8 @@ impl Portal {
         if self.site.assets.is_none() {
             let text = "服务门户的样式尚未构建，请在项目目录执行 make web 后重新编译。";
             let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-            return (StatusCode::SERVICE_UNAVAILABLE, plain, text).into_response();
+            let status = if status.is_success() { StatusCode::SERVICE_UNAVAILABLE } else { status };
+            return (status, plain, text).into_response();
         }
         match page.render() {
             Ok(html) => (status, [(header::CACHE_CONTROL, "no-cache")], Html(html)).into_response(),
@@ -61,6 +65,7 @@ impl Portal {
             StatusCode::INTERNAL_SERVER_ERROR,
             view::Problem {
                 site: self.site(""),
+                is_fault: true,
                 title: "暂时无法查询",
                 detail: "系统出了问题，已记录下来。请稍后再试。",
             },
@@ -72,6 +77,7 @@ impl Portal {
             StatusCode::NOT_FOUND,
             view::Problem {
                 site: self.site(""),
+                is_fault: false,
                 title: "没有这份公示信息",
                 detail: "登记编号不存在，或该对象的信息不公示。自然人的信息不在此公示。",
             },
@@ -100,6 +106,32 @@ impl Portal {
     }
 }
 
+/// What every face says of the node it stands on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SiteInfo {
+    /// 城市或省份名称
+    name: String,
+    /// 是否演示数据；是则各处须标明
+    demo: bool,
+}
+
+pub async fn site(State(portal): State<Portal>, _caller: Caller) -> Json<SiteInfo> {
+    Json(SiteInfo { name: portal.site.name.clone(), demo: portal.site.demo })
+}
+
+/// For an address that no page answers.
+pub async fn no_such_page(State(portal): State<Portal>) -> Response {
+    portal.page(
+        StatusCode::NOT_FOUND,
+        view::Problem {
+            site: portal.site(""),
+            is_fault: false,
+            title: "没有这个页面",
+            detail: "地址可能写错了，或者页面已经移走。",
+        },
+    )
+}
+
 pub async fn home(State(portal): State<Portal>, _caller: Caller) -> Response {
     match portal.figures().await {
         Ok(figures) => {
@@ -115,6 +147,7 @@ pub async fn search(
     Query(query): Query<SearchQuery>,
 ) -> Response {
     let q: String = query.q.trim().chars().take(LONGEST_QUERY).collect();
+    let first = query.cursor.is_some().then(|| address("/search", &[("q", &q)]));
     let page = Page { limit: Some(HITS), cursor: query.cursor };
     let found = match portal.registry.public_search(&q, &page).await {
         Ok(found) => found,
@@ -123,7 +156,9 @@ pub async fn search(
     let next =
         found.next_cursor.map(|cursor| address("/search", &[("q", &q), ("cursor", &cursor)]));
     let rows = found.items.into_iter().map(view::hit).collect();
-    portal.page(StatusCode::OK, view::Search { site: portal.site("search"), q, rows, next })
+    let is_short = q.chars().count() < SHORTEST_QUERY;
+    let site = portal.site("search");
+    portal.page(StatusCode::OK, view::Search { site, q, is_short, rows, first, next })
 }
 
 pub async fn party(
@@ -132,6 +167,7 @@ pub async fn party(
     PathOf(register_no): PathOf<String>,
     Query(query): Query<PageQuery>,
 ) -> Response {
+    let is_later = query.cursor.is_some();
     let page = Page { limit: Some(ACTS), cursor: query.cursor };
     let record = match portal.registry.public_record(&portal.acts, &register_no, &page).await {
         Ok(Some(record)) => record,
@@ -152,6 +188,7 @@ pub async fn party(
         StatusCode::OK,
         view::Party {
             site: portal.site("search"),
+            first: is_later.then(|| format!("/parties/{}", party.register_no)),
             name: party.name,
             register_no: party.register_no,
             code: party.uscc.as_deref().map(view::grouped),

@@ -39,7 +39,11 @@ pub struct Hit {
 pub struct Search {
     pub site: SiteView,
     pub q: String,
+    /// Too short to be looked for.
+    pub is_short: bool,
     pub rows: Vec<Hit>,
+    /// Back to the first page, on a later one.
+    pub first: Option<String>,
     pub next: Option<String>,
 }
 
@@ -72,6 +76,8 @@ pub struct Party {
     pub status_class: &'static str,
     pub fields: Vec<Field>,
     pub sections: Vec<Section>,
+    /// Back to the newest records, on a later page.
+    pub first: Option<String>,
     pub next: Option<String>,
 }
 
@@ -79,6 +85,8 @@ pub struct Party {
 #[template(path = "problem.html")]
 pub struct Problem {
     pub site: SiteView,
+    /// Our fault, rather than an address that leads nowhere.
+    pub is_fault: bool,
     pub title: &'static str,
     pub detail: &'static str,
 }

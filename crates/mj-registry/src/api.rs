@@ -1,5 +1,7 @@
 //! Parties over HTTP: find, open, timeline, merge and un-merge.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -59,6 +61,9 @@ fn routes() -> Vec<RouteOf<Desk>> {
             .summary("对一个监管对象的监管记录，新的在前")
             .query::<TimelineQuery>()
             .list::<TimelineEntry>(),
+        get(PARTY_READ, "/api/v1/registry/areas", areas)
+            .summary("有监管对象的行政区划，供筛选")
+            .ok::<AreaList>(),
         get(PARTY_READ, "/api/v1/registry/merges", merges)
             .summary("合并记录")
             .query::<MergeQuery>()
@@ -123,7 +128,10 @@ pub struct MergeView {
     pub id: String,
     pub version: i64,
     pub keep: String,
+    /// 保留的监管对象的名称；自然人按权限遮挡
+    pub keep_name: Option<String>,
     pub merge: String,
+    pub merge_name: Option<String>,
     pub reason: String,
     pub actor: String,
     pub merged_at: String,
@@ -132,11 +140,28 @@ pub struct MergeView {
     pub undo_reason: Option<String>,
 }
 
-impl From<Merge> for MergeView {
-    fn from(merge: Merge) -> Self {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AreaView {
+    pub area_number: String,
+    /// 简称，如薛城区
+    pub name: String,
+    /// 全称，如山东省枣庄市薛城区
+    pub full_name: String,
+    pub parties: i64,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AreaList {
+    pub items: Vec<AreaView>,
+}
+
+impl MergeView {
+    fn of(merge: Merge, names: &BTreeMap<String, String>) -> Self {
         Self {
             id: merge.id,
             version: merge.version,
+            keep_name: names.get(&merge.keep_id).cloned(),
+            merge_name: names.get(&merge.merge_id).cloned(),
             keep: merge.keep_id,
             merge: merge.merge_id,
             reason: merge.reason,
@@ -226,7 +251,45 @@ async fn merges(
     let rows = desk.registry.db.fetch_all(&sql, &args).await?;
     let items = rows.iter().map(Merge::read).collect::<mj_platform::Result<Vec<_>>>()?;
     let page = PageOf::from_surplus(items, page.limit(), |merge| merge.id.clone());
-    Ok(Json(page.map(MergeView::from)))
+    let names = merge_names(&desk, &caller, &page.items).await?;
+    Ok(Json(page.map(|merge| MergeView::of(merge, &names))))
+}
+
+/// What the parties of these merges are called, as far as the caller may read it.
+async fn merge_names(
+    desk: &Desk,
+    caller: &Caller,
+    merges: &[Merge],
+) -> Result<BTreeMap<String, String>> {
+    let mut ids: Vec<String> =
+        merges.iter().flat_map(|merge| [merge.keep_id.clone(), merge.merge_id.clone()]).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    desk.registry.names_of(&ids, caller.mask).await
+}
+
+async fn areas(State(desk): State<Desk>, caller: Caller) -> Answer<Json<AreaList>> {
+    let mut args: Vec<Value> = Vec::new();
+    let filter = visible(|column| caller.predicate(column, None, &mut args));
+    let sql = format!(
+        "SELECT p.area_number, COUNT(*) AS parties FROM party p \
+         WHERE p.merged_into IS NULL AND p.area_number IS NOT NULL{filter} \
+         GROUP BY p.area_number ORDER BY p.area_number"
+    );
+    // towns and villages are told within their county
+    let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    for row in desk.registry.db.fetch_all(&sql, &args).await? {
+        let number = row.text("area_number")?;
+        let county = number.get(..6).unwrap_or(&number).to_owned();
+        *counts.entry(county).or_default() += row.int("parties")?;
+    }
+    let items = counts.into_iter().map(|(area_number, parties)| AreaView {
+        name: show::area_short_name(&area_number).unwrap_or(&area_number).to_owned(),
+        full_name: show::area_name(&area_number).unwrap_or_else(|| area_number.clone()),
+        area_number,
+        parties,
+    });
+    Ok(Json(AreaList { items: items.collect() }))
 }
 
 /// A merge whose both parties the caller may handle.
@@ -239,7 +302,8 @@ async fn merge_of(desk: &Desk, caller: &Caller, id: &str) -> Result<MergeView, P
         .ok_or(Error::UnknownMerge)?;
     let merge = Merge::read(&row)?;
     caller.require(&Resource::at(merge.area_number.as_deref(), None))?;
-    Ok(merge.into())
+    let names = merge_names(desk, caller, std::slice::from_ref(&merge)).await?;
+    Ok(MergeView::of(merge, &names))
 }
 
 async fn merge(

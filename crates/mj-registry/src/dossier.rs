@@ -211,6 +211,22 @@ impl Registry {
         })
     }
 
+    /// What parties are called, merged ones by their own name.
+    pub(crate) async fn names_of(
+        &self,
+        ids: &[String],
+        mask: Mask,
+    ) -> Result<BTreeMap<String, String>> {
+        let mut names = BTreeMap::new();
+        for row in masters::load(&mut self.db.clone(), ids).await? {
+            let shown = self.party_value(&row, "name", &row.stored.name, mask).await?;
+            if let Some(name) = shown.value {
+                names.insert(row.id, name);
+            }
+        }
+        Ok(names)
+    }
+
     /// A value of the master record: only natural persons' are sealed.
     async fn party_value(
         &self,

@@ -52,7 +52,7 @@ pub use model::{
     MentionId, MentionInput, Operation, PartyKind, Relinked, SourceField, SourceRecord,
 };
 pub use officers::{CertificateStanding, Certificates};
-pub use public::{PublicAct, PublicParty, PublicRecord};
+pub use public::{PublicAct, PublicParty, PublicRecord, SHORTEST_QUERY};
 pub use wording::subject_of;
 
 /// The register of parties. Cheap to clone.

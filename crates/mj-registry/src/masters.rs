@@ -31,6 +31,11 @@ pub const PARTY_COLUMNS: &str = "p.id, p.register_no, p.anchor, p.kind, p.origin
      p.valid_from, p.known_from, p.merged_into, p.merge_rule";
 
 impl PartyRow {
+    /// The name, unless it is a person's own.
+    pub fn public_name(&self) -> Option<String> {
+        (self.stored.kind != PartyKind::Person).then(|| self.stored.name.clone())
+    }
+
     pub fn read(row: &AnyRow) -> Result<Self> {
         let kind = row.text("kind")?;
         let person_code = match (row.opt_text("person_code_type")?, row.opt_text("person_code")?) {

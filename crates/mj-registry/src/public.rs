@@ -45,7 +45,7 @@ pub struct PublicRecord {
 }
 
 /// Shorter queries would list the city rather than find somebody.
-const SHORTEST_QUERY: usize = 2;
+pub const SHORTEST_QUERY: usize = 2;
 
 impl Registry {
     /// Parties by a part of the name, initials, code or address; natural persons are not public.

@@ -297,12 +297,15 @@ impl Registry {
                     }
                 };
                 if open {
+                    let keep = masters::load(tx, std::slice::from_ref(&doubt.party)).await?;
                     tx.publish(&Event::DoubtfulPairFound {
                         keep_id: doubt.party.clone(),
                         merge_id: row.id.clone(),
                         score: doubt.score,
                         explain: doubt.explain.clone(),
                         area: mention.said.area_number.clone(),
+                        keep_name: keep.first().and_then(PartyRow::public_name),
+                        merge_name: row.public_name(),
                     })
                     .await?;
                     asked += 1;

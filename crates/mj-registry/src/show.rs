@@ -74,7 +74,14 @@ pub fn display(column: Option<&Column>, value: &str) -> String {
         }
         ColumnType::Money => value.parse::<i64>().map_or_else(|_| value.to_owned(), yuan),
         ColumnType::Area => area_name(value).unwrap_or_else(|| value.to_owned()),
-        _ => value.to_owned(),
+        ColumnType::Industry => match mj_standard::register::industries().get(value) {
+            Some(industry) => format!("{}（{value}）", industry.name),
+            None => value.to_owned(),
+        },
+        _ => match &column.unit {
+            Some(unit) => format!("{value} {unit}"),
+            None => value.to_owned(),
+        },
     }
 }
 
@@ -86,6 +93,11 @@ fn yuan(fen: i64) -> String {
 
 pub fn area_name(code: &str) -> Option<String> {
     mj_standard::register::divisions().full_name(code.get(..6)?)
+}
+
+/// Without the units above: 薛城区.
+pub fn area_short_name(code: &str) -> Option<&'static str> {
+    mj_standard::register::divisions().name(code.get(..6)?)
 }
 
 /// Masked as suits the column.
@@ -104,5 +116,8 @@ mod tests {
         assert_eq!(yuan(-5), "-0.05元");
         let column = table("check_action").and_then(|table| table.column("check_result"));
         assert_ne!(display(column, "01"), "01");
+        let of = |name: &str| table("object_enterprise").and_then(|table| table.column(name));
+        assert_eq!(display(of("regist_capital"), "810"), "810 万元");
+        assert_eq!(display(of("industry_code"), "5265"), "机动车燃油零售（5265）");
     }
 }

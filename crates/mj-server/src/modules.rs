@@ -27,6 +27,7 @@ pub struct Domains {
     pub facts: FactStore,
     pub acts: Acts,
     pub datahub: Datahub,
+    pub portal: Portal,
 }
 
 impl Domains {
@@ -46,11 +47,19 @@ impl Domains {
             inbox: config.data_dir.join("inbox"),
         })
         .map_err(Failure::broken)?;
+        let names = Arc::new(HouseNames::new(db.clone()));
+        let acts = Acts::new(facts.clone(), table_specs(), names);
+        let site = Site {
+            name: config.node_name.clone(),
+            assets: crate::faces::portal_assets(),
+            demo: floor.demo,
+        };
         Ok(Self {
+            portal: Portal::new(db.clone(), registry.clone(), acts.clone(), site),
             access: Access::new(db.clone())
                 .with_area_names(|code| mj_standard::register::divisions().full_name(code)),
             flow: Flow::new(db.clone()),
-            acts: Acts::new(facts.clone(), table_specs(), Arc::new(HouseNames::new(db.clone()))),
+            acts,
             facts,
             catalog,
             registry,
@@ -66,17 +75,7 @@ pub fn table_specs() -> Vec<TableSpec> {
     plans.map(|plan| plan.spec).collect()
 }
 
-pub fn web(floor: &Floor, domains: &Domains) -> Web {
-    let portal = Portal::new(
-        floor.db.clone(),
-        domains.registry.clone(),
-        domains.acts.clone(),
-        Site {
-            name: floor.config.node_name.clone(),
-            assets: crate::faces::portal_assets(),
-            demo: floor.demo,
-        },
-    );
+pub fn web(domains: &Domains) -> Web {
     let authority: Arc<dyn Authority> = Arc::new(domains.access.clone());
     Web::new(
         authority,
@@ -86,7 +85,7 @@ pub fn web(floor: &Floor, domains: &Domains) -> Web {
             mj_registry::module(domains.registry.clone(), domains.acts.clone()),
             mj_flow::module(domains.flow.clone()),
             mj_datahub::module(domains.datahub.clone()),
-            mj_portal::module(portal),
+            mj_portal::module(domains.portal.clone()),
         ],
     )
 }

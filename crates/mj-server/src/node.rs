@@ -88,7 +88,7 @@ impl Node {
             }
         }
         let domains = Domains::open(&floor).await?;
-        let web = modules::web(&floor, &domains);
+        let web = modules::web(&domains);
         let runner = Runner::new(floor.db.clone(), web.jobs(), web.events());
         let wake = runner.clone();
         domains.datahub.on_queued(move || wake.wake());

@@ -86,7 +86,8 @@ pub async fn listen(
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
     let listener = bind(node.config.address, node.config.port)?;
-    let router = node.web.router(faces_router(health));
+    let pages = mj_portal::fallback(node.domains.portal.clone());
+    let router = node.web.router(faces_router(health).merge(pages));
     eprintln!(
         "明鉴已启动：http://localhost:{}/  工作台：http://localhost:{}/desk/",
         node.config.port, node.config.port

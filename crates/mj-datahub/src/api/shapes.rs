@@ -228,6 +228,7 @@ pub struct TableItem {
     pub table: String,
     pub title: String,
     pub kind: String,
+    pub kind_title: String,
     pub columns: usize,
     pub required: usize,
     pub rules: usize,

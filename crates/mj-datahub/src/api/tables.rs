@@ -21,6 +21,7 @@ pub async fn list(State(hub): State<Datahub>) -> Json<TableList> {
             table: table.name.clone(),
             title: table.title.clone(),
             kind: table.kind.name().into(),
+            kind_title: table.kind.title().into(),
             columns: table.columns.len(),
             required: table.columns.iter().filter(|column| column.required).count(),
             rules: table.rules.len(),
