@@ -17,7 +17,7 @@ async fn house() -> (mj_testkit::TestDb, mj_web::Web) {
         demo: false,
     };
     let domains = Domains::open(&floor).await.expect("the domains open");
-    let web = web(&floor, &domains);
+    let web = web(&domains);
     (kit, web)
 }
 
@@ -60,4 +60,24 @@ fn the_demonstration_has_an_account_for_every_role() {
     for role in Role::ALL.iter().filter(|role| **role != Role::Anonymous) {
         assert!(made.contains(role), "no demonstration account for {}", role.name());
     }
+}
+
+/// Set to write the document instead of comparing it.
+const WRITE: &str = "MJ_WRITE_OPENAPI";
+
+#[tokio::test]
+async fn the_document_served_is_the_one_the_front_end_was_made_from() {
+    let (_kit, web) = house().await;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/openapi.json");
+    let served = serde_json::to_string_pretty(&web.openapi()).expect("JSON") + "\n";
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(path, &served).expect("web/openapi.json is written");
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == served,
+        "web/openapi.json is not what the routes say. Write it and the client's types anew:\n  \
+         {WRITE}=1 cargo test -p mj-server --bin mingjian the_document_served && \
+         npm --prefix web run gen:api"
+    );
 }

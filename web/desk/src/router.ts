@@ -3,6 +3,7 @@ import type { PlainKey } from '@shared/i18n'
 import { t } from '@shared/i18n'
 import { createRouter, createWebHistory } from 'vue-router'
 import { useSession } from './features/session/session.store'
+import { homeFor } from './menu'
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -16,7 +17,7 @@ export const router = createRouter({
   history: createWebHistory('/desk/'),
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? {} : { top: 0 }),
   routes: [
-    { path: '/', redirect: { name: 'overview' } },
+    { path: '/', redirect: () => ({ name: homeFor(useSession().can) }) },
     {
       path: '/login',
       name: 'login',
@@ -78,6 +79,13 @@ export const router = createRouter({
       name: 'party',
       component: () => import('./features/registry/PartyPage.vue'),
       meta: { title: 'nav.objects' },
+      props: true,
+    },
+    {
+      path: '/merges/:id?',
+      name: 'merges',
+      component: () => import('./features/registry/MergeListPage.vue'),
+      meta: { title: 'merges.title' },
       props: true,
     },
     {

@@ -1,6 +1,6 @@
 // What a refusal says to the person at the desk: the server's own sentence first; ours only when it has none
 // or when the status alone tells more (no line, no right, no such record).
-import type { Problem } from '@shared/api'
+import type { Problem } from '@shared/client'
 import { t } from '@shared/i18n'
 
 export function problemText(problem: Problem): string {

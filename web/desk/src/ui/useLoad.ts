@@ -1,6 +1,6 @@
 // Loading as the reader sees it: the old rows stay, dimmed, for up to 300 ms; then skeleton rows; then either
 // the new rows or one sentence with a way to try again. A quiet reload (polling) changes nothing until it is done.
-import { Problem } from '@shared/api'
+import { Problem } from '@shared/client'
 import { onBeforeUnmount, type Ref, ref, type ShallowRef, shallowRef } from 'vue'
 
 export const DIM_MS = 300

@@ -36,5 +36,10 @@ export const flow = {
   'work.no_timeline': '还没有办理记录',
   'work.to_left': '保留方的一企一档',
   'work.to_right': '并入方的一企一档',
-  'work.unsure': '无法判断',
+  'work.unsure': '暂不能确定',
+  'work.only_one_side': '只有一方有的项目（{n}）',
+  'work.urge': '催办',
+  'work.urged': '已催办',
+  'work.own_claim': '要判断，先认领。',
+  'work.taken': '已由他人认领。',
 } as const

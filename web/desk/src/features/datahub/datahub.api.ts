@@ -1,4 +1,3 @@
-import { api, BASE, type Query, type UploadOptions, upload } from '@shared/api'
 import type {
   Batch,
   BatchAccepted,
@@ -9,6 +8,7 @@ import type {
   StandardTable,
   StandardTableSpec,
 } from '@shared/api.types'
+import { api, BASE, type Query, type UploadOptions, upload } from '@shared/client'
 
 const seg = encodeURIComponent
 

@@ -37,7 +37,7 @@ describe('errors by class', () => {
   it('lists the ten official classes and structure in order, zeros included', () => {
     const classes = allClasses({ '06': 12 })
     expect(classes).toHaveLength(11)
-    expect(classes[0]).toEqual({ class: '00', title: '结构', rows: 0 })
+    expect(classes[0]).toEqual({ class: '00', title: '结构检查', rows: 0 })
     expect(classes[6]).toEqual({ class: '06', title: '统一社会信用代码规则', rows: 12 })
   })
 

@@ -14,7 +14,7 @@ it('refuses before sending what the server would refuse', () => {
 })
 
 it('offers only sources that may hand in this table as a file', () => {
-  const source = { cd_source: 's', name: '来源', channels: ['file', 'push'], tables: ['check_action'] }
+  const source = { status: 'active', channels: ['file', 'push'], tables: ['check_action'] }
   expect(mayDeliver(source, 'check_action')).toBe(true)
   expect(mayDeliver(source, 'punish_action')).toBe(false)
   expect(mayDeliver({ ...source, tables: [] }, 'punish_action')).toBe(true)

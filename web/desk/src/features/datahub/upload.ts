@@ -5,7 +5,7 @@ export const MAX_BYTES = 2 * 1024 ** 3
 export const EXTENSIONS = ['csv', 'txt', 'xlsx', 'jsonl', 'ndjson'] as const
 
 /** Whether a source may hand in files of this table at the workbench. */
-export function mayDeliver(source: Source, table: string): boolean {
+export function mayDeliver(source: Pick<Source, 'channels' | 'tables' | 'status'>, table: string): boolean {
   if (source.status === 'stopped') return false
   if (source.channels.length > 0 && !source.channels.includes('file')) return false
   return table === '' || source.tables.length === 0 || source.tables.includes(table)

@@ -1,5 +1,5 @@
-import { api } from '@shared/api'
 import type { Page, WorkItem } from '@shared/api.types'
+import { api } from '@shared/client'
 
 export interface WorkItemQuery {
   state?: string
@@ -16,7 +16,7 @@ export function getWorkItem(id: string, signal?: AbortSignal): Promise<WorkItem>
   return api.get<WorkItem>(`/flow/work-items/${encodeURIComponent(id)}`, undefined, signal)
 }
 
-export type Verb = 'claim' | 'return' | 'decide'
+export type Verb = 'claim' | 'return' | 'decide' | 'urge'
 
 export function actOnWorkItem(
   id: string,

@@ -1,5 +1,5 @@
 // The number beside 待办. A count that cannot be had is left out: it must never stand in the way of the page.
-import { Problem } from '@shared/api'
+import { Problem } from '@shared/client'
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
 import { listWorkItems } from './flow.api'

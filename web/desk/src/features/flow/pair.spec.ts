@@ -1,9 +1,18 @@
-import type { PartyDossier } from '@shared/api.types'
+import type { PartyDossier, PartyField } from '@shared/api.types'
 import { expect, it } from 'vitest'
 import { pairIds, pairRows } from './pair'
 
+function field(name: string, title: string, value: string): PartyField {
+  return { name, title, value, masked: false, others: [] }
+}
+
 function party(changed: Partial<PartyDossier>): PartyDossier {
   return {
+    version: 1,
+    merged_from: [],
+    mentions: [],
+    counts: {},
+    credit: [],
     id: 'p1',
     register_no: 'R1',
     kind: 'enterprise',
@@ -16,11 +25,11 @@ function party(changed: Partial<PartyDossier>): PartyDossier {
 
 it('lays two parties that may be one side by side', () => {
   const rows = pairRows(
-    party({ fields: [{ name: 'address', title: '地址', value: '善国南路 1 号' }] }),
+    party({ fields: [field('address', '地址', '善国南路 1 号')] }),
     party({
       name: '滕州善国餐饮店',
       uscc: '91370481MA3D2E3F51',
-      fields: [{ name: 'address', title: '地址', value: '善国南路 1 号' }],
+      fields: [field('address', '地址', '善国南路 1 号')],
     }),
   )
   expect(rows.map((row) => [row.key, row.verdict])).toEqual([
@@ -34,7 +43,7 @@ it('lays two parties that may be one side by side', () => {
 it('shows a value once though it is both in the head and among the fields', () => {
   const both = party({
     uscc: '91',
-    fields: [{ name: 'administrative_cp_ui_code', title: '统一社会信用代码', value: '91' }],
+    fields: [field('administrative_cp_ui_code', '统一社会信用代码', '91')],
   })
   expect(pairRows(both, both).filter((row) => row.title === '统一社会信用代码')).toHaveLength(1)
 })

@@ -1,5 +1,5 @@
 // A doubtful pair laid side by side: two parties that may be one. Pure.
-import type { Explain, PartyDossier } from '@shared/api.types'
+import type { PartyDossier } from '@shared/api.types'
 import { t } from '@shared/i18n'
 
 export type Verdict = 'equal' | 'different' | 'one_side'
@@ -17,7 +17,7 @@ export interface PairIds {
   keepId: string
   mergeId: string
   score: number | undefined
-  explain: Explain
+  explain: string[]
 }
 
 /** Nothing when the work item is about something else. */
@@ -30,7 +30,7 @@ export function pairIds(payload: Record<string, unknown> | null | undefined): Pa
     keepId,
     mergeId,
     score: typeof score === 'number' ? score : undefined,
-    explain: payload?.explain as Explain,
+    explain: Array.isArray(payload?.explain) ? payload.explain.map(String) : [],
   }
 }
 

@@ -1,5 +1,5 @@
-import { api, type Query } from '@shared/api'
-import type { Page, PartyDossier, PartyHit, TimelineEntry } from '@shared/api.types'
+import type { Area, Merge, Page, PartyDossier, PartyHit, TimelineEntry } from '@shared/api.types'
+import { api, type Query } from '@shared/client'
 
 const seg = encodeURIComponent
 
@@ -11,3 +11,12 @@ export const getParty = (id: string, signal?: AbortSignal) =>
 
 export const getTimeline = (id: string, query: Query, signal?: AbortSignal) =>
   api.get<Page<TimelineEntry>>(`/registry/parties/${seg(id)}/timeline`, query, signal)
+
+export const listAreas = (signal?: AbortSignal) =>
+  api.get<{ items: Area[] }>('/registry/areas', undefined, signal)
+
+export const listMerges = (query: Query, signal?: AbortSignal) =>
+  api.get<Page<Merge>>('/registry/merges', query, signal)
+
+export const undoMerge = (id: string, reason: string) =>
+  api.post<Merge>(`/registry/merges/${seg(id)}/undo`, { reason })

@@ -1,20 +1,10 @@
 // Small rules of how a supervised party is shown. Pure.
-import type { Explain, PartyCredit, Provenance } from '@shared/api.types'
+import type { PartyCredit, PartyField, Provenance } from '@shared/api.types'
 import type { Tone } from '@shared/fmt'
 import * as fmt from '@shared/fmt'
 import { t, tCode } from '@shared/i18n'
 
 export const KINDS = ['enterprise', 'self_employed', 'organization', 'person'] as const
-
-/** The areas of the city in which the workbench runs, for the filter. A scope may see fewer. */
-export const AREAS: readonly { code: string; name: string }[] = [
-  { code: '370402', name: '市中区' },
-  { code: '370403', name: '薛城区' },
-  { code: '370404', name: '峄城区' },
-  { code: '370405', name: '台儿庄区' },
-  { code: '370406', name: '山亭区' },
-  { code: '370481', name: '滕州市' },
-]
 
 export function statusTone(status: string | null | undefined): Tone {
   if (!status) return 'muted'
@@ -25,39 +15,21 @@ export function statusTone(status: string | null | undefined): Tone {
 }
 
 /** `枣庄市市场监督管理局 · 企业基本信息`, without the row and batch, which become a link. */
-export function provenanceText(from: Provenance): string {
-  const parts = [from.source_name ?? from.cd_source, from.table_title ?? from.table]
+export function provenanceText(
+  from: Pick<Provenance, 'cd_source' | 'source_name' | 'table' | 'table_title'>,
+): string {
+  const parts = [from.source_name ?? from.cd_source, from.table_title || from.table]
   return parts.filter((one): one is string => typeof one === 'string' && one !== '').join(' · ')
 }
 
-export function provenanceRule(from: Provenance): string {
+export function provenanceRule(from: Pick<Provenance, 'rule' | 'at'>): string {
   const parts = [from.rule ? tCode('rule', from.rule) : '', from.at ? fmt.date(from.at) : '']
   return parts.filter((one) => one !== '').join(' · ')
 }
 
-/** A score explained, whatever shape the reasons come in, as short lines. */
-export function explainLines(explain: Explain): string[] {
-  if (explain === null || explain === undefined || explain === '') return []
-  if (typeof explain === 'string') return [explain]
-  if (Array.isArray(explain)) {
-    return explain.map((one) => {
-      if (typeof one === 'string') return one
-      const head = one.title ?? one.part ?? ''
-      const figure = one.score === undefined ? '' : scoreText(one.score)
-      return [head, figure, one.detail ?? ''].filter((part) => part !== '').join('　')
-    })
-  }
-  return Object.entries(explain).map(([key, value]) => {
-    const shown =
-      typeof value === 'number' ? scoreText(value) : typeof value === 'string' ? value : JSON.stringify(value)
-    return `${tCode('explain', key)}　${shown}`
-  })
-}
-
-/** 0.92 or 92 → `92`; a score is no share and carries no sign. */
-export function scoreText(score: number | null | undefined): string {
-  if (typeof score !== 'number' || !Number.isFinite(score)) return fmt.MISSING
-  return fmt.count(score <= 1 ? Math.round(score * 100) : Math.round(score))
+/** The reasons of a score as short lines; linkage parts them with a semicolon. */
+export function explainLines(explain: string): string[] {
+  return explain.split('；').filter((one) => one !== '')
 }
 
 export function creditText(one: PartyCredit): string {
@@ -67,7 +39,7 @@ export function creditText(one: PartyCredit): string {
 export function resultTone(result: string | null | undefined): Tone {
   if (!result) return 'muted'
   if (/未发现|合格$|^合格|正常|通过/.test(result) && !/不合格|未通过/.test(result)) return 'ok'
-  if (/不合格|罚|发现问题|责令|没收|吊销|未通过/.test(result)) return 'bad'
+  if (/不合格|罚|强制|发现问题|责令|没收|吊销|未通过/.test(result)) return 'bad'
   return 'muted'
 }
 
@@ -76,4 +48,32 @@ export const actTitle = (table: string) => tCode('acts', table)
 export function masked(value: string | null | undefined, isMasked: boolean | undefined): string {
   const shown = fmt.text(value)
   return isMasked && shown === fmt.MISSING ? t('party.masked') : shown
+}
+
+/** Kinds of behaviour in the order in which clerks name them. */
+const ACTS = ['check_action', 'punish_action', 'force_action', 'other_action']
+
+export function actCounts(counts: Record<string, number>): { name: string; title: string; n: number }[] {
+  const names = [...new Set([...ACTS, ...Object.keys(counts)])].filter((name) => name in counts)
+  return names.map((name) => ({ name, title: actTitle(name), n: counts[name] ?? 0 }))
+}
+
+const NAMED = '（中文名称）'
+
+/** A code and its wording stand in two columns of the standard; a reader wants one line: 存续（1）. */
+export function foldNamed(fields: PartyField[]): PartyField[] {
+  const byTitle = new Map(fields.map((field) => [field.title, field]))
+  const folded: PartyField[] = []
+  for (const field of fields) {
+    const wording = byTitle.get(field.title + NAMED)
+    const code = field.title.endsWith(NAMED) ? byTitle.get(field.title.slice(0, -NAMED.length)) : undefined
+    if (code?.value && field.value) continue
+    if (wording?.value && field.value) {
+      const value = wording.value === field.value ? wording.value : `${wording.value}（${field.value}）`
+      folded.push({ ...wording, title: field.title, value })
+    } else {
+      folded.push(field)
+    }
+  }
+  return folded
 }

@@ -1,7 +1,8 @@
 // Who is at the desk. The token itself stays in an HttpOnly cookie; here are only the name, the roles and the
 // CSRF token, fetched again after each reload.
-import { api, Problem, setCsrfToken } from '@shared/api'
+
 import type { CurrentSession, SessionCreated, SessionState } from '@shared/api.types'
+import { api, Problem, setCsrfToken } from '@shared/client'
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 
@@ -23,6 +24,11 @@ export const useSession = defineStore('session', () => {
   const isRestored = ref(false)
 
   const agencyName = computed(() => current.value?.roles.find((one) => one.agency_name)?.agency_name ?? '')
+
+  /** Whether the role may do this at all; a single record may still be out of reach. */
+  function can(action: string): boolean {
+    return current.value?.actions.includes(action) ?? false
+  }
 
   function set(session: CurrentSession): void {
     current.value = session
@@ -65,5 +71,5 @@ export const useSession = defineStore('session', () => {
     }
   }
 
-  return { current, agencyName, restore, login, logout, forget }
+  return { current, agencyName, can, restore, login, logout, forget }
 })

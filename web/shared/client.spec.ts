@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { api, onSessionEnd, Problem, setCsrfToken, url } from './api'
+import { api, onSessionEnd, Problem, setCsrfToken, url } from './client'
 
 function answer(status: number, body: unknown): void {
   const response = new Response(status === 204 ? null : JSON.stringify(body), { status })

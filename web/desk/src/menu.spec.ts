@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { homeFor, menuFor } from './menu'
+
+const only =
+  (...actions: string[]) =>
+  (action: string) =>
+    actions.includes(action)
+
+it('shows a person only what their role can use', () => {
+  const names = menuFor(only('registry.party.read', 'flow.work_item.read')).flatMap((group) =>
+    group.links.map((one) => one.name),
+  )
+  expect(names).toEqual(['parties', 'merges', 'work-items'])
+})
+
+it('begins the day at the first page of the role', () => {
+  expect(homeFor(only('datahub.summary.read', 'registry.party.read'))).toBe('overview')
+  expect(homeFor(only('datahub.table.read'))).toBe('standard')
+  expect(homeFor(only())).toBe('standard')
+})

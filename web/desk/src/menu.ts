@@ -1,0 +1,53 @@
+// The menu, and which action each entry needs: an entry that the role cannot use is not shown.
+import { t } from '@shared/i18n'
+
+export interface MenuLink {
+  name: string
+  text: string
+  needs: string
+  /** Pages below this one. */
+  also?: string[]
+}
+
+export interface MenuGroup {
+  title: string
+  links: MenuLink[]
+}
+
+const link = (name: string, text: string, needs: string, also: string[] = []): MenuLink => ({
+  name,
+  text,
+  needs,
+  also,
+})
+
+export const MENU: readonly MenuGroup[] = [
+  {
+    title: t('nav.data'),
+    links: [
+      link('overview', t('nav.overview'), 'datahub.summary.read'),
+      link('batches', t('nav.batches'), 'datahub.batch.read', ['batch']),
+      link('upload', t('nav.upload'), 'datahub.batch.create'),
+      link('standard', t('nav.standard'), 'datahub.table.read', ['standard-table']),
+    ],
+  },
+  {
+    title: t('nav.objects'),
+    links: [
+      link('parties', t('nav.parties'), 'registry.party.read', ['party']),
+      link('merges', t('nav.merges'), 'registry.party.read'),
+    ],
+  },
+  { title: t('nav.work'), links: [link('work-items', t('nav.work_items'), 'flow.work_item.read')] },
+]
+
+export function menuFor(can: (action: string) => boolean): MenuGroup[] {
+  return MENU.map((group) => ({ ...group, links: group.links.filter((one) => can(one.needs)) })).filter(
+    (group) => group.links.length > 0,
+  )
+}
+
+/** Where a day begins: the first page that this role can use. */
+export function homeFor(can: (action: string) => boolean): string {
+  return menuFor(can)[0]?.links[0]?.name ?? 'standard'
+}
