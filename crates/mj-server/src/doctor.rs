@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use mj_facts::Depth;
+use mj_platform::db::door;
 
 use crate::cli::{Failure, Outcome};
 use crate::node::Beside;
@@ -29,6 +30,12 @@ async fn examine(beside: &Beside, digest: bool) -> Result<Outcome, Failure> {
         tell(&found.object, &found.what);
     }
     let db = beside.db();
+    for lost in door::census(db).await? {
+        tell(
+            &lost.table,
+            &format!("应有 {} 行，实有 {} 行；有人绕过系统改动了数据库", lost.written, lost.found),
+        );
+    }
     let stuck = db.count("SELECT COUNT(*) FROM job WHERE state = 'failed'", &[]).await?;
     if stuck > 0 {
         tell("job", &format!("{stuck} 个后台任务多次未成；看日志排除原因后重新报送"));

@@ -175,11 +175,13 @@ mod tests {
 
     use super::*;
 
-    const NOTE: TruthTable = TruthTable { name: "note", columns: &["id", "text", "number", "hash"] };
+    const NOTE: TruthTable =
+        TruthTable { name: "note", columns: &["id", "text", "number", "hash"] };
 
     async fn with_notes() -> TestDb {
         let kit = TestDb::new().await;
-        let bytes = if kit.db().dialect() == mj_platform::Dialect::Postgres { "BYTEA" } else { "BLOB" };
+        let bytes =
+            if kit.db().dialect() == mj_platform::Dialect::Postgres { "BYTEA" } else { "BLOB" };
         execute(
             kit.db(),
             &format!(
@@ -216,10 +218,29 @@ mod tests {
         );
         assert_eq!(row.int("change_seq").expect("seq"), 2);
 
-        let acts = kit.db().fetch_all("SELECT * FROM act_journal ORDER BY seq", &[]).await.expect("acts");
+        let acts =
+            kit.db().fetch_all("SELECT * FROM act_journal ORDER BY seq", &[]).await.expect("acts");
         assert_eq!(acts.len(), 2);
         assert_eq!(acts[1].text("actor").expect("actor"), "system:test");
         assert!(acts[1].text("lines").expect("lines").starts_with("note\tn1\t2\t"));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_did_not_leave_through_the_door_is_missed() {
+        let kit = with_notes().await;
+        let mut tx = kit.begin().await;
+        for id in ["n1", "n2", "n3"] {
+            tx.insert(&NOTE, &[("id", id.into())]).await.expect("in");
+        }
+        tx.update(&NOTE, "n1", None, &[("number", 1_i64.into())]).await.expect("changed");
+        tx.delete(&NOTE, "n2").await.expect("gone");
+        tx.commit().await.expect("done");
+        let census = || mj_platform::db::door::census(kit.db());
+        assert_eq!(census().await.expect("counted"), []);
+        execute(kit.db(), "DELETE FROM note WHERE id = 'n3'").await;
+        let wrong = census().await.expect("counted");
+        assert_eq!(wrong.len(), 1);
+        assert_eq!((wrong[0].table.as_str(), wrong[0].written, wrong[0].found), ("note", 2, 1));
     }
 
     #[tokio::test]
@@ -256,7 +277,8 @@ mod tests {
         while let Some(done) = acts.join_next().await {
             done.expect("no act failed");
         }
-        let distinct = "SELECT COUNT(DISTINCT change_seq) FROM note WHERE change_seq BETWEEN 1 AND 40";
+        let distinct =
+            "SELECT COUNT(DISTINCT change_seq) FROM note WHERE change_seq BETWEEN 1 AND 40";
         assert_eq!(kit.db().count(distinct, &[]).await.expect("read"), 40);
     }
 

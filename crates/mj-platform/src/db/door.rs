@@ -12,9 +12,9 @@ use mj_kernel::{Actor, Event, Instant};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
-use super::Dialect;
 use super::gate::Pass;
 use super::value::{RowExt, Value, query};
+use super::{Db, Dialect};
 use crate::error::{Error, Result};
 use crate::{gm, new_id, outbox};
 
@@ -72,10 +72,13 @@ pub struct WriteTx {
     sheet: gm::Sm3,
     /// The first lines of the sheet in clear, so that a journal entry of a person's act is readable.
     lines: String,
+    /// Rows that each table gained or lost.
+    gained: BTreeMap<&'static str, i64>,
     // last field: the gate opens only after the transaction is gone
     _pass: Option<Pass>,
 }
 
+const JOURNAL: &str = "act_journal";
 /// How many sheet lines stand in the journal entry itself.
 const LINES_IN_CLEAR: i64 = 200;
 /// SQLite takes 32,766 parameters a statement.
@@ -98,6 +101,7 @@ impl WriteTx {
             changes: 0,
             sheet: gm::Sm3::new(),
             lines: String::new(),
+            gained: BTreeMap::new(),
             _pass: pass,
         }
     }
@@ -298,6 +302,16 @@ impl WriteTx {
                 &entry,
             )
             .await?;
+            self.gained.insert(JOURNAL, 1);
+            for (table, gained) in std::mem::take(&mut self.gained) {
+                self.execute(
+                    "INSERT INTO truth_count (table_name, row_count) VALUES ($1,$2) \
+                     ON CONFLICT (table_name) \
+                     DO UPDATE SET row_count = truth_count.row_count + excluded.row_count",
+                    &[table.into(), gained.into()],
+                )
+                .await?;
+            }
         }
         if let Some(seq) = self.change_seq {
             self.execute("UPDATE change_head SET seq = $1 WHERE id = 1", &[seq.into()]).await?;
@@ -332,7 +346,12 @@ impl WriteTx {
         Ok(seq)
     }
 
-    fn note(&mut self, table: &str, key: &str, version: i64, digest: Option<&[u8; 32]>) {
+    fn note(&mut self, table: &'static str, key: &str, version: i64, digest: Option<&[u8; 32]>) {
+        match digest {
+            None => *self.gained.entry(table).or_default() -= 1,
+            Some(_) if version == 1 => *self.gained.entry(table).or_default() += 1,
+            Some(_) => {}
+        }
         let digest = digest.map_or_else(|| "-".to_owned(), hex::encode);
         let line = format!("{table}\t{key}\t{version}\t{digest}\n");
         self.sheet.update(line.as_bytes());
@@ -341,6 +360,32 @@ impl WriteTx {
         }
         self.changes += 1;
     }
+}
+
+/// A table that does not hold as many rows as went through the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Miscount {
+    pub table: String,
+    pub written: i64,
+    pub found: i64,
+}
+
+/// Counts every table of business truth. Empty: none lost or gained a row by another way. Count and
+/// comparison are one statement, so that a node may go on writing meanwhile.
+pub async fn census(db: &Db) -> Result<Vec<Miscount>> {
+    let mut wrong = Vec::new();
+    for row in db.fetch_all("SELECT table_name FROM truth_count ORDER BY table_name", &[]).await? {
+        let table = row.text("table_name")?;
+        let sql = format!(
+            "SELECT row_count, (SELECT COUNT(*) FROM {table}) FROM truth_count WHERE table_name = $1"
+        );
+        let row = db.fetch_one(&sql, &[table.as_str().into()]).await?;
+        let (written, found) = (row.int_at(0)?, row.int_at(1)?);
+        if written != found {
+            wrong.push(Miscount { table, written, found });
+        }
+    }
+    Ok(wrong)
 }
 
 fn text_of(value: &Value) -> &str {

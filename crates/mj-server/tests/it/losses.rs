@@ -40,6 +40,11 @@ fn one_row_less_is_noticed_wherever_it_lay() {
         ("a commit", "DELETE FROM fact_commit WHERE pos = (SELECT MAX(pos) FROM fact_commit)"),
         ("a segment's entry", "DELETE FROM fact_segment"),
         ("a batch", "DELETE FROM hub_batch WHERE id = (SELECT MIN(id) FROM hub_batch)"),
+        ("a party", "DELETE FROM party WHERE id = (SELECT MIN(id) FROM party)"),
+        ("a mention", "DELETE FROM mention WHERE id = (SELECT MAX(id) FROM mention)"),
+        ("a source", "DELETE FROM hub_source WHERE id = (SELECT MIN(id) FROM hub_source)"),
+        ("a grant", "DELETE FROM role_grant WHERE id = (SELECT MIN(id) FROM role_grant)"),
+        ("an act", "DELETE FROM act_journal WHERE seq = (SELECT MIN(seq) FROM act_journal)"),
     ] {
         let robbed = house.copy();
         robbed.by_hand(sql);
