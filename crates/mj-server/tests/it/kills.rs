@@ -1,7 +1,7 @@
 //! Whatever moment `import` is killed at: the stores reconcile, and importing again ends as if
 //! nothing had happened.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::bad_input::counted;
 use crate::house::{House, SOURCE, cut_short, text_of};
@@ -77,8 +77,7 @@ struct Random {
 
 impl Random {
     fn new() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-        let seed = u64::from(now.subsec_nanos()) | 1;
+        let seed = u64::from_be_bytes(mj_platform::gm::random()) | 1;
         Self { seed, state: seed }
     }
 

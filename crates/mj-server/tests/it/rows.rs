@@ -1,6 +1,8 @@
 //! Deliveries: the standard's own sample rows with values changed, as CSV or as JSON.
 
-use chrono::{Duration, FixedOffset, Utc};
+use chrono::{DateTime, Duration, FixedOffset};
+use mj_kernel::Clock;
+use mj_platform::SystemClock;
 use mj_standard::{Standard, Table};
 use serde_json::{Map, Value};
 
@@ -114,7 +116,8 @@ pub fn pushed(number: u64, changes: Changes<'_>) -> Value {
 /// So many seconds from now, as departments write it.
 pub fn beijing_time(seconds: i64) -> String {
     let beijing = FixedOffset::east_opt(8 * 3600).expect("a zone");
-    let then = Utc::now().with_timezone(&beijing) + Duration::seconds(seconds);
+    let now = DateTime::from_timestamp_micros(SystemClock.now()).expect("a time");
+    let then = now.with_timezone(&beijing) + Duration::seconds(seconds);
     then.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
