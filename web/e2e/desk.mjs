@@ -7,13 +7,13 @@ const TABLE = { name: 'object_enterprise', title: '企业法人' }
 /** Who hands data in, most ordinary first. */
 const DELIVERING = ['clerk', 'datahub_operator', 'dept_admin']
 
-async function logIn(visit, account) {
+async function logIn(visit, account, home = '数据汇聚总览') {
   const { page } = visit
   await page.goto('/desk/login')
   await page.getByLabel('账号').fill(account.login)
   await page.getByLabel('密码', { exact: true }).fill(account.password)
   await page.getByRole('button', { name: '登录' }).click()
-  await page.getByRole('heading', { level: 1, name: '数据汇聚总览' }).waitFor()
+  await page.getByRole('heading', { level: 1, name: home }).waitFor()
 }
 
 /** The first account that may hand in a file of the table, found as an outside program would. */
@@ -68,6 +68,16 @@ async function handedIn(visit, world) {
   })
   assert.equal(answer.status(), 202, await answer.text())
   return world.sheet
+}
+
+/** A token of the first demo account of a role, for what a story needs done beforehand. */
+async function tokenOf(visit, account) {
+  const opened = await visit.page.request.post('/api/v1/sessions', {
+    data: { login: account.login, password: account.password },
+  })
+  const { token } = await opened.json()
+  await visit.context.clearCookies()
+  return token
 }
 
 async function choose(page, label, option) {
@@ -227,6 +237,8 @@ export const stories = {
     await page.goBack()
     await page.waitForURL((url) => !url.search.includes('state'))
     await page.goto('/desk/datahub/standard')
+    await page.getByRole('link', { name: TABLE.title, exact: true }).waitFor()
+    await visit.look('the data standard')
     await page.getByRole('link', { name: TABLE.title, exact: true }).click()
     await page.getByRole('heading', { level: 1, name: TABLE.title }).waitFor()
     await visit.look('a table of the standard')
@@ -245,6 +257,105 @@ export const stories = {
     await page.goto('/desk/no/such/page')
     await page.getByRole('heading', { level: 1, name: '没有这个页面' }).waitFor()
     await visit.look('not found')
+  },
+
+  async 'parties are narrowed to an area that holds some'(visit, world) {
+    const { page } = visit
+    await logIn(
+      visit,
+      world.accounts.find((one) => one.role === 'datahub_operator'),
+    )
+    await page.goto('/desk/parties')
+    await page.locator('[data-test=party-row]').first().waitFor()
+    await page.getByRole('combobox', { name: '行政区划' }).click()
+    const options = page.locator('.app-select:visible').getByRole('option')
+    await options.first().waitFor()
+    assert.ok((await options.count()) > 1, 'the areas come from the data')
+    const name = ((await options.last().textContent()) ?? '').trim()
+    await options.last().click()
+    await page.waitForURL(/area=\d{6}/)
+    await page.locator('[data-test=party-row]').first().getByText(name).first().waitFor()
+    await visit.look('parties of one area')
+  },
+
+  async 'a doubtful pair names both parties; whoever claims it may judge or give it back'(visit, world) {
+    const { page } = visit
+    await logIn(
+      visit,
+      world.accounts.find((one) => one.role === 'datahub_operator'),
+    )
+    await page.goto('/desk/work-items')
+    const row = page.locator('[data-test=work-row]').first()
+    await row.waitFor()
+    assert.match((await row.textContent()) ?? '', /“.+”与/)
+    await row.getByRole('link').click()
+    const drawer = page.getByRole('dialog')
+    await drawer.getByRole('button', { name: '认领' }).click()
+    const reason = drawer.getByLabel('判断理由')
+    await reason.waitFor()
+    await drawer.getByRole('button', { name: '不是同一对象' }).click()
+    await drawer.getByText('请写明原因。').waitFor()
+    await visit.look('a claimed pair')
+    await reason.fill('不在本辖区')
+    await drawer.getByRole('button', { name: '退回' }).click()
+    await drawer.getByRole('button', { name: '认领' }).waitFor()
+    await drawer.getByText('不在本辖区').first().waitFor()
+  },
+
+  async 'two parties made one by mistake are two again after the undo'(visit, world) {
+    const { page } = visit
+    const sheet = await handedIn(visit, world)
+    const operator = world.accounts.find((one) => one.role === 'datahub_operator')
+    const headers = { Authorization: `Bearer ${await tokenOf(visit, operator)}` }
+    const find = async (query) => {
+      const answer = await page.request.get(`/api/v1/registry/parties?${new URLSearchParams(query)}`, {
+        headers,
+      })
+      return (await answer.json()).items
+    }
+    let wrong
+    await visit.until('the search knows the new enterprise', async () => {
+      wrong = (await find({ q: sheet.word })).find((one) => one.name === sheet.goodName)
+      return wrong !== undefined
+    })
+    const keep = (await find({ kind: 'enterprise', limit: '5' })).find((one) => one.id !== wrong.id)
+    const merged = await page.request.post('/api/v1/registry/merges', {
+      headers: { ...headers, 'Idempotency-Key': crypto.randomUUID() },
+      data: { keep: keep.id, merge: wrong.id, reason: '看起来像' },
+    })
+    assert.equal(merged.status(), 201, await merged.text())
+    await logIn(visit, operator)
+    await page.goto('/desk/merges')
+    const row = page.locator('[data-test=merge-row]').filter({ hasText: sheet.goodName }).first()
+    await row.waitFor()
+    assert.ok(((await row.textContent()) ?? '').includes(keep.name))
+    await visit.look('merges')
+    await row.getByRole('link', { name: /^撤销/ }).click()
+    const drawer = page.getByRole('dialog')
+    await drawer.getByRole('button', { name: '撤销合并' }).click()
+    await drawer.getByText('请写明原因。').waitFor()
+    await visit.look('undoing a merge')
+    await drawer.getByLabel('撤销理由').fill('代码不同，是两家')
+    await drawer.getByRole('button', { name: '撤销合并' }).click()
+    await drawer.waitFor({ state: 'hidden' })
+    await row.getByText('已撤销', { exact: true }).waitFor()
+    assert.equal((await find({ q: sheet.word })).filter((one) => one.id === wrong.id).length, 1)
+  },
+
+  async 'an officer sees only what the role can use, and that the data is made up'(visit, world) {
+    const { page } = visit
+    await logIn(
+      visit,
+      world.accounts.find((one) => one.role === 'officer'),
+      '监管对象库',
+    )
+    await page.locator('.topbar').getByText('演示数据').waitFor()
+    const menu = page.locator('#sidebar')
+    assert.equal(await menu.getByText('上报数据').count(), 0)
+    assert.equal(await menu.getByText('数据批次').count(), 0)
+    assert.equal(await menu.getByText('监管对象库').count(), 1)
+    await page.locator('[data-test=party-row], .empty').first().waitFor()
+    await visit.look('parties as an officer')
   },
 
   async 'with the keyboard alone: skip link first, and leaving ends the session'(visit, world) {

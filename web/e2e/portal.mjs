@@ -20,6 +20,7 @@ export const stories = {
     const { page } = visit
     await page.goto('/')
     await page.locator('h1').first().waitFor()
+    await page.getByText('演示数据', { exact: true }).waitFor()
     await visit.look('portal home')
     const word = world.sheet?.word ?? '枣庄'
     const box = page.getByRole('searchbox').last()
@@ -48,6 +49,21 @@ export const stories = {
     await visit.look('portal without results')
   },
 
+  async 'a wrong address and a word too short are told on a page of the portal'(visit) {
+    const { page } = visit
+    visit.expectStatus(404)
+    const answer = await page.goto('/no/such/page')
+    assert.equal(answer?.status(), 404)
+    await page.getByRole('heading', { level: 1, name: '没有这个页面' }).waitFor()
+    await visit.look('portal without the page')
+    const nobody = await page.goto('/parties/P370400-999999999')
+    assert.equal(nobody?.status(), 404)
+    await page.getByRole('heading', { level: 1, name: '没有这份公示信息' }).waitFor()
+    await page.goto('/search?q=a')
+    await page.getByText('请至少输入两个字').waitFor()
+    await visit.look('portal, query too short')
+  },
+
   async 'large type and high contrast stay on the device'(visit) {
     const { page } = visit
     await page.goto('/')
@@ -58,6 +74,10 @@ export const stories = {
     assert.equal(kept.size, 'large')
     assert.equal(kept.contrast, 'high')
     await visit.look('portal, large and high contrast')
+    await page.goto('/search?q=%E6%9E%A3%E5%BA%84')
+    await page.locator('.results a').first().click()
+    await page.waitForURL(/\/parties\//)
+    await visit.look('portal record, large and high contrast')
     await page.getByRole('button', { name: '标准版' }).click()
     assert.equal(await page.evaluate(() => document.documentElement.dataset.size), 'normal')
   },

@@ -15,6 +15,7 @@ it('shows a person only what their role can use', () => {
 
 it('begins the day at the first page of the role', () => {
   expect(homeFor(only('datahub.summary.read', 'registry.party.read'))).toBe('overview')
+  expect(homeFor(only('datahub.table.read', 'registry.party.read'))).toBe('parties')
   expect(homeFor(only('datahub.table.read'))).toBe('standard')
   expect(homeFor(only())).toBe('standard')
 })

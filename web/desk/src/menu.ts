@@ -47,7 +47,10 @@ export function menuFor(can: (action: string) => boolean): MenuGroup[] {
   )
 }
 
-/** Where a day begins: the first page that this role can use. */
+const HOMES = ['overview', 'parties', 'work-items']
+
+/** Where a day begins: the first of the work pages that this role can use. */
 export function homeFor(can: (action: string) => boolean): string {
-  return menuFor(can)[0]?.links[0]?.name ?? 'standard'
+  const names = new Set(menuFor(can).flatMap((group) => group.links.map((one) => one.name)))
+  return HOMES.find((name) => names.has(name)) ?? 'standard'
 }
