@@ -168,6 +168,10 @@ impl Upkeep {
 
     async fn watch(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
+        // the first to open a record should not wait for its table to be read
+        if let Err(error) = self.facts.warm(&self.specs).await {
+            tracing::error!(error = %error, "事实库未能读入，首次查询会慢一些");
+        }
         loop {
             if let Err(error) = self.facts.maintain(&self.specs).await {
                 tracing::error!(error = %error, "事实库维护未成，稍后重试");

@@ -85,6 +85,8 @@ impl Db {
         let pool = AnyPoolOptions::new()
             .max_connections(if dialect == Dialect::Sqlite { 8 } else { 16 })
             .acquire_timeout(Duration::from_secs(30))
+            // each SQLite connection keeps a page cache of its own
+            .idle_timeout(Duration::from_secs(60))
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if dialect == Dialect::Sqlite {

@@ -57,6 +57,10 @@ pub async fn fill(node: &Node, health: &Health, size: Size) -> Result<(), Failur
         health.set((5 + done * 92 / total.max(1)) as u8);
         batches.push((file, batch));
     }
+    // a first load is over: its rows need not stay in the database and in memory
+    for spec in crate::modules::table_specs() {
+        node.domains.facts.flush(&spec).await.map_err(Failure::broken)?;
+    }
     // to-dos come from what the files told
     node.runner.run_until_idle().await?;
     let verdict = judge::judge(node, &manifest, &batches).await?;
