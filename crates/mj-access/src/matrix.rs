@@ -445,6 +445,15 @@ mod tests {
     }
 
     #[test]
+    fn a_face_learns_what_a_role_can_do_also_what_needs_the_password_again() {
+        let may = |role| actions_of(&specimen(Column::Role(role)).actor);
+        let clerk = may(Role::Clerk);
+        assert!(clerk.contains(&"datahub.batch.create") && clerk.contains(&"catalog.item.read"));
+        assert!(!clerk.contains(&"datahub.source.token"));
+        assert!(may(Role::DatahubOperator).contains(&"datahub.source.token"));
+    }
+
+    #[test]
     fn another_source_asking_for_a_batch_gets_the_404_of_a_missing_one() {
         let who = specimen(Column::Source);
         let batch = |source: &str| Resource::at(Some("370402"), Some(OWN_AGENCY)).of_source(source);

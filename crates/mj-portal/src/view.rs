@@ -171,7 +171,7 @@ pub fn thousands(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 && digit != '-' {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) && digit != '-' {
             text.push(',');
         }
         text.push(digit);

@@ -218,6 +218,14 @@ async fn a_neighbouring_city_sees_only_whom_it_spoke_of() {
     let (_, other) = world.call("370500", "GET", path, Value::Null).await;
     assert_eq!(own["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(other["items"].as_array().map(Vec::len), Some(0));
+    let areas = "/api/v1/registry/areas";
+    let (_, own_areas) = world.call("370400", "GET", areas, Value::Null).await;
+    let tengzhou = json!({
+        "area_number": "370481", "name": "滕州市", "full_name": "山东省枣庄市滕州市", "parties": 1,
+    });
+    assert_eq!(own_areas["items"], json!([tengzhou]));
+    let (_, other_areas) = world.call("370500", "GET", areas, Value::Null).await;
+    assert_eq!(other_areas["items"], json!([]));
     let one = format!("{path}/{}", own["items"][0]["id"].as_str().expect("an id"));
     assert_eq!(world.call("370500", "GET", &one, Value::Null).await.0, StatusCode::NOT_FOUND);
     let elsewhere = MentionInput {
@@ -275,6 +283,8 @@ async fn after_a_merge_is_undone_both_files_and_timelines_are_as_before() {
     let path = "/api/v1/registry/merges";
     let (status, made) = world.call("370400", "POST", path, asked.clone()).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
+    let names = [&made["keep_name"], &made["merge_name"]];
+    assert_eq!(names, ["滕州市好味饭店", "滕州好味酒楼"], "the log names both");
     let (status, again) = world.call("370400", "POST", path, asked).await;
     assert_eq!((status, &again["id"]), (StatusCode::CREATED, &made["id"]), "the same key, once");
     let merged = world.everything(&keep).await;
