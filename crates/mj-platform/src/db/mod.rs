@@ -83,7 +83,7 @@ impl Db {
             Dialect::Postgres => url.to_owned(),
         };
         let pool = AnyPoolOptions::new()
-            .max_connections(if dialect == Dialect::Sqlite { 8 } else { 16 })
+            .max_connections(if dialect == Dialect::Sqlite { 4 } else { 16 })
             .acquire_timeout(Duration::from_secs(30))
             // each SQLite connection keeps a page cache of its own
             .idle_timeout(Duration::from_secs(60))
@@ -94,7 +94,7 @@ impl Db {
                             .execute(
                                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
                                  PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON; \
-                                 PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8000;",
+                                 PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4000;",
                             )
                             .await?;
                     }
