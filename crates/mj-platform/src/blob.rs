@@ -7,6 +7,8 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
 
@@ -63,16 +65,16 @@ impl Blobs {
     fn store_at(&self, partial: &Path, source: &mut dyn Read) -> Result<StoredBlob> {
         let file = File::create(partial).map_err(Error::io(partial))?;
         let key = Sm4Key::generate();
-        let mut hashing = Hashing { source, sha256: Sha256::new(), sm3: Sm3::new(), size: 0 };
+        let mut hashing = Hashing::default();
         let frames =
             Frames { out: BufWriter::new(file), key: key.clone(), number: 0, pending: Vec::new() };
         let mut encoder = zstd::Encoder::new(frames, 1).map_err(Error::io(partial))?;
-        io::copy(&mut hashing, &mut encoder).map_err(Error::io(partial))?;
+        hashing.copy(source, &mut encoder).map_err(Error::io(partial))?;
         let frames = encoder.finish().map_err(Error::io(partial))?;
         let file = frames.finish().map_err(Error::io(partial))?;
         file.sync_all().map_err(Error::io(partial))?;
         let stored_size = file.metadata().map_err(Error::io(partial))?.len() as i64;
-        let sha256 = hex::encode(hashing.sha256.finalize());
+        let (sha256, sm3, size) = hashing.finish()?;
         let place = self.path(&sha256);
         let shelf = place.parent().unwrap_or(&self.folder).to_owned();
         std::fs::create_dir_all(&shelf).map_err(Error::io(&shelf))?;
@@ -87,8 +89,8 @@ impl Blobs {
             wrapped_key: self.keys.wrap_key(&key, &sha256),
             file: format!("{}/{name}", &sha256[..2]),
             sha256,
-            sm3: hex::encode(hashing.sm3.finish()),
-            size: hashing.size,
+            sm3,
+            size,
             stored_size,
         })
     }
@@ -156,21 +158,66 @@ impl Blobs {
     }
 }
 
-struct Hashing<'a> {
-    source: &'a mut dyn Read,
+/// How much is read and hashed at a time.
+const PIECE: usize = 256 << 10;
+/// Pieces that may wait for the other thread.
+const WAITING: usize = 8;
+
+/// Both digests of what is copied. SM3, the slowest step of all, gets a thread of its own as soon as
+/// there is more than one piece.
+#[derive(Default)]
+struct Hashing {
     sha256: Sha256,
     sm3: Sm3,
+    beside: Option<(SyncSender<Vec<u8>>, JoinHandle<Sm3>)>,
     size: i64,
 }
 
-impl Read for Hashing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.source.read(buffer)?;
-        self.sha256.update(&buffer[..count]);
-        self.sm3.update(&buffer[..count]);
-        self.size += count as i64;
-        Ok(count)
+impl Hashing {
+    fn copy(&mut self, source: &mut dyn Read, target: &mut dyn Write) -> io::Result<()> {
+        loop {
+            let mut piece = Vec::with_capacity(PIECE);
+            source.take(PIECE as u64).read_to_end(&mut piece)?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            self.size += piece.len() as i64;
+            self.sha256.update(&piece);
+            target.write_all(&piece)?;
+            if piece.len() < PIECE && self.beside.is_none() {
+                self.sm3.update(&piece);
+                continue;
+            }
+            let (pieces, _) = match &self.beside {
+                Some(beside) => beside,
+                None => self.beside.insert(beside(std::mem::take(&mut self.sm3))?),
+            };
+            pieces.send(piece).map_err(io::Error::other)?;
+        }
     }
+
+    /// SHA-256, SM3 and the number of bytes.
+    fn finish(self) -> Result<(String, String, i64)> {
+        let sm3 = match self.beside {
+            None => self.sm3,
+            Some((pieces, thread)) => {
+                drop(pieces);
+                thread.join().map_err(|_| Error::Other("摘要线程中断".into()))?
+            }
+        };
+        Ok((hex::encode(self.sha256.finalize()), hex::encode(sm3.finish()), self.size))
+    }
+}
+
+fn beside(mut sm3: Sm3) -> io::Result<(SyncSender<Vec<u8>>, JoinHandle<Sm3>)> {
+    let (pieces, incoming) = sync_channel::<Vec<u8>>(WAITING);
+    let thread = std::thread::Builder::new().name("blob-sm3".into()).spawn(move || {
+        for piece in incoming {
+            sm3.update(&piece);
+        }
+        sm3
+    })?;
+    Ok((pieces, thread))
 }
 
 struct Frames {

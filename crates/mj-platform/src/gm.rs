@@ -58,6 +58,11 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// Many bytes from it at once: one call costs as much as one for sixteen.
+pub fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system gives random bytes");
+}
+
 /// A 128-bit SM4 key.
 #[derive(Clone)]
 pub struct Sm4Key([u8; 16]);

@@ -104,6 +104,12 @@ impl Keys {
         &self.content
     }
 
+    /// The data keys of these subjects, where all of them are in memory.
+    pub fn remembered(&self, subjects: &[String]) -> Option<Vec<DataKey>> {
+        let cache = self.cache.read().expect("no panic while holding the key cache");
+        subjects.iter().map(|subject| cache.get(subject).cloned()).collect()
+    }
+
     /// The data keys of these subjects (each a [`Keys::lookup`] hash), making those that are
     /// missing in `tx`. In the order of `subjects`.
     pub async fn data_keys(&self, tx: &mut WriteTx, subjects: &[String]) -> Result<Vec<DataKey>> {

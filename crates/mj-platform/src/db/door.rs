@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use mj_kernel::{Actor, Event, Instant};
+use rustc_hash::FxHashMap;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use super::gate::Pass;
-use super::value::{RowExt, Value, query};
+use super::value::{RowExt, Value, query, query_of};
 use super::{Db, Dialect};
 use crate::error::{Error, Result};
 use crate::{gm, new_id, outbox};
@@ -68,12 +69,7 @@ pub struct WriteTx {
     act: Act,
     now: Instant,
     change_seq: Option<i64>,
-    changes: i64,
-    sheet: gm::Sm3,
-    /// The first lines of the sheet in clear, so that a journal entry of a person's act is readable.
-    lines: String,
-    /// Rows that each table gained or lost.
-    gained: BTreeMap<&'static str, i64>,
+    book: Book,
     // last field: the gate opens only after the transaction is gone
     _pass: Option<Pass>,
 }
@@ -81,8 +77,11 @@ pub struct WriteTx {
 const JOURNAL: &str = "act_journal";
 /// How many sheet lines stand in the journal entry itself.
 const LINES_IN_CLEAR: i64 = 200;
-/// SQLite takes 32,766 parameters a statement.
+/// SQLite takes 32,766 parameters a statement, PostgreSQL 65,535.
 const PARAMETERS: usize = 30_000;
+/// Rows of one prepared statement on SQLite. Two lengths only, so that statements are parsed once and
+/// found again: parsing a statement of thousands of parameters costs more than running it.
+const SQLITE_ROWS: [usize; 2] = [96, 8];
 
 impl WriteTx {
     pub(super) fn new(
@@ -92,18 +91,7 @@ impl WriteTx {
         act: Act,
         now: Instant,
     ) -> Self {
-        Self {
-            tx,
-            dialect,
-            act,
-            now,
-            change_seq: None,
-            changes: 0,
-            sheet: gm::Sm3::new(),
-            lines: String::new(),
-            gained: BTreeMap::new(),
-            _pass: pass,
-        }
+        Self { tx, dialect, act, now, change_seq: None, book: Book::default(), _pass: pass }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -138,32 +126,112 @@ impl WriteTx {
 
     /// Writes many rows, each with its values in the order of `table.columns`.
     pub async fn insert_many(&mut self, table: &TruthTable, rows: Vec<Vec<Value>>) -> Result<()> {
+        let versions = vec![1; rows.len()];
+        self.write_many(table, rows, &versions, "").await
+    }
+
+    /// Changes the same columns of many rows, each given as (id, new values in the order of
+    /// `columns`). For the house itself, which acts on what it has just read in this transaction.
+    pub async fn update_many(
+        &mut self,
+        table: &TruthTable,
+        columns: &[&str],
+        changes: Vec<(String, Vec<Value>)>,
+    ) -> Result<()> {
+        let lock = if self.dialect == Dialect::Postgres { " FOR UPDATE" } else { "" };
+        let mut places = Vec::with_capacity(columns.len());
+        let mut suffix = String::from("ON CONFLICT (id) DO UPDATE SET");
+        for column in ["version", "change_seq", "row_salt", "row_digest"].iter().chain(columns) {
+            let comma = if suffix.ends_with("SET") { "" } else { "," };
+            let _ = write!(suffix, "{comma} {column} = excluded.{column}");
+        }
+        for column in columns {
+            let place = table.columns.iter().position(|known| known == column);
+            places.push(
+                place.ok_or_else(|| Error::Corrupt(format!("{} 没有列 {column}", table.name)))?,
+            );
+        }
+        for chunk in changes.chunks(1_000) {
+            let ids: Vec<Value> = chunk.iter().map(|(id, _)| id.as_str().into()).collect();
+            let marks: Vec<String> = (1..=ids.len()).map(|n| format!("${n}")).collect();
+            let sql =
+                format!("SELECT * FROM {} WHERE id IN ({}){lock}", table.name, marks.join(","));
+            let mut stored: FxHashMap<String, (i64, Vec<Value>)> = FxHashMap::default();
+            for row in self.fetch_all(&sql, &ids).await? {
+                let values: Result<Vec<Value>> =
+                    table.columns.iter().map(|column| row.value(column)).collect();
+                stored.insert(row.text("id")?, (row.int("version")?, values?));
+            }
+            let (mut rows, mut versions) = (Vec::new(), Vec::new());
+            for (id, new) in chunk {
+                // a row changed twice in one call would be lost in the first of its states
+                let (version, mut values) = stored
+                    .remove(id)
+                    .ok_or_else(|| Error::Missing { table: table.name, id: id.clone() })?;
+                for (place, value) in places.iter().zip(new) {
+                    values[*place] = value.clone();
+                }
+                versions.push(version + 1);
+                rows.push(values);
+            }
+            self.write_many(table, rows, &versions, &suffix).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes rows with salt and digest of their own. While the database works on some of them the
+    /// next are made ready.
+    async fn write_many(
+        &mut self,
+        table: &TruthTable,
+        rows: Vec<Vec<Value>>,
+        versions: &[i64],
+        suffix: &str,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let width = table.columns.len() + 4;
-        for chunk in rows.chunks(PARAMETERS / width) {
-            let mut args = Vec::with_capacity(chunk.len() * width);
-            for row in chunk {
+        let first_seq = self.next_change_seqs(rows.len()).await?;
+        let canon = Canon::new(table.columns);
+        let mut salts = vec![0_u8; rows.len() * 16];
+        gm::fill(&mut salts);
+        let mut todo = rows.into_iter().zip(versions).zip(salts.chunks_exact(16)).zip(first_seq..);
+        let dialect = self.dialect;
+        let Self { tx, book, .. } = self;
+        let mut ready = |count: usize| {
+            let mut args = Vec::with_capacity(count * width);
+            for (((row, version), salt), seq) in todo.by_ref().take(count) {
                 debug_assert_eq!(row.len(), table.columns.len(), "values for {}", table.name);
-                let seq = self.next_change_seq().await?;
-                let salt = gm::random::<16>();
-                let digest = row_digest(&salt, table.columns, row, 1);
-                self.note(table.name, text_of(&row[0]), 1, Some(&digest));
-                args.extend(row.iter().cloned());
+                let digest = canon.digest(salt, &row, *version);
+                book.note(table.name, text_of(&row[0]), *version, Some(&digest));
+                args.extend(row);
                 args.extend([
-                    Value::Int(1),
+                    Value::Int(*version),
                     Value::Int(seq),
                     Value::Bytes(salt.to_vec()),
                     Value::Bytes(digest.to_vec()),
                 ]);
             }
+            args
+        };
+        let mut sizes = groups(dialect, versions.len(), width).into_iter();
+        let mut next = sizes.next().map(|size| (size, ready(size)));
+        while let Some((size, args)) = next.take() {
             let sql = format!(
-                "INSERT INTO {} ({}, version, change_seq, row_salt, row_digest) VALUES {}",
+                "INSERT INTO {} ({}, version, change_seq, row_salt, row_digest) VALUES {} {suffix}",
                 table.name,
                 table.columns.join(", "),
-                placeholders(self.dialect, chunk.len(), width)
+                placeholders(dialect, size, width)
             );
-            self.execute(&sql, &args).await.map_err(|error| {
+            let writing = query_of(dialect, sql, args).execute(&mut **tx);
+            let (written, prepared) = tokio::join!(biased; writing, async {
+                sizes.next().map(|size| (size, ready(size)))
+            });
+            written.map_err(Error::db("写入")).map_err(|error| {
                 if error.is_duplicate() { Error::Duplicate { table: table.name } } else { error }
             })?;
+            next = prepared;
         }
         Ok(())
     }
@@ -212,7 +280,7 @@ impl WriteTx {
         args.push(Value::from(id));
         let _ = write!(sql, " WHERE id = ${}", args.len());
         self.execute(&sql, &args).await?;
-        self.note(table.name, id, version, Some(&digest));
+        self.book.note(table.name, id, version, Some(&digest));
         Ok(version)
     }
 
@@ -221,7 +289,7 @@ impl WriteTx {
         let version = self.row_for_update(table, id).await?.int("version")?;
         self.next_change_seq().await?;
         self.execute(&format!("DELETE FROM {} WHERE id = $1", table.name), &[id.into()]).await?;
-        self.note(table.name, id, version, None);
+        self.book.note(table.name, id, version, None);
         Ok(())
     }
 
@@ -255,14 +323,20 @@ impl WriteTx {
         rows: &[Vec<Value>],
         suffix: &str,
     ) -> Result<()> {
-        for chunk in rows.chunks(PARAMETERS / columns.len().max(1)) {
+        let mut rest = rows;
+        for size in groups(self.dialect, rows.len(), columns.len()) {
+            let (chunk, after) = rest.split_at(size);
+            rest = after;
             let args: Vec<Value> = chunk.iter().flatten().cloned().collect();
             let sql = format!(
                 "INSERT INTO {table} ({}) VALUES {} {suffix}",
                 columns.join(", "),
                 placeholders(self.dialect, chunk.len(), columns.len())
             );
-            self.execute(&sql, &args).await?;
+            query_of(self.dialect, sql, args)
+                .execute(&mut *self.tx)
+                .await
+                .map_err(Error::db("写入"))?;
         }
         Ok(())
     }
@@ -280,8 +354,9 @@ impl WriteTx {
 
     /// Everything, the journal entry included, or nothing.
     pub async fn commit(mut self) -> Result<()> {
-        if self.changes > 0 {
-            let sheet = self.sheet.clone().finish();
+        let book = std::mem::take(&mut self.book);
+        if book.changes > 0 {
+            let sheet = book.sheet.finish();
             let seq = self.change_seq.unwrap_or_default();
             let entry: [Value; 11] = [
                 new_id().into(),
@@ -292,9 +367,9 @@ impl WriteTx {
                 self.act.object.as_str().into(),
                 self.act.reason.clone().into(),
                 self.act.request_id.as_str().into(),
-                self.changes.into(),
+                book.changes.into(),
                 sheet.to_vec().into(),
-                std::mem::take(&mut self.lines).into(),
+                book.lines.into(),
             ];
             self.execute(
                 "INSERT INTO act_journal (id, seq, at, actor, action, object, reason, request_id, \
@@ -302,8 +377,9 @@ impl WriteTx {
                 &entry,
             )
             .await?;
-            self.gained.insert(JOURNAL, 1);
-            for (table, gained) in std::mem::take(&mut self.gained) {
+            let mut gained = book.gained;
+            gained.insert(JOURNAL, 1);
+            for (table, gained) in gained {
                 self.execute(
                     "INSERT INTO truth_count (table_name, row_count) VALUES ($1,$2) \
                      ON CONFLICT (table_name) \
@@ -329,7 +405,12 @@ impl WriteTx {
 
     /// Locks the head at the first change and holds it to the commit: sequence follows commit order.
     async fn next_change_seq(&mut self) -> Result<i64> {
-        let seq = match self.change_seq {
+        self.next_change_seqs(1).await
+    }
+
+    /// As many in a row; gives the first.
+    async fn next_change_seqs(&mut self, count: usize) -> Result<i64> {
+        let first = match self.change_seq {
             Some(seq) => seq + 1,
             None => {
                 let row = self
@@ -342,21 +423,40 @@ impl WriteTx {
                 row.int("seq")? + 1
             }
         };
-        self.change_seq = Some(seq);
-        Ok(seq)
+        self.change_seq = Some(first + i64::try_from(count).unwrap_or(i64::MAX) - 1);
+        Ok(first)
     }
+}
 
+/// What one transaction did, for its journal entry.
+#[derive(Default)]
+struct Book {
+    changes: i64,
+    sheet: gm::Sm3,
+    /// The first lines of the sheet in clear, so that a journal entry of a person's act is readable.
+    lines: String,
+    /// Rows that each table gained or lost.
+    gained: BTreeMap<&'static str, i64>,
+    line: String,
+}
+
+impl Book {
     fn note(&mut self, table: &'static str, key: &str, version: i64, digest: Option<&[u8; 32]>) {
         match digest {
             None => *self.gained.entry(table).or_default() -= 1,
             Some(_) if version == 1 => *self.gained.entry(table).or_default() += 1,
             Some(_) => {}
         }
-        let digest = digest.map_or_else(|| "-".to_owned(), hex::encode);
-        let line = format!("{table}\t{key}\t{version}\t{digest}\n");
-        self.sheet.update(line.as_bytes());
+        self.line.clear();
+        let _ = write!(self.line, "{table}\t{key}\t{version}\t");
+        match digest {
+            Some(digest) => push_hex(&mut self.line, digest),
+            None => self.line.push('-'),
+        }
+        self.line.push('\n');
+        self.sheet.update(self.line.as_bytes());
         if self.changes < LINES_IN_CLEAR {
-            self.lines.push_str(&line);
+            self.lines.push_str(&self.line);
         }
         self.changes += 1;
     }
@@ -415,33 +515,105 @@ fn placeholders(dialect: Dialect, rows: usize, width: usize) -> String {
     text
 }
 
+/// In how many statements so many rows are written, and how many each takes.
+fn groups(dialect: Dialect, rows: usize, width: usize) -> Vec<usize> {
+    let most = PARAMETERS / width.max(1);
+    let sizes = match dialect {
+        Dialect::Sqlite => SQLITE_ROWS.map(|size| size.min(most)).to_vec(),
+        Dialect::Postgres => vec![most],
+    };
+    let mut left = rows;
+    let mut groups = Vec::new();
+    for size in sizes {
+        groups.extend(std::iter::repeat_n(size, left / size.max(1)));
+        left %= size.max(1);
+    }
+    match dialect {
+        Dialect::Sqlite => groups.extend(std::iter::repeat_n(1, left)),
+        Dialect::Postgres => groups.extend((left > 0).then_some(left)),
+    }
+    groups
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
 /// SM3(salt ‖ canonical JSON of all columns but `row_salt`, `row_digest`, `change_seq`).
 ///
 /// Keys are ASCII and values are integers, texts, hex or null, for which sorted compact JSON is
 /// RFC 8785's form; a test compares with a library of that RFC.
 pub fn row_digest(salt: &[u8; 16], columns: &[&str], values: &[Value], version: i64) -> [u8; 32] {
-    let mut hash = gm::Sm3::new();
-    hash.update(salt);
-    hash.update(canonical_row(columns, values, version).as_bytes());
-    hash.finish()
+    Canon::new(columns).digest(salt, values, version)
 }
 
-fn canonical_row(columns: &[&str], values: &[Value], version: i64) -> String {
-    let mut object: BTreeMap<&str, serde_json::Value> = columns
-        .iter()
-        .zip(values)
-        .map(|(column, value)| {
-            let json = match value {
-                Value::Null => serde_json::Value::Null,
-                Value::Int(number) => (*number).into(),
-                Value::Text(text) => text.as_str().into(),
-                Value::Bytes(bytes) => hex::encode(bytes).into(),
+/// The canonical form of the rows of one table: its keys, sorted once.
+struct Canon {
+    /// `{"key":` or `,"key":` with the place of the value; `None` is the version.
+    keys: Vec<(String, Option<usize>)>,
+}
+
+impl Canon {
+    fn new(columns: &[&str]) -> Self {
+        let places = columns.iter().enumerate().map(|(at, column)| (*column, Some(at)));
+        let mut sorted: Vec<(&str, Option<usize>)> =
+            places.chain(std::iter::once(("version", None))).collect();
+        sorted.sort_unstable();
+        let keys = sorted.into_iter().enumerate().map(|(nth, (column, place))| {
+            let before = if nth == 0 { '{' } else { ',' };
+            (format!("{before}\"{column}\":"), place)
+        });
+        Self { keys: keys.collect() }
+    }
+
+    fn digest(&self, salt: &[u8], values: &[Value], version: i64) -> [u8; 32] {
+        let mut hash = gm::Sm3::new();
+        hash.update(salt);
+        hash.update(self.row(values, version).as_bytes());
+        hash.finish()
+    }
+
+    fn row(&self, values: &[Value], version: i64) -> String {
+        let mut text = String::with_capacity(640);
+        for (key, place) in &self.keys {
+            text.push_str(key);
+            let _ = match place.map(|at| &values[at]) {
+                None => write!(text, "{version}"),
+                Some(Value::Null) => {
+                    text.push_str("null");
+                    Ok(())
+                }
+                Some(Value::Int(number)) => write!(text, "{number}"),
+                Some(Value::Text(value)) => {
+                    push_json(&mut text, value);
+                    Ok(())
+                }
+                Some(Value::Bytes(bytes)) => {
+                    text.push('"');
+                    push_hex(&mut text, bytes);
+                    text.push('"');
+                    Ok(())
+                }
             };
-            (*column, json)
-        })
-        .collect();
-    object.insert("version", version.into());
-    serde_json::to_string(&object).expect("texts and integers always serialise")
+        }
+        text.push('}');
+        text
+    }
+}
+
+/// A JSON string; what needs no escape, nearly everything, is copied whole.
+fn push_json(text: &mut String, value: &str) {
+    if value.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    } else {
+        text.push_str(&serde_json::to_string(value).expect("a text always serialises"));
+    }
 }
 
 #[cfg(test)]
@@ -458,7 +630,7 @@ mod tests {
             Value::from(vec![0xAB, 1]),
             Value::Null,
         ];
-        let ours = canonical_row(&columns, &values, 7);
+        let ours = Canon::new(&columns).row(&values, 7);
         let parsed: serde_json::Value = serde_json::from_str(&ours).expect("JSON");
         let theirs = serde_json_canonicalizer::to_string(&parsed).expect("canonical");
         assert_eq!(ours, theirs);

@@ -51,6 +51,9 @@ impl Dialect {
 pub struct Db {
     dialect: Dialect,
     pool: AnyPool,
+    /// SQLite: one connection that does all the writing. A connection throws its page cache away
+    /// when another one has written.
+    writer: AnyPool,
     gate: Arc<Gate>,
     clock: Arc<dyn Clock>,
 }
@@ -82,29 +85,18 @@ impl Db {
             }
             Dialect::Postgres => url.to_owned(),
         };
-        let pool = AnyPoolOptions::new()
-            .max_connections(if dialect == Dialect::Sqlite { 4 } else { 16 })
-            .acquire_timeout(Duration::from_secs(30))
-            // each SQLite connection keeps a page cache of its own
-            .idle_timeout(Duration::from_secs(60))
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    if dialect == Dialect::Sqlite {
-                        connection
-                            .execute(
-                                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
-                                 PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON; \
-                                 PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4000;",
-                            )
-                            .await?;
-                    }
-                    Ok(())
-                })
-            })
-            .connect(&target)
-            .await
-            .map_err(Error::db("连接数据库"))?;
-        Ok(Self { dialect, pool, gate: Arc::new(Gate::new()), clock })
+        let (pool, writer) = match dialect {
+            Dialect::Sqlite => {
+                // the writer first: it makes the file and turns WAL on
+                let writer = connect(&target, 1, Some(WRITER)).await?;
+                (connect(&target, 4, Some(READER)).await?, writer)
+            }
+            Dialect::Postgres => {
+                let pool = connect(&target, 16, None).await?;
+                (pool.clone(), pool)
+            }
+        };
+        Ok(Self { dialect, pool, writer, gate: Arc::new(Gate::new()), clock })
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -117,6 +109,7 @@ impl Db {
 
     pub async fn close(&self) {
         self.pool.close().await;
+        self.writer.close().await;
     }
 
     /// Applies what is missing of the house's one line of migrations; returns how many.
@@ -135,7 +128,7 @@ impl Db {
             Dialect::Sqlite => "BEGIN IMMEDIATE",
             Dialect::Postgres => "BEGIN",
         };
-        let tx = self.pool.begin_with(begin).await.map_err(Error::db("开始事务"))?;
+        let tx = self.writer.begin_with(begin).await.map_err(Error::db("开始事务"))?;
         Ok(WriteTx::new(tx, pass, self.dialect, act, self.clock.now()))
     }
 
@@ -168,6 +161,37 @@ impl Db {
     pub async fn count(&self, sql: &str, args: &[Value]) -> Result<i64> {
         self.fetch_one(sql, args).await?.int_at(0)
     }
+}
+
+const READER: &str = "PRAGMA cache_size=-4000;";
+/// Pages that a load touches again and again (the ends of its tables, its indexes) stay in memory,
+/// and go to the database file once in 64 MB of log rather than after every transaction.
+const WRITER: &str = "PRAGMA cache_size=-64000; PRAGMA wal_autocheckpoint=16000;";
+
+async fn connect(target: &str, connections: u32, sqlite: Option<&'static str>) -> Result<AnyPool> {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        // each SQLite connection keeps a page cache of its own
+        .idle_timeout(Duration::from_secs(60))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if let Some(own) = sqlite {
+                    connection
+                        .execute(
+                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
+                             PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON; \
+                             PRAGMA temp_store=MEMORY;",
+                        )
+                        .await?;
+                    connection.execute(own).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(target)
+        .await
+        .map_err(Error::db("连接数据库"))
 }
 
 /// `AND …` for a scoped table, with its arguments pushed behind those already there.

@@ -66,26 +66,61 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 
 pub(super) type AnyQuery<'q> = Query<'q, Any, AnyArguments>;
 
+/// Statements of more arguments than this are few and differ in length: caching them would only fill
+/// memory.
+const CACHED: usize = 64;
+
 /// Binds `args`. sqlx's `Any` can only bind a typed NULL, and PostgreSQL refuses a TEXT NULL for a
 /// BIGINT column, so there NULLs are written into the statement and the rest is renumbered.
 pub(super) fn query(dialect: Dialect, sql: &str, args: &[Value]) -> AnyQuery<'static> {
+    let cached = args.len() < CACHED;
+    let sql = match dialect {
+        Dialect::Sqlite if !cached => without_names(sql),
+        _ => sql.to_owned(),
+    };
+    bind(dialect, sql, args.to_vec(), cached)
+}
+
+/// A statement that will come again in the same words: parsed once and kept, however long it is.
+pub(super) fn query_of(dialect: Dialect, sql: String, args: Vec<Value>) -> AnyQuery<'static> {
+    let cached = dialect == Dialect::Sqlite || args.len() < CACHED;
+    bind(dialect, sql, args, cached)
+}
+
+fn bind(dialect: Dialect, sql: String, args: Vec<Value>, cached: bool) -> AnyQuery<'static> {
     let inline = dialect == Dialect::Postgres && args.contains(&Value::Null);
     let mut query = if inline {
-        sqlx::query(AssertSqlSafe(with_nulls(sql, args))).persistent(false)
+        sqlx::query(AssertSqlSafe(with_nulls(&sql, &args))).persistent(false)
     } else {
-        // statements of many rows differ in length; caching them would only fill memory
-        sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(args.len() < 64)
+        sqlx::query(AssertSqlSafe(sql)).persistent(cached)
     };
     for arg in args {
         query = match arg {
             Value::Null if inline => query,
             Value::Null => query.bind(None::<String>),
-            Value::Int(number) => query.bind(*number),
-            Value::Text(text) => query.bind(text.clone()),
-            Value::Bytes(bytes) => query.bind(bytes.clone()),
+            Value::Int(number) => query.bind(number),
+            Value::Text(text) => query.bind(text),
+            Value::Bytes(bytes) => query.bind(bytes),
         };
     }
     query
+}
+
+/// SQLite takes `$7` for a name and looks every name up in a list of all before it; a bare `?` has
+/// none. Only where the numbers simply count up.
+fn without_names(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut parts = sql.split('$');
+    text.push_str(parts.next().unwrap_or_default());
+    for (nth, part) in parts.enumerate() {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        if part[..digits].parse() != Ok(nth + 1) {
+            return sql.to_owned();
+        }
+        text.push('?');
+        text.push_str(&part[digits..]);
+    }
+    text
 }
 
 /// `$n` of a NULL argument becomes `NULL`; the others close ranks. Our statements hold no `$` in
@@ -178,6 +213,13 @@ impl RowExt for AnyRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_count_up_need_no_names() {
+        assert_eq!(without_names("a = $1 AND b IN ($2,$3)"), "a = ? AND b IN (?,?)");
+        assert_eq!(without_names("a = $2 AND b = $1"), "a = $2 AND b = $1");
+        assert_eq!(without_names("a = $1 AND b = $1"), "a = $1 AND b = $1");
+    }
 
     #[test]
     fn nulls_are_written_out_and_the_rest_closes_ranks() {
