@@ -47,6 +47,7 @@ pub use api::module;
 pub use digest::RowDigest;
 pub use dossier::{PartyAsOf, PartyDossier, PartyHit, TimelineEntry};
 pub use error::{Error, Result};
+pub use mentions::Said;
 pub use merges::Merge;
 pub use model::{
     MentionId, MentionInput, Operation, PartyKind, Relinked, SourceField, SourceRecord,

@@ -105,6 +105,8 @@ pub async fn open_state(
 pub struct NewParty {
     pub anchor: String,
     pub state: PartyState,
+    /// [`search_text`] of the state.
+    pub search: String,
     pub key: Option<DataKey>,
 }
 
@@ -123,49 +125,48 @@ pub async fn create(tx: &mut WriteTx, keys: &Keys, new: Vec<NewParty>) -> Result
         // never longer than 52 ASCII characters; the area is where the party was first seen and
         // stays in the number when the party moves
         let register_no = format!("P{}-{number:09}", area.unwrap_or("000000"));
-        let values = value_columns(keys, &party.state, party.key.as_ref());
-        let mut row: Vec<(&str, Value)> = vec![
-            ("id", id.as_str().into()),
-            ("register_no", register_no.into()),
-            ("anchor", party.anchor.into()),
-            ("known_from", position.into()),
-        ];
-        row.extend(values);
-        rows.push(in_order(row));
+        let mut row: Vec<Value> = Vec::with_capacity(PARTY.columns.len() + 4);
+        row.extend([id.as_str().into(), register_no.into(), party.anchor.into()]);
+        let values = value_columns(keys, &party.state, party.search, party.key.as_ref());
+        row.extend(values.into_iter().map(|(_, value)| value));
+        row.extend([position.into(), Value::Null, Value::Null]);
+        rows.push(row);
         ids.push(id);
     }
     tx.insert_many(&PARTY, rows).await?;
     Ok(ids)
 }
 
-fn in_order(row: Vec<(&str, Value)>) -> Vec<Value> {
-    let mut given: FxHashMap<&str, Value> = row.into_iter().collect();
-    PARTY.columns.iter().map(|column| given.remove(column).unwrap_or(Value::Null)).collect()
+/// What a party is found by; natural persons are not.
+pub fn search_text(state: &PartyState) -> String {
+    if state.kind == PartyKind::Person {
+        return String::new();
+    }
+    let text = Option::unwrap_or_default;
+    mj_linkage::search_text(
+        &state.name,
+        text(state.uscc.as_deref()),
+        text(state.regist_no.as_deref()),
+        text(state.address.as_deref()),
+    )
 }
+
+/// The columns that hold a party's values, as [`PARTY`] has them one after the other.
+const VALUES: std::ops::Range<usize> = 3..16;
 
 /// The value columns as stored: sealed for natural persons, searchable for everybody else.
 fn value_columns(
     keys: &Keys,
     state: &PartyState,
+    search: String,
     key: Option<&DataKey>,
-) -> Vec<(&'static str, Value)> {
+) -> [(&'static str, Value); VALUES.end - VALUES.start] {
     let seal = |column: &str, text: &str| match key {
         Some(key) => key.seal(column, text),
         None => text.to_owned(),
     };
     let person = state.kind == PartyKind::Person;
-    let search_text = if person {
-        String::new()
-    } else {
-        let text = Option::unwrap_or_default;
-        mj_linkage::search_text(
-            &state.name,
-            text(state.uscc.as_deref()),
-            text(state.regist_no.as_deref()),
-            text(state.address.as_deref()),
-        )
-    };
-    vec![
+    [
         ("kind", state.kind.name().into()),
         ("origin", state.origin.name().into()),
         ("name", seal("party.name", &state.name).into()),
@@ -179,29 +180,44 @@ fn value_columns(
         ("person_code_type", state.person_code.as_ref().map(|(kind, _)| kind.clone()).into()),
         ("area_number", state.area_number.clone().into()),
         ("address", state.address.as_deref().map(|text| seal("party.address", text)).into()),
-        ("search_text", search_text.into()),
+        ("search_text", search.into()),
         ("status", state.status.clone().into()),
         ("valid_from", state.valid_from.as_str().into()),
     ]
 }
 
-/// Gives a party new values, and keeps what it was until now.
-pub async fn set_values(
+/// Gives parties new values, and keeps what they were until now.
+async fn set_values(
     tx: &mut WriteTx,
     keys: &Keys,
-    row: &PartyRow,
-    state: &PartyState,
+    changed: Vec<(PartyRow, PartyState)>,
 ) -> Result<()> {
-    let key = match (state.kind, row.subject()) {
-        (PartyKind::Person, Some(subject)) => keys.data_keys(tx, &[subject]).await?.pop(),
-        _ => None,
-    };
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let subjects: Vec<String> = changed
+        .iter()
+        .filter(|(_, state)| state.kind == PartyKind::Person)
+        .filter_map(|(row, _)| row.subject())
+        .collect();
+    let opened = keys.data_keys(tx, &subjects).await?;
+    let opened: FxHashMap<String, DataKey> = subjects.into_iter().zip(opened).collect();
     let position = tx.position().await?;
-    keep_history(tx, row, &state.valid_from, position).await?;
-    let mut changes = value_columns(keys, state, key.as_ref());
-    changes.push(("known_from", position.into()));
-    tx.update(&PARTY, &row.id, None, &changes).await?;
-    Ok(())
+    let mut history = Vec::with_capacity(changed.len());
+    let mut updates = Vec::with_capacity(changed.len());
+    for (row, state) in &changed {
+        history.extend(old_versions(row, &state.valid_from, position));
+        let key = row.subject().and_then(|subject| opened.get(&subject));
+        let key = key.filter(|_| state.kind == PartyKind::Person);
+        let values = value_columns(keys, state, search_text(state), key);
+        let mut values: Vec<Value> = values.into_iter().map(|(_, value)| value).collect();
+        values.push(position.into());
+        updates.push((row.id.clone(), values));
+    }
+    tx.insert_many(&PARTY_VERSION, history).await?;
+    let mut columns = PARTY.columns[VALUES].to_vec();
+    columns.push("known_from");
+    tx.update_many(&PARTY, &columns, updates).await
 }
 
 /// Points a party at the one it is merged into, or sets it free.
@@ -212,7 +228,8 @@ pub async fn set_merged(
     rule: Option<&str>,
 ) -> Result<()> {
     let position = tx.position().await?;
-    keep_history(tx, row, &row.stored.valid_from, position).await?;
+    let history = old_versions(row, &row.stored.valid_from, position);
+    tx.insert_many(&PARTY_VERSION, history).await?;
     let changes = [
         ("merged_into", into.into()),
         ("merge_rule", rule.into()),
@@ -223,39 +240,32 @@ pub async fn set_merged(
 }
 
 /// What was known until this position; and, where the new values hold from a later day only, that
-/// the old ones still hold for the days before.
-async fn keep_history(
-    tx: &mut WriteTx,
-    row: &PartyRow,
-    new_valid_from: &str,
-    position: i64,
-) -> Result<()> {
+/// the old ones still hold for the days before. In the order of [`PARTY_VERSION`].
+fn old_versions(row: &PartyRow, new_valid_from: &str, position: i64) -> Vec<Vec<Value>> {
     let old = &row.stored;
-    let stretch = |valid_to: Option<&str>, known_from: i64, known_to: i64| -> Vec<(&str, Value)> {
+    let stretch = |valid_to: Option<&str>, known_from: i64, known_to: i64| -> Vec<Value> {
         vec![
-            ("id", new_id().into()),
-            ("party_id", row.id.as_str().into()),
-            ("valid_from", old.valid_from.as_str().into()),
-            ("valid_to", valid_to.into()),
-            ("known_from", known_from.into()),
-            ("known_to", known_to.into()),
-            ("kind", old.kind.name().into()),
-            ("name", old.name.as_str().into()),
-            ("uscc", old.uscc.clone().into()),
-            ("regist_no", old.regist_no.clone().into()),
-            ("area_number", old.area_number.clone().into()),
-            ("address", old.address.clone().into()),
-            ("status", old.status.clone().into()),
-            ("merged_into", row.merged_into.clone().into()),
+            new_id().into(),
+            row.id.as_str().into(),
+            old.valid_from.as_str().into(),
+            valid_to.into(),
+            known_from.into(),
+            known_to.into(),
+            old.kind.name().into(),
+            old.name.as_str().into(),
+            old.uscc.clone().into(),
+            old.regist_no.clone().into(),
+            old.area_number.clone().into(),
+            old.address.clone().into(),
+            old.status.clone().into(),
+            row.merged_into.clone().into(),
         ]
     };
-    let known = stretch(None, row.known_from, position);
-    tx.insert(&PARTY_VERSION, &known).await?;
+    let mut versions = vec![stretch(None, row.known_from, position)];
     if new_valid_from > old.valid_from.as_str() {
-        let still = stretch(Some(new_valid_from), position, OPEN);
-        tx.insert(&PARTY_VERSION, &still).await?;
+        versions.push(stretch(Some(new_valid_from), position, OPEN));
     }
-    Ok(())
+    versions
 }
 
 /// Parties by id, in no order.
@@ -343,7 +353,7 @@ async fn refresh_chunk(
         every
     };
     let (sources, mentions) = rows_behind(tx, &every).await?;
-    let mut changed = 0;
+    let mut changed = Vec::new();
     for row in rows {
         let own = members.get(&row.id).map(Vec::as_slice).unwrap_or_default();
         let mut own_sources: Vec<SourceRow> =
@@ -360,11 +370,12 @@ async fn refresh_chunk(
         };
         let Some(state) = state_of(&row.anchor, &own_sources, &own_mentions) else { continue };
         if state != now {
-            set_values(tx, keys, &row, &state).await?;
-            changed += 1;
+            changed.push((row, state));
         }
     }
-    Ok(changed)
+    let count = changed.len();
+    set_values(tx, keys, changed).await?;
+    Ok(count)
 }
 
 /// For each party: itself and all that are merged into it, directly or by way of others.

@@ -1,55 +1,69 @@
 //! Resolving mentions in bulk: every wording gets one number, once and for ever.
 //!
+//! What follows from a wording alone is worked out by [`Registry::prepare_mentions`], without the
+//! database, so that it can be done for one chunk of rows while another is being written. Nodes that
+//! share a database do not number alike words twice: whoever writes holds the counter of mentions,
+//! and a number other than the next one it knows of tells it that somebody else wrote meanwhile.
+//!
 //! A wording with a valid code finds or makes its party in the same chunk. The others wait in
 //! `registry_relink` for [`crate::relink`], which runs when the batch is through: only then is it
 //! known whether the code they lack came with another row.
+
+use std::hash::BuildHasher;
 
 use mj_kernel::Actor;
 use mj_platform::db::Db;
 use mj_platform::keys::{DataKey, Keys};
 use mj_platform::{Act, Lane, Result, RowExt, Value, WriteTx};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::Registry;
 use crate::masters::{self, NewParty, PARTY_COLUMNS, PartyRow};
-use crate::model::{LinkRule, MentionId, MentionInput, Origin, Tier};
+use crate::model::{LinkRule, MentionId, MentionInput, Origin, PartyState, Tier};
 use crate::survivor::{MentionRow, state_of};
 use crate::tables::{IN_LIST, MENTION, marks, mention_key, take_numbers, texts};
 use crate::wording::{Prepared, Wording};
 
 /// New mentions a transaction: with their parties fewer than the 5,000 rows of a chunk.
-const CHUNK: usize = 2_000;
+const CHUNK: usize = 2_400;
 
-/// What is kept in memory of the mentions: about 30 bytes each.
+/// What is kept in memory of the mentions: about 45 bytes each.
 #[derive(Debug, Default)]
 pub struct Known {
     numbers: FxHashMap<Wording, MentionId>,
+    /// The greatest number seen: what comes next, unless another node wrote.
+    last: MentionId,
+    /// Hashes of identities that codes prove; what is not among them has no party yet.
+    coded: FxHashSet<u64>,
     /// Names of mentions without a code: a new code with one of these names may be theirs.
     loose_blocks: FxHashSet<i64>,
     loose_regist_nos: FxHashSet<String>,
 }
 
 impl Known {
-    pub async fn load(db: &Db) -> Result<Self> {
-        let mut known = Self::default();
-        let mut after = String::new();
+    /// Reads what was written since the last number known.
+    async fn catch_up(mut self, db: &Db) -> Result<Self> {
         loop {
             let rows = db
                 .fetch_all(
-                    "SELECT id, number, wording, block, regist_key, tier FROM mention \
+                    "SELECT number, wording, anchor, block, regist_key, tier FROM mention \
                      WHERE id > $1 ORDER BY id LIMIT 20000",
-                    &[after.as_str().into()],
+                    &[mention_key(self.last).into()],
                 )
                 .await?;
-            let Some(last) = rows.last() else { return Ok(known) };
-            after = last.text("id")?;
+            if rows.is_empty() {
+                return Ok(self);
+            }
             for row in &rows {
                 let wording = from_bytes(&row.bytes("wording")?);
-                known.numbers.insert(wording, row.int("number")?);
+                self.last = row.int("number")?;
+                self.numbers.insert(wording, self.last);
                 let tier = row.text("tier")?;
-                if tier != Tier::Code.name() {
-                    known.loose_blocks.insert(row.int("block")?);
-                    known.loose_regist_nos.extend(row.opt_text("regist_key")?);
+                if tier == Tier::Code.name() {
+                    self.coded.insert(anchor_hash(&row.text("anchor")?));
+                } else {
+                    self.loose_blocks.insert(row.int("block")?);
+                    self.loose_regist_nos.extend(row.opt_text("regist_key")?);
                 }
             }
         }
@@ -57,6 +71,10 @@ impl Known {
 
     fn add(&mut self, said: &Prepared, number: MentionId) {
         self.numbers.insert(said.wording, number);
+        self.last = self.last.max(number);
+        if said.tier == Tier::Code {
+            self.coded.insert(anchor_hash(&said.anchor));
+        }
         self.add_loose(said);
     }
 
@@ -65,6 +83,39 @@ impl Known {
             self.loose_blocks.insert(said.block);
             self.loose_regist_nos.extend(said.regist_key.clone());
         }
+    }
+}
+
+fn anchor_hash(anchor: &str) -> u64 {
+    FxBuildHasher.hash_one(anchor)
+}
+
+/// Wordings on their way to their numbers.
+pub struct Said {
+    wordings: Vec<Wording>,
+    parts: Vec<Part>,
+}
+
+/// New wordings of one transaction, with the parties that they make where there are none yet.
+struct Part {
+    prepared: Vec<Prepared>,
+    /// By anchor; with the number of wordings the values were chosen from.
+    makers: FxHashMap<String, (usize, PartyState, String)>,
+}
+
+impl Part {
+    fn new(prepared: Vec<Prepared>) -> Self {
+        let mut by_anchor: FxHashMap<&str, Vec<&Prepared>> = FxHashMap::default();
+        for said in prepared.iter().filter(|said| said.tier == Tier::Code) {
+            by_anchor.entry(&said.anchor).or_default().push(said);
+        }
+        let makers = by_anchor.into_iter().filter_map(|(anchor, said)| {
+            let rows: Vec<MentionRow> = said.iter().map(|one| in_clear(one)).collect();
+            let state = state_of(anchor, &[], &rows)?;
+            let search = masters::search_text(&state);
+            Some((anchor.to_owned(), (rows.len(), state, search)))
+        });
+        Self { makers: makers.collect(), prepared }
     }
 }
 
@@ -83,29 +134,41 @@ fn from_bytes(bytes: &[u8]) -> Wording {
 
 impl Registry {
     /// The numbers of these wordings, in order; what is new is written, in chunks of its own.
-    ///
-    /// Commits as it goes: a wording that turns out not to be needed harms nobody, and a run that is
-    /// killed and repeated finds what it already wrote.
     pub async fn resolve_mentions(&self, said: &[MentionInput<'_>]) -> Result<Vec<MentionId>> {
-        self.known().await?;
+        self.ready().await?;
+        self.resolve_prepared(self.prepare_mentions(said)).await
+    }
+
+    /// All that can be said of wordings without the database. Worth calling ahead, on another thread,
+    /// once [`Registry::ready`] was awaited.
+    pub fn prepare_mentions(&self, said: &[MentionInput<'_>]) -> Said {
         let wordings: Vec<Wording> = said.iter().map(|one| self.hash.wording(one)).collect();
         let mut numbers = vec![0; said.len()];
-        if self.look_up(&wordings, &mut numbers) == 0 {
-            return Ok(numbers);
-        }
-        let _writing = self.writing.lock().await;
-        if self.look_up(&wordings, &mut numbers) == 0 {
-            return Ok(numbers);
-        }
+        self.look_up(&wordings, &mut numbers);
         let mut seen = FxHashSet::default();
         let fresh: Vec<usize> =
             (0..said.len()).filter(|at| numbers[*at] == 0 && seen.insert(wordings[*at])).collect();
-        for chunk in fresh.chunks(CHUNK) {
-            let prepared: Vec<Prepared> =
-                chunk.iter().map(|at| Prepared::new(&said[*at], &self.hash, &self.keys)).collect();
-            self.write_chunk(prepared).await?;
+        let parts = fresh.chunks(CHUNK).map(|chunk| {
+            let one = |at: &usize| Prepared::new(&said[*at], &self.hash, &self.keys);
+            Part::new(chunk.iter().map(one).collect())
+        });
+        Said { parts: parts.collect(), wordings }
+    }
+
+    /// The numbers of prepared wordings, in order; what is still new is written.
+    ///
+    /// Commits as it goes: a wording that turns out not to be needed harms nobody, and a run that is
+    /// killed and repeated finds what it already wrote.
+    pub async fn resolve_prepared(&self, said: Said) -> Result<Vec<MentionId>> {
+        let mut numbers = vec![0; said.wordings.len()];
+        if self.look_up(&said.wordings, &mut numbers) == 0 {
+            return Ok(numbers);
         }
-        self.look_up(&wordings, &mut numbers);
+        let _writing = self.writing.lock().await;
+        for part in said.parts {
+            self.write_part(part).await?;
+        }
+        self.look_up(&said.wordings, &mut numbers);
         Ok(numbers)
     }
 
@@ -123,38 +186,44 @@ impl Registry {
         missing
     }
 
-    /// Loads the cache on first use.
-    async fn known(&self) -> Result<()> {
+    /// Reads into memory what is known, on first use.
+    pub async fn ready(&self) -> Result<()> {
         if self.known.read().expect("nobody panics while holding the cache").is_some() {
             return Ok(());
         }
         let _writing = self.writing.lock().await;
-        let loaded = Known::load(&self.db).await?;
-        let mut slot = self.known.write().expect("nobody panics while holding the cache");
-        slot.get_or_insert(loaded);
+        if self.known.read().expect("nobody panics while holding the cache").is_none() {
+            self.catch_up().await?;
+        }
         Ok(())
     }
 
-    async fn write_chunk(&self, prepared: Vec<Prepared>) -> Result<()> {
-        let written = self.try_write_chunk(&prepared).await;
-        let numbers = match written {
-            Err(error) if error.is_duplicate() => {
-                // another node was quicker: take over what it wrote and add only the rest
-                let fresh = Known::load(&self.db).await?;
-                let rest: Vec<Prepared> = prepared
-                    .into_iter()
-                    .filter(|said| !fresh.numbers.contains_key(&said.wording))
-                    .collect();
-                *self.known.write().expect("nobody panics while holding the cache") = Some(fresh);
-                if rest.is_empty() {
-                    return Ok(());
+    /// Takes over what other nodes wrote. The caller holds `writing`.
+    async fn catch_up(&self) -> Result<()> {
+        let known = self.known.write().expect("nobody panics while holding the cache").take();
+        let known = known.unwrap_or_default().catch_up(&self.db).await?;
+        *self.known.write().expect("nobody panics while holding the cache") = Some(known);
+        Ok(())
+    }
+
+    /// The caller holds `writing`.
+    async fn write_part(&self, mut part: Part) -> Result<()> {
+        loop {
+            {
+                let guard = self.known.read().expect("nobody panics while holding the cache");
+                if let Some(known) = guard.as_ref() {
+                    part.prepared.retain(|said| !known.numbers.contains_key(&said.wording));
                 }
-                let numbers = self.try_write_chunk(&rest).await?;
-                return self.remember(&rest, &numbers);
             }
-            other => other?,
-        };
-        self.remember(&prepared, &numbers)
+            if part.prepared.is_empty() {
+                return Ok(());
+            }
+            if let Some(numbers) = self.try_write_part(&part).await? {
+                return self.remember(&part.prepared, &numbers);
+            }
+            // another node was quicker: take over what it wrote and add only the rest
+            self.catch_up().await?;
+        }
     }
 
     fn remember(&self, prepared: &[Prepared], numbers: &[MentionId]) -> Result<()> {
@@ -167,13 +236,19 @@ impl Registry {
         Ok(())
     }
 
-    async fn try_write_chunk(&self, prepared: &[Prepared]) -> Result<Vec<MentionId>> {
+    /// `None`: another node wrote meanwhile, and nothing was done.
+    async fn try_write_part(&self, part: &Part) -> Result<Option<Vec<MentionId>>> {
+        let prepared = &part.prepared;
         let act = Act::new(&Actor::system("registry"), "registry.mention.resolve", "mention");
         let mut tx = self.db.begin(Lane::Bulk, act).await?;
+        // holds the counter to the end of the transaction: nobody numbers the same words meanwhile
         let first = take_numbers(&mut tx, "mention", prepared.len()).await?;
+        if first != self.next_number() {
+            return Ok(None);
+        }
         let numbers: Vec<MentionId> = (first..).take(prepared.len()).collect();
         let keys = person_keys(&mut tx, &self.keys, prepared).await?;
-        let parties = self.parties_of_codes(&mut tx, prepared, &keys).await?;
+        let parties = self.parties_of_codes(&mut tx, part, &keys).await?;
 
         let mut rows = Vec::with_capacity(prepared.len());
         let mut waiting = Vec::new();
@@ -191,26 +266,38 @@ impl Registry {
         self.ask_again(&mut tx, prepared).await?;
         masters::refresh(&mut tx, &self.db, &self.keys, &parties.touched).await?;
         tx.commit().await?;
-        Ok(numbers)
+        Ok(Some(numbers))
+    }
+
+    fn next_number(&self) -> MentionId {
+        let guard = self.known.read().expect("nobody panics while holding the cache");
+        guard.as_ref().map_or(0, |known| known.last) + 1
     }
 
     /// Finds the parties that codes prove, and makes those nobody knew.
     async fn parties_of_codes(
         &self,
         tx: &mut WriteTx,
-        prepared: &[Prepared],
+        part: &Part,
         keys: &FxHashMap<String, DataKey>,
     ) -> Result<CodedParties> {
         let mut by_code: FxHashMap<&str, Vec<&Prepared>> = FxHashMap::default();
-        for said in prepared.iter().filter(|said| said.tier == Tier::Code) {
+        for said in part.prepared.iter().filter(|said| said.tier == Tier::Code) {
             by_code.entry(&said.anchor).or_default().push(said);
         }
         let mut anchors: Vec<&str> = by_code.keys().copied().collect();
         anchors.sort_unstable();
         let mut found = CodedParties::default();
-        for row in by_anchor(tx, &anchors).await? {
-            by_code.remove(row.anchor.as_str());
-            if could_change(&row) {
+        let seen_before: Vec<&str> = {
+            let guard = self.known.read().expect("nobody panics while holding the cache");
+            let seen = |anchor: &&&str| {
+                guard.as_ref().is_none_or(|known| known.coded.contains(&anchor_hash(anchor)))
+            };
+            anchors.iter().filter(seen).copied().collect()
+        };
+        for row in by_anchor(tx, &seen_before).await? {
+            let said = by_code.remove(row.anchor.as_str()).unwrap_or_default();
+            if said.iter().any(|said| could_change(&row, said)) {
                 found.touched.push(row.id.clone());
             }
             found.by_anchor.insert(row.anchor, row.id);
@@ -219,10 +306,20 @@ impl Registry {
         let mut new_anchors = Vec::new();
         for anchor in anchors {
             let Some(said) = by_code.get(anchor) else { continue };
-            let rows: Vec<MentionRow> = said.iter().map(|one| in_clear(one)).collect();
-            let Some(state) = state_of(anchor, &[], &rows) else { continue };
+            let (state, search) = match part.makers.get(anchor) {
+                Some((wordings, state, search)) if *wordings == said.len() => {
+                    (state.clone(), search.clone())
+                }
+                // some of the wordings were written by somebody else
+                _ => {
+                    let rows: Vec<MentionRow> = said.iter().map(|one| in_clear(one)).collect();
+                    let Some(state) = state_of(anchor, &[], &rows) else { continue };
+                    let search = masters::search_text(&state);
+                    (state, search)
+                }
+            };
             let key = said.first().and_then(|one| one.subject.as_ref()).and_then(|s| keys.get(s));
-            new.push(NewParty { anchor: anchor.to_owned(), state, key: key.cloned() });
+            new.push(NewParty { anchor: anchor.to_owned(), state, search, key: key.cloned() });
             new_anchors.push(anchor.to_owned());
         }
         let ids = masters::create(tx, &self.keys, new).await?;
@@ -286,9 +383,25 @@ struct CodedParties {
     touched: Vec<String>,
 }
 
-/// Whether a new wording could give a known party other values: not when registers say it all.
-fn could_change(row: &PartyRow) -> bool {
-    row.stored.origin != Origin::Register || !row.is_root()
+/// Whether a new wording could give a known party other values: not when registers say it all, and
+/// not when it says less than what the party's values were chosen from.
+fn could_change(row: &PartyRow, said: &Prepared) -> bool {
+    let stored = &row.stored;
+    if !row.is_root() {
+        return true;
+    }
+    match stored.origin {
+        Origin::Register => false,
+        Origin::RegisterWithGaps => true,
+        // see `MentionRow::rank` and `state_of`
+        Origin::Mention => {
+            said.subject.is_some()
+                || said.kind < stored.kind
+                || said.regist_key.is_some()
+                || said.address.is_some()
+                || stored.address.is_none()
+        }
+    }
 }
 
 fn in_clear(said: &Prepared) -> MentionRow {

@@ -21,10 +21,14 @@ use crate::masters::{self, MENTION_COLUMNS, NewParty, PartyRow, open_rows, read_
 use crate::mentions::{by_anchor, queue_again};
 use crate::model::{LinkRule, PartyKind, Relinked, Tier};
 use crate::survivor::{MentionRow, state_of};
-use crate::tables::{IN_LIST, MENTION, PARTY_PAIR, marks, texts};
+use crate::tables::{
+    IN_LIST, MENTION, PARTY_PAIR, counter, marks, mention_key, take_numbers, texts,
+};
 
-/// Mentions a transaction: with the parties they touch far below the 5,000 rows of a chunk.
-const CHUNK: i64 = 500;
+/// Mentions a transaction: with the parties they touch below the 5,000 rows of a chunk.
+const CHUNK: i64 = 1_000;
+/// Numbers of mentions whose names are entered into the index of names at a time.
+const NAMES: i64 = 50_000;
 /// A mention in doubt between more parties than this says little about any of them.
 const QUESTIONS: usize = 3;
 
@@ -59,6 +63,7 @@ impl Registry {
     /// Settles the links of all mentions that wait; call it when a batch is through.
     pub async fn relink(&self) -> Result<Relinked> {
         let _writing = self.writing.lock().await;
+        self.index_names().await?;
         let mut total = Relinked::default();
         // numbers first: a party by number that finds its code changes what names are compared with
         for tier in [Tier::RegistNo, Tier::Name] {
@@ -73,6 +78,30 @@ impl Registry {
             }
         }
         Ok(total)
+    }
+
+    /// Enters new wordings into the index of names, in the order of the index: a batch of a million
+    /// rows would else touch all of it again and again while it is loading.
+    async fn index_names(&self) -> Result<()> {
+        loop {
+            let act = Act::new(&Actor::system("registry"), "registry.mention.index", "mention");
+            let mut tx = self.db.begin(Lane::Bulk, act).await?;
+            // none taken, but the series is ours to the end of the transaction
+            let done = take_numbers(&mut tx, "mention_name", 0).await? - 1;
+            let last = counter(&mut tx, "mention").await?.min(done + NAMES);
+            if last <= done {
+                return Ok(());
+            }
+            tx.execute(
+                "INSERT INTO mention_name (block, mention_id) SELECT block, id FROM mention \
+                 WHERE id > $1 AND id <= $2 AND block <> 0 AND tier <> 'name' ORDER BY block, id",
+                &[mention_key(done).into(), mention_key(last).into()],
+            )
+            .await?;
+            take_numbers(&mut tx, "mention_name", usize::try_from(last - done).unwrap_or(0))
+                .await?;
+            tx.commit().await?;
+        }
     }
 
     async fn relink_chunk(&self, tier: Tier) -> Result<Relinked> {
@@ -134,19 +163,20 @@ impl Registry {
         let mut done = Relinked { looked_at: waiting.len(), ..Default::default() };
         let mut touched: FxHashSet<String> = FxHashSet::default();
         let mut left: FxHashMap<String, String> = FxHashMap::default();
+        let mut moves = Vec::new();
         for (mention, home) in waiting.iter().zip(&homes) {
             let itself = own.get(&mention.anchor).map(|row| row.id.clone());
             let Some(party) = home.party.clone().or(itself) else { continue };
             if mention.party_id.as_deref() == Some(party.as_str()) {
                 continue;
             }
-            let changes = [
-                ("party_id", party.as_str().into()),
-                ("link_rule", home.rule.name().into()),
-                ("score", home.score.into()),
-                ("explain", home.explain.as_str().into()),
+            let values = vec![
+                party.as_str().into(),
+                home.rule.name().into(),
+                home.score.into(),
+                home.explain.as_str().into(),
             ];
-            tx.update(&MENTION, &mention.id, None, &changes).await?;
+            moves.push((mention.id.clone(), values));
             done.moved += 1;
             if let Some(old) = &mention.party_id {
                 left.insert(old.clone(), party.clone());
@@ -157,6 +187,7 @@ impl Registry {
                 queue_again(tx, "block", &[mention.block.into()]).await?;
             }
         }
+        tx.update_many(&MENTION, &["party_id", "link_rule", "score", "explain"], moves).await?;
         self.retire_or_revive(tx, &waiting, &homes, &own, &left).await?;
         done.doubtful = self.ask(tx, &waiting, &homes, &own).await?;
         let mut touched: Vec<String> = touched.into_iter().collect();
@@ -212,7 +243,8 @@ impl Registry {
                 Some(subject) => self.keys.data_keys(tx, &[subject.to_owned()]).await?.pop(),
                 None => None,
             };
-            new.push(NewParty { anchor: anchor.to_owned(), state, key });
+            let search = masters::search_text(&state);
+            new.push(NewParty { anchor: anchor.to_owned(), state, search, key });
         }
         let ids = masters::create(tx, &self.keys, new).await?;
         for row in masters::load(tx, &ids).await? {
@@ -448,8 +480,9 @@ async fn by_name(tx: &mut WriteTx, waiting: &[Waiting]) -> Result<Vec<Home>> {
     let mut candidates: FxHashMap<i64, Vec<(String, Candidate)>> = FxHashMap::default();
     for chunk in blocks.chunks(IN_LIST) {
         let sql = format!(
-            "SELECT {MENTION_COLUMNS}, m.block, m.party_id FROM mention m \
-             WHERE m.block IN ({}) AND m.tier <> 'name' ORDER BY m.party_id, m.id",
+            "SELECT {MENTION_COLUMNS}, m.block, m.party_id FROM mention_name n \
+             JOIN mention m ON m.id = n.mention_id \
+             WHERE n.block IN ({}) ORDER BY m.party_id, m.id",
             marks(1, chunk.len())
         );
         let args: Vec<Value> = chunk.iter().map(|block| Value::from(*block)).collect();
