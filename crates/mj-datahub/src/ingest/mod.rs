@@ -1,7 +1,7 @@
 //! The pipeline: collect → cleanse → deduplicate → compare → verify → normalise → link.
 //!
-//! One batch is one job. A thread reads and judges ([`read`]); this side, chunk by chunk, resolves
-//! what rows say of parties, makes data keys, keeps refused rows, hands register and catalogue rows
+//! One batch is one job. A thread reads and judges ([`read`]), another prepares ([`ready`]); this
+//! side, chunk by chunk, resolves what rows say of parties, makes data keys, keeps refused rows, hands register and catalogue rows
 //! to their domains; a second thread seals and pushes accepted rows into the fact store's stage. At
 //! the end one transaction commits the facts, fixes the batch's counts and tells the other domains.
 //!
@@ -13,6 +13,7 @@ mod apply;
 pub mod lookups;
 pub mod plan;
 pub mod read;
+mod ready;
 pub mod seal;
 mod stage;
 
@@ -23,13 +24,16 @@ use std::time::{Duration, Instant};
 use mj_kernel::clock::beijing_date;
 use mj_kernel::{Actor, Event};
 use mj_platform::jobs::JobContext;
-use mj_platform::{Act, Lane, WriteTx};
+use mj_platform::keys::DataKey;
+use mj_platform::{Act, Lane, Value, WriteTx};
 use mj_standard::{Class, Context, Engine, Envelope};
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use self::plan::TablePlan;
 use self::read::{Chunk, FileEnd, Opener};
+use self::ready::Ready;
 use crate::Datahub;
 use crate::error::{Error, Result};
 use crate::model::{Batch, BatchState, Channel, Counts};
@@ -40,6 +44,8 @@ use crate::{blob_source, store};
 const LAST_ATTEMPT: i64 = 5;
 /// How often a load is begun again because another one changed the same records meanwhile.
 const MOVED_RETRIES: usize = 5;
+/// Refused rows are written so many at a time.
+const REFUSED_ROWS: usize = if cfg!(test) { 100 } else { 1_000 };
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize)]
@@ -112,6 +118,8 @@ struct Run<'a> {
     standing: Standing,
     by_class: [i64; Class::COUNT],
     by_rule: BTreeMap<String, i64>,
+    /// Refused rows that are not written yet.
+    refused: Vec<Vec<Value>>,
     /// Rows of the batch this one mends that were accepted now.
     mended: Vec<i64>,
     priority: i64,
@@ -138,6 +146,7 @@ impl<'a> Run<'a> {
             standing: Standing::default(),
             by_class: [0; Class::COUNT],
             by_rule: BTreeMap::new(),
+            refused: Vec::new(),
             mended: Vec::new(),
             priority: 100,
             started: Instant::now(),
@@ -153,12 +162,25 @@ impl<'a> Run<'a> {
         let mut writer = stage::Writer::start(self.plan.clone(), self.hub.keys.clone(), stage);
         let mappings = self.hub.catalog.mappings(&self.batch.cd_source).await?;
         let local = read::LocalItems::new(mappings, self.plan.table);
-        let (chunks, mut incoming) = mpsc::channel::<Chunk>(2);
+        let (chunks, incoming) = mpsc::channel::<Chunk>(1);
         let reading = self.start_reading(lookups, local, chunks);
+        self.hub.registry.ready().await?;
+        let (preparing, mut incoming) = {
+            let (ready, incoming_ready) = mpsc::channel::<Ready>(1);
+            let (hub, plan, batch) = (self.hub.clone(), self.plan.clone(), self.batch.id.clone());
+            let preparing = tokio::task::spawn_blocking(move || {
+                ready::run(&hub, &plan, &batch, incoming, &ready)
+            });
+            (preparing, incoming_ready)
+        };
         while let Some(chunk) = incoming.recv().await {
             self.take_chunk(chunk, &mut writer).await?;
         }
+        preparing.await.map_err(Error::thread)??;
         let end = reading.await.map_err(Error::thread)??;
+        if end.refusal.is_none() {
+            self.keep_refused().await?;
+        }
         let staged = writer.finish().await?;
         let registry = self.hub.registry.clone();
         let batch = match &end.refusal {
@@ -219,7 +241,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    async fn take_chunk(&mut self, chunk: Chunk, writer: &mut stage::Writer) -> Result<()> {
+    async fn take_chunk(&mut self, ready: Ready, writer: &mut stage::Writer) -> Result<()> {
+        let Ready { chunk, linked, said, personal, refused } = ready;
         for (total, more) in self.by_class.iter_mut().zip(chunk.by_class) {
             *total += more;
         }
@@ -227,68 +250,60 @@ impl<'a> Run<'a> {
             *self.by_rule.entry(rule).or_default() += rows;
         }
         self.standing.rows += chunk.rows;
-        self.standing.error += chunk.refused.len() as i64;
+        self.standing.error += refused.len() as i64;
         self.standing.percent = chunk.percent;
         if self.batch.mends_batch.is_some() {
             self.mended.extend(chunk.accepted.iter().filter_map(|row| row.original_row));
         }
-        let mentions = self.link(&chunk.accepted).await?;
-        let personal = self.personal(&chunk.accepted);
-        let mut subjects: Vec<String> =
-            personal.iter().filter_map(|row| row.subject.clone()).collect();
-        subjects.sort_unstable();
-        subjects.dedup();
-        let mut keys = Vec::new();
-        if !subjects.is_empty() || !chunk.refused.is_empty() {
-            let mut tx = self.transaction("datahub.batch.collect").await?;
-            if !subjects.is_empty() {
-                keys = self.hub.keys.data_keys(&mut tx, &subjects).await?;
-            }
-            store::error_row::insert_many(&mut tx, &self.hub.keys, &self.batch.id, &chunk.refused)
-                .await?;
-            tx.commit().await?;
+        self.refused.extend(refused);
+        if self.refused.len() >= REFUSED_ROWS {
+            self.keep_refused().await?;
         }
+        // the number of each row's mention; 0 where the row names no party
+        let mut mentions = vec![0; chunk.accepted.len()];
+        if !linked.is_empty() {
+            let numbers = self.hub.registry.resolve_prepared(said).await?;
+            for (index, number) in linked.into_iter().zip(numbers) {
+                mentions[index] = number;
+            }
+        }
+        let keys = self.data_keys(&personal).await?;
         self.apply(&chunk.accepted, &mentions, &personal).await?;
-        let keys = subjects.into_iter().zip(keys).collect();
         writer.push(stage::Load { rows: chunk.accepted, mentions, personal, keys }).await?;
         self.report().await
     }
 
-    /// The number of each row's mention; 0 where the row names no party.
-    async fn link(&self, rows: &[read::Accepted]) -> Result<Vec<i64>> {
-        let mut at = Vec::new();
-        let mut said = Vec::new();
-        for (index, row) in rows.iter().enumerate() {
-            if let Some(mention) = self.plan.mention(&row.values) {
-                at.push(index);
-                said.push(mention);
+    /// The keys of everybody whose values are to be sealed. Those of parties were made with their
+    /// mentions.
+    async fn data_keys(
+        &self,
+        personal: &[seal::PersonalRow],
+    ) -> Result<FxHashMap<String, DataKey>> {
+        let mut subjects: Vec<String> =
+            personal.iter().filter_map(|row| row.subject.clone()).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        let keys = match self.hub.keys.remembered(&subjects) {
+            Some(keys) => keys,
+            None => {
+                let mut tx = self.transaction("datahub.batch.collect").await?;
+                let keys = self.hub.keys.data_keys(&mut tx, &subjects).await?;
+                tx.commit().await?;
+                keys
             }
-        }
-        let mut mentions = vec![0; rows.len()];
-        if said.is_empty() {
-            return Ok(mentions);
-        }
-        let numbers = self.hub.registry.resolve_mentions(&said).await?;
-        for (index, number) in at.into_iter().zip(numbers) {
-            mentions[index] = number;
-        }
-        Ok(mentions)
+        };
+        Ok(subjects.into_iter().zip(keys).collect())
     }
 
-    fn personal(&self, rows: &[read::Accepted]) -> Vec<seal::PersonalRow> {
-        rows.iter()
-            .map(|row| {
-                let mention = self.plan.mention(&row.values);
-                let hub = self.hub;
-                seal::personal_of(
-                    &self.plan,
-                    &row.values,
-                    mention.as_ref(),
-                    &hub.registry,
-                    &hub.keys,
-                )
-            })
-            .collect()
+    /// Writes the refused rows gathered so far.
+    async fn keep_refused(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.refused);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.transaction("datahub.batch.collect").await?;
+        store::error_row::insert_many(&mut tx, &rows).await?;
+        Ok(tx.commit().await?)
     }
 
     async fn report(&mut self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Refused rows: findings in clear (personal values masked), the delivered row sealed whole.
 
+use mj_platform::keys::Keys;
 use mj_platform::{Db, RowExt, Value, WriteTx};
 use sqlx::any::AnyRow;
 
@@ -28,38 +29,35 @@ pub async fn clear(tx: &mut WriteTx, batch_id: &str) -> Result<()> {
     Ok(())
 }
 
-pub async fn insert_many(
-    tx: &mut WriteTx,
-    keys: &mj_platform::keys::Keys,
-    batch_id: &str,
-    rows: &[NewErrorRow],
-) -> Result<()> {
-    let mut values = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut mask = 0_i64;
-        let mut rules = String::from("|");
-        for issue in &row.issues {
-            if let Ok(bit) = issue.class.parse::<u32>() {
-                mask |= 1 << bit;
-            }
-            rules.push_str(&issue.rule);
-            rules.push('|');
+const COLUMNS: [&str; 9] =
+    ["batch_id", "row_no", "line_no", "cd_id", "raw", "issues", "class_mask", "rules", "state"];
+
+/// A refused row as it is stored, in the order of the columns.
+pub fn sealed(keys: &Keys, batch_id: &str, row: &NewErrorRow) -> Result<Vec<Value>> {
+    let mut mask = 0_i64;
+    let mut rules = String::from("|");
+    for issue in &row.issues {
+        if let Ok(bit) = issue.class.parse::<u32>() {
+            mask |= 1 << bit;
         }
-        values.push(vec![
-            batch_id.into(),
-            row.row.into(),
-            row.line.into(),
-            row.cd_id.clone().into(),
-            Value::Bytes(keys.seal_alone(&raw_context(batch_id, row.row), &row.raw)),
-            serde_json::to_string(&row.issues).map_err(Error::json("错误记录"))?.into(),
-            mask.into(),
-            rules.into(),
-            "open".into(),
-        ]);
+        rules.push_str(&issue.rule);
+        rules.push('|');
     }
-    let columns =
-        ["batch_id", "row_no", "line_no", "cd_id", "raw", "issues", "class_mask", "rules", "state"];
-    Ok(tx.execute_many("hub_error", &columns, &values, "").await?)
+    Ok(vec![
+        batch_id.into(),
+        row.row.into(),
+        row.line.into(),
+        row.cd_id.clone().into(),
+        Value::Bytes(keys.seal_alone(&raw_context(batch_id, row.row), &row.raw)),
+        serde_json::to_string(&row.issues).map_err(Error::json("错误记录"))?.into(),
+        mask.into(),
+        rules.into(),
+        "open".into(),
+    ])
+}
+
+pub async fn insert_many(tx: &mut WriteTx, rows: &[Vec<Value>]) -> Result<()> {
+    Ok(tx.execute_many("hub_error", &COLUMNS, rows, "").await?)
 }
 
 /// What a list of refused rows is narrowed by.
