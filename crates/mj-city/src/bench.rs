@@ -152,6 +152,39 @@ pub fn bench_file(rows: u64, out: &Path, scratch: &Path) -> Result<BenchFile, Ci
     Ok(office.told)
 }
 
+/// What the slow reference (tools/reference.py) must know of the table: data, no judgement.
+pub fn reference_spec() -> Result<serde_json::Value, CityError> {
+    let table =
+        Standard::v1().table("check_action").ok_or(CityError::Table("check_action".to_owned()))?;
+    let columns: Vec<serde_json::Value> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let codes: Option<Vec<&str>> = column
+                .code_list
+                .as_ref()
+                .map(|list| list.entries.iter().map(|entry| entry.code.as_str()).collect());
+            serde_json::json!({
+                "name": column.name,
+                "title": column.title,
+                "type": column.ty.name(),
+                "max_len": column.max_len,
+                "required": column.required,
+                "default": column.default_in_files.is_some(),
+                "multi": column.multi,
+                "codes": codes,
+            })
+        })
+        .collect();
+    let areas: Vec<&str> = places(as_of())?.iter().map(|place| place.code).collect();
+    Ok(serde_json::json!({
+        "columns": columns,
+        "natural_key": table.natural_key,
+        "business_key": table.business_key,
+        "areas": areas,
+    }))
+}
+
 struct Office<'a> {
     world: &'a World,
     parties: Parties,

@@ -1,6 +1,7 @@
-//! Measurements: `bench_file ROWS OUT.csv` writes one large `check_action` file and says what is in it.
+//! Measurements: `bench_file ROWS OUT.csv` writes one large `check_action` file and says what is in it;
+//! `OUT.spec.json` beside it is for tools/reference.py.
 
-use mj_city::{RATES, bench_file};
+use mj_city::{RATES, bench_file, reference_spec};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     const USAGE: &str = "usage: bench_file ROWS OUT.csv";
@@ -10,6 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scratch = out.with_extension("city");
     let told = bench_file(rows, &out, &scratch)?;
     std::fs::remove_dir_all(&scratch)?;
+    std::fs::write(out.with_extension("spec.json"), reference_spec()?.to_string())?;
     let bytes = std::fs::metadata(&out)?.len();
     println!(
         "rows {}  bytes {bytes}  bytes/row {}  subjects {}  rows about natural persons {}",
