@@ -226,6 +226,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn many_rows_change_at_once_each_with_its_digest_and_the_rest_of_it_as_it_was() {
+        let kit = with_notes().await;
+        let id = |number: i64| format!("n{number:04}");
+        let mut tx = kit.begin().await;
+        // more than one statement holds, and not a multiple of one
+        let rows = (0..1_234).map(|number| {
+            let hash = Value::Bytes(vec![1, 2, 3]);
+            vec![id(number).into(), format!("第{number}条").into(), Value::Null, hash]
+        });
+        tx.insert_many(&NOTE, rows.collect()).await.expect("in");
+        let changes = (0..1_234).step_by(2).map(|number| (id(number), vec![number.into()]));
+        tx.update_many(&NOTE, &["number"], changes.collect()).await.expect("changed");
+        tx.commit().await.expect("done");
+
+        let rows = kit.db().fetch_all("SELECT * FROM note ORDER BY id", &[]).await.expect("read");
+        assert_eq!(rows.len(), 1_234);
+        for (number, row) in (0..).zip(&rows) {
+            let values: Vec<Value> =
+                NOTE.columns.iter().map(|column| row.value(column).expect("read")).collect();
+            let version = 1 + i64::from(number % 2 == 0);
+            let said = if version == 2 { Value::Int(number) } else { Value::Null };
+            assert_eq!(values[1..3], [Value::from(format!("第{number}条")), said]);
+            assert_eq!(row.int("version").expect("version"), version);
+            let salt = row.bytes("row_salt").expect("salt").try_into().expect("16 bytes");
+            assert_eq!(
+                row.bytes("row_digest").expect("digest"),
+                mj_platform::db::door::row_digest(&salt, NOTE.columns, &values, version)
+            );
+        }
+        assert_eq!(mj_platform::db::door::census(kit.db()).await.expect("counted"), []);
+        let missing = vec![("nobody".to_owned(), vec![Value::Int(1)])];
+        let mut tx = kit.begin().await;
+        let refused = tx.update_many(&NOTE, &["number"], missing).await;
+        assert!(matches!(refused, Err(Error::Missing { .. })));
+    }
+
+    #[tokio::test]
     async fn a_row_that_did_not_leave_through_the_door_is_missed() {
         let kit = with_notes().await;
         let mut tx = kit.begin().await;

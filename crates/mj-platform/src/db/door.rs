@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use mj_kernel::{Actor, Event, Instant};
 use rustc_hash::FxHashMap;
@@ -217,14 +218,20 @@ impl WriteTx {
         };
         let mut sizes = groups(dialect, versions.len(), width).into_iter();
         let mut next = sizes.next().map(|size| (size, ready(size)));
+        // most statements are as long as the one before
+        let mut last: (usize, Arc<str>) = (0, "".into());
         while let Some((size, args)) = next.take() {
-            let sql = format!(
-                "INSERT INTO {} ({}, version, change_seq, row_salt, row_digest) VALUES {} {suffix}",
-                table.name,
-                table.columns.join(", "),
-                placeholders(dialect, size, width)
-            );
-            let writing = query_of(dialect, sql, args).execute(&mut **tx);
+            if last.0 != size {
+                let sql = format!(
+                    "INSERT INTO {} ({}, version, change_seq, row_salt, row_digest) VALUES {} \
+                     {suffix}",
+                    table.name,
+                    table.columns.join(", "),
+                    placeholders(dialect, size, width)
+                );
+                last = (size, sql.into());
+            }
+            let writing = query_of(dialect, last.1.clone(), args).execute(&mut **tx);
             let (written, prepared) = tokio::join!(biased; writing, async {
                 sizes.next().map(|size| (size, ready(size)))
             });
@@ -333,7 +340,7 @@ impl WriteTx {
                 columns.join(", "),
                 placeholders(self.dialect, chunk.len(), columns.len())
             );
-            query_of(self.dialect, sql, args)
+            query_of(self.dialect, sql.into(), args)
                 .execute(&mut *self.tx)
                 .await
                 .map_err(Error::db("写入"))?;

@@ -1,5 +1,7 @@
 //! The three kinds of value a column may hold, and how to read them back.
 
+use std::sync::Arc;
+
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row};
@@ -78,16 +80,16 @@ pub(super) fn query(dialect: Dialect, sql: &str, args: &[Value]) -> AnyQuery<'st
         Dialect::Sqlite if !cached => without_names(sql),
         _ => sql.to_owned(),
     };
-    bind(dialect, sql, args.to_vec(), cached)
+    bind(dialect, sql.into(), args.to_vec(), cached)
 }
 
 /// A statement that will come again in the same words: parsed once and kept, however long it is.
-pub(super) fn query_of(dialect: Dialect, sql: String, args: Vec<Value>) -> AnyQuery<'static> {
+pub(super) fn query_of(dialect: Dialect, sql: Arc<str>, args: Vec<Value>) -> AnyQuery<'static> {
     let cached = dialect == Dialect::Sqlite || args.len() < CACHED;
     bind(dialect, sql, args, cached)
 }
 
-fn bind(dialect: Dialect, sql: String, args: Vec<Value>, cached: bool) -> AnyQuery<'static> {
+fn bind(dialect: Dialect, sql: Arc<str>, args: Vec<Value>, cached: bool) -> AnyQuery<'static> {
     let inline = dialect == Dialect::Postgres && args.contains(&Value::Null);
     let mut query = if inline {
         sqlx::query(AssertSqlSafe(with_nulls(&sql, &args))).persistent(false)
