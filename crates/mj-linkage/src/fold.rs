@@ -6,6 +6,8 @@ pub fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
+            // nearly everything: has neither case nor width
+            '\u{4e00}'..='\u{9fff}' => out.push(c),
             '！'..='～' => {
                 let half = char::from_u32(c as u32 - 0xFEE0).unwrap_or(c);
                 push_ascii(&mut out, half);

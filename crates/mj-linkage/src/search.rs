@@ -1,6 +1,9 @@
 //! Texts to search in: one lower-case line per party that a `LIKE '%…%'` can look into, whether the
 //! person types part of the name, pinyin initials, the tail of a code, or an address.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use pinyin::ToPinyinMulti;
 
 use crate::fold::{fold, fold_code};
@@ -59,11 +62,20 @@ const USUAL: [(char, &str); 44] = [
     ('南', "n"),
 ];
 
+/// The block of common characters, each looked up once.
+const COMMON: std::ops::RangeInclusive<char> = '\u{4e00}'..='\u{9fff}';
+static INITIALS: LazyLock<Vec<Box<[char]>>> =
+    LazyLock::new(|| COMMON.map(|c| look_up(c).into_boxed_slice()).collect());
+
 /// Initials of one character: those usual in names, then the rest of the dictionary.
-fn initials_of(c: char) -> Vec<char> {
-    if c.is_ascii_alphanumeric() {
-        return vec![c];
+fn initials_of(c: char) -> Cow<'static, [char]> {
+    if COMMON.contains(&c) {
+        return Cow::Borrowed(&INITIALS[c as usize - *COMMON.start() as usize]);
     }
+    Cow::Owned(if c.is_ascii_alphanumeric() { vec![c] } else { look_up(c) })
+}
+
+fn look_up(c: char) -> Vec<char> {
     let mut initials: Vec<char> = USUAL
         .iter()
         .find(|(usual, _)| *usual == c)
@@ -82,7 +94,7 @@ fn initials_of(c: char) -> Vec<char> {
 /// first characters are spelt in every reading, those with fewest unusual readings first, and only a
 /// few spellings are kept, so a name of many ambiguous characters stays short.
 pub fn pinyin_initials(name: &str) -> Vec<String> {
-    let letters: Vec<Vec<char>> =
+    let letters: Vec<Cow<'static, [char]>> =
         fold(name).chars().map(initials_of).filter(|initials| !initials.is_empty()).collect();
     if letters.is_empty() {
         return Vec::new();

@@ -21,20 +21,21 @@ use crate::Registry;
 use crate::masters::{self, NewParty, PARTY_COLUMNS, PartyRow};
 use crate::model::{LinkRule, MentionId, MentionInput, Origin, PartyState, Tier};
 use crate::survivor::{MentionRow, state_of};
-use crate::tables::{IN_LIST, MENTION, marks, mention_key, take_numbers, texts};
+use crate::tables::{IN_LIST, MENTION, NO_USCC, marks, mention_key, take_numbers, texts};
 use crate::wording::{Prepared, Wording};
 
 /// New mentions a transaction: with their parties fewer than the 5,000 rows of a chunk.
 const CHUNK: usize = 2_400;
 
-/// What is kept in memory of the mentions: about 45 bytes each.
+/// What is kept in memory of the mentions: about 55 bytes each.
 #[derive(Debug, Default)]
 pub struct Known {
     numbers: FxHashMap<Wording, MentionId>,
     /// The greatest number seen: what comes next, unless another node wrote.
     last: MentionId,
-    /// Hashes of identities that codes prove; what is not among them has no party yet.
-    coded: FxHashSet<u64>,
+    /// Hashes of identities that codes prove, and a mention that proves each: its party is the one.
+    /// What is not among them has no party yet.
+    coded: FxHashMap<u64, MentionId>,
     /// Names of mentions without a code: a new code with one of these names may be theirs.
     loose_blocks: FxHashSet<i64>,
     loose_regist_nos: FxHashSet<String>,
@@ -60,7 +61,7 @@ impl Known {
                 self.numbers.insert(wording, self.last);
                 let tier = row.text("tier")?;
                 if tier == Tier::Code.name() {
-                    self.coded.insert(anchor_hash(&row.text("anchor")?));
+                    self.coded.insert(anchor_hash(&row.text("anchor")?), self.last);
                 } else {
                     self.loose_blocks.insert(row.int("block")?);
                     self.loose_regist_nos.extend(row.opt_text("regist_key")?);
@@ -73,7 +74,7 @@ impl Known {
         self.numbers.insert(said.wording, number);
         self.last = self.last.max(number);
         if said.tier == Tier::Code {
-            self.coded.insert(anchor_hash(&said.anchor));
+            self.coded.insert(anchor_hash(&said.anchor), number);
         }
         self.add_loose(said);
     }
@@ -149,7 +150,7 @@ impl Registry {
         let fresh: Vec<usize> =
             (0..said.len()).filter(|at| numbers[*at] == 0 && seen.insert(wordings[*at])).collect();
         let parts = fresh.chunks(CHUNK).map(|chunk| {
-            let one = |at: &usize| Prepared::new(&said[*at], &self.hash, &self.keys);
+            let one = |at: &usize| Prepared::of(&said[*at], wordings[*at], &self.hash, &self.keys);
             Part::new(chunk.iter().map(one).collect())
         });
         Said { parts: parts.collect(), wordings }
@@ -288,14 +289,16 @@ impl Registry {
         let mut anchors: Vec<&str> = by_code.keys().copied().collect();
         anchors.sort_unstable();
         let mut found = CodedParties::default();
-        let seen_before: Vec<&str> = {
+        let seen_before: Vec<MentionId> = {
             let guard = self.known.read().expect("nobody panics while holding the cache");
-            let seen = |anchor: &&&str| {
-                guard.as_ref().is_none_or(|known| known.coded.contains(&anchor_hash(anchor)))
-            };
-            anchors.iter().filter(seen).copied().collect()
+            let coded = |anchor: &&str| guard.as_ref()?.coded.get(&anchor_hash(anchor)).copied();
+            anchors.iter().filter_map(coded).collect()
         };
-        for row in by_anchor(tx, &seen_before).await? {
+        for row in of_mentions(tx, &seen_before).await? {
+            if !by_code.contains_key(row.anchor.as_str()) {
+                // two identities of one hash: rarer than any other fault
+                return Err(mj_platform::Error::Corrupt("监管对象标识的散列相同".into()));
+            }
             let said = by_code.remove(row.anchor.as_str()).unwrap_or_default();
             if said.iter().any(|said| could_change(&row, said)) {
                 found.touched.push(row.id.clone());
@@ -418,12 +421,30 @@ fn in_clear(said: &Prepared) -> MentionRow {
     }
 }
 
-/// Parties by the identity they prove.
+/// The parties that mentions with a code made or found; a code never leaves its party.
+async fn of_mentions(tx: &mut WriteTx, mentions: &[MentionId]) -> Result<Vec<PartyRow>> {
+    let mut found = Vec::with_capacity(mentions.len());
+    for chunk in mentions.chunks(IN_LIST) {
+        let sql = format!(
+            "SELECT {PARTY_COLUMNS} FROM mention m JOIN party p ON p.id = m.party_id \
+             WHERE m.id IN ({}) ORDER BY p.anchor",
+            marks(1, chunk.len())
+        );
+        let args: Vec<Value> = chunk.iter().map(|number| mention_key(*number).into()).collect();
+        for row in tx.fetch_all(&sql, &args).await? {
+            found.push(PartyRow::read(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Parties by the identity they prove, other than a credit code: those are found by their mentions.
 pub async fn by_anchor(tx: &mut WriteTx, anchors: &[&str]) -> Result<Vec<PartyRow>> {
     let mut found = Vec::new();
     for chunk in anchors.chunks(IN_LIST) {
         let sql = format!(
-            "SELECT {PARTY_COLUMNS} FROM party p WHERE p.anchor IN ({}) ORDER BY p.anchor",
+            "SELECT {PARTY_COLUMNS} FROM party p WHERE p.anchor IN ({}) AND {NO_USCC} \
+             ORDER BY p.anchor",
             marks(1, chunk.len())
         );
         for row in tx.fetch_all(&sql, &texts(chunk.iter().copied())).await? {

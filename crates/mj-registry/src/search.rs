@@ -92,7 +92,7 @@ impl Registry {
             values.push(self.keys.lookup("name", q).into());
             let code = q.to_ascii_uppercase();
             if CitizenId::parse(&code).is_ok() {
-                parts.push("p.anchor = ?");
+                parts.push("(p.anchor = ? AND substr(p.anchor, 1, 5) <> 'uscc:')");
                 values.push(format!("id:111:{}", self.keys.lookup("citizen_id", &code)).into());
             }
         }

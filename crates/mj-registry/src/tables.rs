@@ -191,6 +191,9 @@ pub const OFFICER_CERTIFICATE: TruthTable = TruthTable {
     ],
 };
 
+/// What the index of identities asks for: credit codes are kept out of it.
+pub const NO_USCC: &str = "substr(p.anchor, 1, 5) <> 'uscc:'";
+
 /// How many values one `IN (…)` takes: far below both databases' limits on parameters.
 pub const IN_LIST: usize = 2_000;
 

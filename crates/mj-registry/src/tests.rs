@@ -96,6 +96,28 @@ async fn a_wording_keeps_its_number_also_after_a_restart() {
 }
 
 #[tokio::test]
+async fn two_nodes_on_one_database_number_a_wording_once_and_make_its_party_once() {
+    let (db, one) = registry().await;
+    let other = Registry::new(db.db().clone(), db.keys());
+    let (shop, works) = (by_code(SHOP, "好味饭店", None), by_code(FACTORY, "新名称厂", None));
+    one.ready().await.expect("read");
+    other.ready().await.expect("read");
+    let first = one.resolve_mentions(&[shop]).await.expect("numbers");
+    // the other has not heard of it, nor of the shop's party
+    let renamed = by_code(SHOP, "好味大饭店", None);
+    let second = other.resolve_mentions(&[works, shop, renamed]).await.expect("numbers");
+    assert_eq!(second, [2, first[0], 3]);
+    assert_eq!(one.resolve_mentions(&[renamed, works]).await.expect("numbers"), [3, 2]);
+    // prepared before somebody else wrote half of it
+    let late = by_name("某某公司", None);
+    let prepared = one.prepare_mentions(&[late, renamed]);
+    assert_eq!(other.resolve_mentions(&[late]).await.expect("numbers"), [4]);
+    assert_eq!(one.resolve_prepared(prepared).await.expect("numbers"), [4, 3]);
+    let parties = "SELECT COUNT(*) FROM party";
+    assert_eq!(db.db().count(parties, &[]).await.expect("counted"), 2);
+}
+
+#[tokio::test]
 async fn in_whatever_order_rows_arrive_the_same_wordings_share_a_party() {
     let shop = "滕州好味饭店";
     let road = Some("滕州市善国南路12号");

@@ -84,13 +84,21 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    #[cfg(test)]
     pub fn new(said: &MentionInput<'_>, hash: &Hash, keys: &Keys) -> Self {
+        Self::of(said, hash.wording(said), hash, keys)
+    }
+
+    /// `wording` is the hash of what is said.
+    pub fn of(said: &MentionInput<'_>, wording: Wording, hash: &Hash, keys: &Keys) -> Self {
         let kind = said.kind();
         let person = kind == PartyKind::Person;
-        let subject = subject_of(said, keys);
+        let uscc = said.uscc();
+        let subject = if person { subject_of(said, keys) } else { None };
         let name_norm = likeness::block_name(said.name);
         let regist_key = if person { None } else { said.valid_regist_no().map(str::to_owned) };
-        let (tier, anchor) = match (said.uscc(), &subject, said.personal_code()) {
+        let personal_code = if person { said.personal_code() } else { None };
+        let (tier, anchor) = match (uscc, &subject, personal_code) {
             (Some(code), ..) => (Tier::Code, format!("uscc:{code}")),
             (None, Some(subject), Some((kind, _))) => (Tier::Code, format!("id:{kind}:{subject}")),
             (None, Some(subject), None) => (Tier::Name, format!("person:{subject}")),
@@ -108,19 +116,15 @@ impl Prepared {
             },
         };
         Self {
-            wording: hash.wording(said),
+            wording,
             kind,
             tier,
             anchor,
             block: if person { 0 } else { hash.block(&name_norm) },
             regist_key,
             subject,
-            uscc: said.uscc().map(str::to_owned),
-            person_code: if person {
-                said.personal_code().map(|(kind, code)| (kind.to_owned(), code.to_owned()))
-            } else {
-                None
-            },
+            uscc: uscc.map(str::to_owned),
+            person_code: personal_code.map(|(kind, code)| (kind.to_owned(), code.to_owned())),
             code_type: said.code_type.map(str::to_owned),
             code: said.code.map(str::to_owned),
             name: said.name.to_owned(),
