@@ -30,8 +30,8 @@ pub struct StoreLookups {
     /// (table, field) → keyed hashes of the values received.
     related: FxHashMap<(String, String), FxHashSet<u64>>,
     hash: SipHasher13,
-    items: RefCell<FxHashMap<(String, NaiveDate), Known>>,
-    implementations: RefCell<FxHashMap<(String, NaiveDate), Known>>,
+    items: RefCell<Remembered>,
+    implementations: RefCell<Remembered>,
 }
 
 /// Takes what the rules of this table may ask.
@@ -110,22 +110,29 @@ fn known(days: &[(String, String)], on: NaiveDate) -> Known {
     }
 }
 
+/// Answers by code and day.
+#[derive(Default)]
+struct Remembered {
+    answers: FxHashMap<String, FxHashMap<NaiveDate, Known>>,
+    count: usize,
+}
+
 fn remember(
-    memory: &RefCell<FxHashMap<(String, NaiveDate), Known>>,
+    memory: &RefCell<Remembered>,
     code: &str,
     on: NaiveDate,
     ask: impl FnOnce() -> Known,
 ) -> Known {
-    let key = (code.to_owned(), on);
-    if let Some(answer) = memory.borrow().get(&key) {
+    if let Some(answer) = memory.borrow().answers.get(code).and_then(|days| days.get(&on)) {
         return answer.clone();
     }
     let answer = ask();
     let mut memory = memory.borrow_mut();
-    if memory.len() >= REMEMBERED {
-        memory.clear();
+    if memory.count >= REMEMBERED {
+        *memory = Remembered::default();
     }
-    memory.insert(key, answer.clone());
+    memory.count += 1;
+    memory.answers.entry(code.to_owned()).or_default().insert(on, answer.clone());
     answer
 }
 

@@ -108,7 +108,10 @@ impl TablePlan {
     /// Days since 1970-01-01.
     pub fn event_date(&self, row: &[Option<String>]) -> Option<i32> {
         let text = self.event_date.and_then(|at| row[at].as_deref())?;
-        let day = NaiveDate::parse_from_str(text.get(..10)?, "%Y-%m-%d").ok()?;
+        let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
+        // canonical: the engine wrote it
+        let year = i32::try_from(part(0..4)?).ok()?;
+        let day = NaiveDate::from_ymd_opt(year, part(5..7)?, part(8..10)?)?;
         let epoch = NaiveDate::from_ymd_opt(1970, 1, 1)?;
         i32::try_from((day - epoch).num_days()).ok()
     }

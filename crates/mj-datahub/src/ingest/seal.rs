@@ -84,18 +84,26 @@ pub fn stored_id(
     repeats.then(|| format!("{HASHED_ID}{}", keys.lookup("cd_id", id)))
 }
 
-/// 128 bits over everything the row says in clear, the envelope aside.
-pub fn content_of(plan: &TablePlan, row: &[Option<String>], hash: &SipHasher13) -> u128 {
-    let mut hash = *hash;
+/// 128 bits over everything the row says in clear, the envelope aside. Gathered in `scratch` first:
+/// many small writes cost the hash more than the copy.
+pub fn content_of(
+    plan: &TablePlan,
+    row: &[Option<String>],
+    hash: &SipHasher13,
+    scratch: &mut Vec<u8>,
+) -> u128 {
+    scratch.clear();
     for at in &plan.content {
         match row[*at].as_deref() {
             Some(text) => {
-                hash.write_u64(text.len() as u64 + 1);
-                hash.write(text.as_bytes());
+                scratch.extend_from_slice(&(text.len() as u64 + 1).to_le_bytes());
+                scratch.extend_from_slice(text.as_bytes());
             }
-            None => hash.write_u64(0),
+            None => scratch.extend_from_slice(&[0; 8]),
         }
     }
+    let mut hash = *hash;
+    hash.write(scratch);
     hash.finish128().as_u128()
 }
 

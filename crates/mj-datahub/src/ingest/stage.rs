@@ -62,11 +62,12 @@ fn write(
 ) -> Result<Staged> {
     let hash = SipHasher13::new_with_key(keys.content_key());
     let mut business_key = String::new();
+    let mut scratch = Vec::new();
     let mut values: Vec<Option<String>> = Vec::with_capacity(plan.stored.len());
     while let Some(load) = incoming.blocking_recv() {
         let Load { rows, mentions, personal, keys: data_keys } = load;
         for ((mut row, mention), personal) in rows.into_iter().zip(mentions).zip(personal) {
-            let content = content_of(plan, &row.values, &hash);
+            let content = content_of(plan, &row.values, &hash, &mut scratch);
             let has_key = plan.business_key(&row.values, &mut business_key);
             let cd_time = row.values[plan.cd_time]
                 .as_deref()
