@@ -118,22 +118,22 @@ pub async fn create(tx: &mut WriteTx, keys: &Keys, new: Vec<NewParty>) -> Result
     let first = take_numbers(tx, "party", new.len()).await?;
     let position = tx.position().await?;
     let mut ids = Vec::with_capacity(new.len());
-    let mut rows = Vec::with_capacity(new.len());
-    for (number, party) in (first..).zip(new) {
+    let rows = new.into_iter().enumerate().map(|(nth, party)| {
         let id = new_id();
         let area = party.state.area_number.as_deref().and_then(|code| code.get(..6));
         // never longer than 52 ASCII characters; the area is where the party was first seen and
         // stays in the number when the party moves
+        let number = first + nth as i64;
         let register_no = format!("P{}-{number:09}", area.unwrap_or("000000"));
-        let mut row: Vec<Value> = Vec::with_capacity(PARTY.columns.len() + 4);
+        let mut row: Vec<Value> = Vec::with_capacity(PARTY.columns.len());
         row.extend([id.as_str().into(), register_no.into(), party.anchor.into()]);
         let values = value_columns(keys, &party.state, party.search, party.key.as_ref());
         row.extend(values.into_iter().map(|(_, value)| value));
         row.extend([position.into(), Value::Null, Value::Null]);
-        rows.push(row);
         ids.push(id);
-    }
-    tx.insert_many(&PARTY, rows).await?;
+        row
+    });
+    tx.insert_each(&PARTY, rows).await?;
     Ok(ids)
 }
 
@@ -187,7 +187,7 @@ fn value_columns(
 }
 
 /// Gives parties new values, and keeps what they were until now.
-async fn set_values(
+pub async fn set_values(
     tx: &mut WriteTx,
     keys: &Keys,
     changed: Vec<(PartyRow, PartyState)>,

@@ -251,20 +251,24 @@ impl Registry {
         let keys = person_keys(&mut tx, &self.keys, prepared).await?;
         let parties = self.parties_of_codes(&mut tx, part, &keys).await?;
 
-        let mut rows = Vec::with_capacity(prepared.len());
-        let mut waiting = Vec::new();
-        for (said, number) in prepared.iter().zip(&numbers) {
-            let party = parties.by_anchor.get(&said.anchor).filter(|_| said.tier == Tier::Code);
-            if party.is_none() {
-                waiting.push(vec![Value::from(mention_key(*number))]);
-            }
+        let party_of = |said: &Prepared| {
+            parties.by_anchor.get(&said.anchor).filter(|_| said.tier == Tier::Code)
+        };
+        let waiting: Vec<Vec<Value>> = prepared
+            .iter()
+            .zip(&numbers)
+            .filter(|(said, _)| party_of(said).is_none())
+            .map(|(_, number)| vec![mention_key(*number).into()])
+            .collect();
+        let rows = prepared.iter().zip(&numbers).map(|(said, number)| {
             let key = said.subject.as_ref().and_then(|subject| keys.get(subject));
-            rows.push(mention_values(said, *number, party.map(String::as_str), key));
-        }
-        tx.insert_many(&MENTION, rows).await?;
+            mention_values(said, *number, party_of(said).map(String::as_str), key)
+        });
+        tx.insert_each(&MENTION, rows).await?;
         let ignore = "ON CONFLICT (mention_id) DO NOTHING";
         tx.execute_many("registry_relink", &["mention_id"], &waiting, ignore).await?;
         self.ask_again(&mut tx, prepared).await?;
+        masters::set_values(&mut tx, &self.keys, parties.changed).await?;
         masters::refresh(&mut tx, &self.db, &self.keys, &parties.touched).await?;
         tx.commit().await?;
         Ok(Some(numbers))
@@ -300,10 +304,12 @@ impl Registry {
                 return Err(mj_platform::Error::Corrupt("监管对象标识的散列相同".into()));
             }
             let said = by_code.remove(row.anchor.as_str()).unwrap_or_default();
-            if said.iter().any(|said| could_change(&row, said)) {
-                found.touched.push(row.id.clone());
+            found.by_anchor.insert(row.anchor.clone(), row.id.clone());
+            match change_by(&row, &said) {
+                Change::None => {}
+                Change::To(state) => found.changed.push((row, state)),
+                Change::Open => found.touched.push(row.id),
             }
-            found.by_anchor.insert(row.anchor, row.id);
         }
         let mut new = Vec::new();
         let mut new_anchors = Vec::new();
@@ -382,28 +388,50 @@ pub async fn queue_again(tx: &mut WriteTx, column: &str, values: &[Value]) -> Re
 #[derive(Default)]
 struct CodedParties {
     by_anchor: FxHashMap<String, String>,
-    /// Parties that were known before and may get other values now.
+    /// Parties that were known before and get other values now.
+    changed: Vec<(PartyRow, PartyState)>,
+    /// Those that may.
     touched: Vec<String>,
 }
 
-/// Whether a new wording could give a known party other values: not when registers say it all, and
-/// not when it says less than what the party's values were chosen from.
-fn could_change(row: &PartyRow, said: &Prepared) -> bool {
+/// What new wordings do to a known party, as far as it can be told without all that was said before.
+enum Change {
+    None,
+    To(PartyState),
+    Open,
+}
+
+/// See [`state_of`] and [`MentionRow::rank`]: a wording with an address goes before all without, and
+/// what only has a least value needs no more than the least so far.
+fn change_by(row: &PartyRow, said: &[&Prepared]) -> Change {
     let stored = &row.stored;
-    if !row.is_root() {
-        return true;
-    }
     match stored.origin {
-        Origin::Register => false,
-        Origin::RegisterWithGaps => true,
-        // see `MentionRow::rank` and `state_of`
-        Origin::Mention => {
-            said.subject.is_some()
-                || said.kind < stored.kind
-                || said.regist_key.is_some()
-                || said.address.is_some()
-                || stored.address.is_none()
+        Origin::Register if row.is_root() => return Change::None,
+        Origin::Mention if row.is_root() => {}
+        _ => return Change::Open,
+    }
+    if said.iter().any(|one| one.subject.is_some()) {
+        return Change::Open;
+    }
+    let addressed = said.iter().any(|one| one.address.is_some());
+    match (&stored.address, addressed) {
+        // the best wording stays the best
+        (Some(_), false) => {
+            let less = |one: &&Prepared| one.kind < stored.kind || one.regist_key.is_some();
+            if said.iter().any(less) { Change::Open } else { Change::None }
         }
+        // the best wording is among the new ones
+        (None, true) => {
+            let rows: Vec<MentionRow> = said.iter().map(|one| in_clear(one)).collect();
+            let Some(mut state) = state_of(&row.anchor, &[], &rows) else { return Change::Open };
+            state.kind = state.kind.min(stored.kind);
+            state.regist_no = match (state.regist_no, stored.regist_no.clone()) {
+                (Some(new), Some(old)) => Some(new.min(old)),
+                (new, old) => new.or(old),
+            };
+            if state == *stored { Change::None } else { Change::To(state) }
+        }
+        _ => Change::Open,
     }
 }
 

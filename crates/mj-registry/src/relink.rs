@@ -121,9 +121,11 @@ impl Registry {
     }
 
     async fn waiting(&self, tx: &mut WriteTx, tier: Tier) -> Result<Vec<Waiting>> {
+        // CROSS: SQLite keeps this order, and does not go through all mentions to find the waiting ones
         let sql = format!(
             "SELECT {MENTION_COLUMNS}, m.block, m.party_id FROM registry_relink q \
-             JOIN mention m ON m.id = q.mention_id WHERE m.tier = $1 ORDER BY m.id LIMIT {CHUNK}"
+             CROSS JOIN mention m WHERE m.id = q.mention_id AND m.tier = $1 \
+             ORDER BY q.mention_id LIMIT {CHUNK}"
         );
         let mut waiting = Vec::new();
         for row in tx.fetch_all(&sql, &[tier.name().into()]).await? {

@@ -118,6 +118,40 @@ async fn two_nodes_on_one_database_number_a_wording_once_and_make_its_party_once
 }
 
 #[tokio::test]
+async fn in_whatever_order_wordings_arrive_a_party_gets_the_same_values() {
+    let road = Some("滕州市善国南路12号");
+    let said = [
+        by_code(SHOP, "好味饭店", None),
+        MentionInput { area_number: None, ..by_code(SHOP, "滕州好味饭店", None) },
+        MentionInput { regist_no: Some("110108000000016"), ..by_code(SHOP, "阿好饭店", None) },
+        by_code(SHOP, "滕州市好味饭店", road),
+        by_code(SHOP, "好味餐馆", Some("滕州市解放路1号")),
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for turn in 0..said.len() {
+        for cut in 1..=said.len() {
+            let (db, registry) = registry().await;
+            let mut order = said;
+            order.rotate_left(turn);
+            for batch in order.chunks(cut) {
+                registry.resolve_mentions(batch).await.expect("numbers");
+            }
+            let row = db
+                .db()
+                .fetch_one("SELECT name, kind, area_number, address, regist_no FROM party", &[])
+                .await
+                .expect("one party");
+            let values: Vec<Option<String>> =
+                (["name", "kind", "area_number", "address", "regist_no"].iter())
+                    .map(|column| row.opt_text(column).expect("text"))
+                    .collect();
+            seen.insert(values);
+        }
+    }
+    assert_eq!(seen.len(), 1, "{seen:?}");
+}
+
+#[tokio::test]
 async fn in_whatever_order_rows_arrive_the_same_wordings_share_a_party() {
     let shop = "滕州好味饭店";
     let road = Some("滕州市善国南路12号");

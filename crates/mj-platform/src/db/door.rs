@@ -82,7 +82,7 @@ const LINES_IN_CLEAR: i64 = 200;
 const PARAMETERS: usize = 30_000;
 /// Rows of one prepared statement on SQLite. Two lengths only, so that statements are parsed once and
 /// found again: parsing a statement of thousands of parameters costs more than running it.
-const SQLITE_ROWS: [usize; 2] = [96, 8];
+const SQLITE_ROWS: [usize; 2] = [192, 12];
 
 impl WriteTx {
     pub(super) fn new(
@@ -127,8 +127,16 @@ impl WriteTx {
 
     /// Writes many rows, each with its values in the order of `table.columns`.
     pub async fn insert_many(&mut self, table: &TruthTable, rows: Vec<Vec<Value>>) -> Result<()> {
-        let versions = vec![1; rows.len()];
-        self.write_many(table, rows, &versions, "").await
+        self.insert_each(table, rows.into_iter()).await
+    }
+
+    /// The same with rows that are made as they are needed, while earlier ones are being written.
+    pub async fn insert_each(
+        &mut self,
+        table: &TruthTable,
+        rows: impl ExactSizeIterator<Item = Vec<Value>> + Send,
+    ) -> Result<()> {
+        self.write_many(table, rows.map(|row| (1, row)), "").await
     }
 
     /// Changes the same columns of many rows, each given as (id, new values in the order of
@@ -163,7 +171,7 @@ impl WriteTx {
                     table.columns.iter().map(|column| row.value(column)).collect();
                 stored.insert(row.text("id")?, (row.int("version")?, values?));
             }
-            let (mut rows, mut versions) = (Vec::new(), Vec::new());
+            let mut rows = Vec::with_capacity(chunk.len());
             for (id, new) in chunk {
                 // a row changed twice in one call would be lost in the first of its states
                 let (version, mut values) = stored
@@ -172,43 +180,42 @@ impl WriteTx {
                 for (place, value) in places.iter().zip(new) {
                     values[*place] = value.clone();
                 }
-                versions.push(version + 1);
-                rows.push(values);
+                rows.push((version + 1, values));
             }
-            self.write_many(table, rows, &versions, &suffix).await?;
+            self.write_many(table, rows.into_iter(), &suffix).await?;
         }
         Ok(())
     }
 
-    /// Writes rows with salt and digest of their own. While the database works on some of them the
-    /// next are made ready.
+    /// Writes rows, each with its version, with salt and digest of their own. While the database works
+    /// on some of them the next are made ready.
     async fn write_many(
         &mut self,
         table: &TruthTable,
-        rows: Vec<Vec<Value>>,
-        versions: &[i64],
+        rows: impl ExactSizeIterator<Item = (i64, Vec<Value>)> + Send,
         suffix: &str,
     ) -> Result<()> {
-        if rows.is_empty() {
+        let count = rows.len();
+        if count == 0 {
             return Ok(());
         }
         let width = table.columns.len() + 4;
-        let first_seq = self.next_change_seqs(rows.len()).await?;
+        let first_seq = self.next_change_seqs(count).await?;
         let canon = Canon::new(table.columns);
-        let mut salts = vec![0_u8; rows.len() * 16];
+        let mut salts = vec![0_u8; count * 16];
         gm::fill(&mut salts);
-        let mut todo = rows.into_iter().zip(versions).zip(salts.chunks_exact(16)).zip(first_seq..);
+        let mut todo = rows.zip(salts.chunks_exact(16)).zip(first_seq..);
         let dialect = self.dialect;
         let Self { tx, book, .. } = self;
         let mut ready = |count: usize| {
             let mut args = Vec::with_capacity(count * width);
-            for (((row, version), salt), seq) in todo.by_ref().take(count) {
+            for (((version, row), salt), seq) in todo.by_ref().take(count) {
                 debug_assert_eq!(row.len(), table.columns.len(), "values for {}", table.name);
-                let digest = canon.digest(salt, &row, *version);
-                book.note(table.name, text_of(&row[0]), *version, Some(&digest));
+                let digest = canon.digest(salt, &row, version);
+                book.note(table.name, text_of(&row[0]), version, Some(&digest));
                 args.extend(row);
                 args.extend([
-                    Value::Int(*version),
+                    Value::Int(version),
                     Value::Int(seq),
                     Value::Bytes(salt.to_vec()),
                     Value::Bytes(digest.to_vec()),
@@ -216,7 +223,7 @@ impl WriteTx {
             }
             args
         };
-        let mut sizes = groups(dialect, versions.len(), width).into_iter();
+        let mut sizes = groups(dialect, count, width).into_iter();
         let mut next = sizes.next().map(|size| (size, ready(size)));
         // most statements are as long as the one before
         let mut last: (usize, Arc<str>) = (0, "".into());

@@ -166,7 +166,7 @@ impl Db {
 const READER: &str = "PRAGMA cache_size=-4000;";
 /// Pages that a load touches again and again (the ends of its tables, its indexes) stay in memory,
 /// and go to the database file once in 64 MB of log rather than after every transaction.
-const WRITER: &str = "PRAGMA cache_size=-64000; PRAGMA wal_autocheckpoint=16000;";
+const WRITER: &str = "PRAGMA cache_size=-64000; PRAGMA wal_autocheckpoint=8000;";
 
 async fn connect(target: &str, connections: u32, sqlite: Option<&'static str>) -> Result<AnyPool> {
     AnyPoolOptions::new()
@@ -179,7 +179,7 @@ async fn connect(target: &str, connections: u32, sqlite: Option<&'static str>) -
                 if let Some(own) = sqlite {
                     connection
                         .execute(
-                            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
+                            "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
                              PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON; \
                              PRAGMA temp_store=MEMORY;",
                         )
