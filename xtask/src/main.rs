@@ -22,6 +22,7 @@ mod tests {
         ("mj-linkage", 0),
         ("mj-city", 0),
         ("mj-migrations", 0),
+        ("mj-ledger", 0),
         ("mj-platform", 1),
         ("mj-web", 1),
         ("mj-facts", 1),

@@ -1,0 +1,330 @@
+//! The tree against a slow one, every proof against every tampering, and published vectors.
+
+use proptest::prelude::*;
+
+use crate::entry::{Changes, Entry, Payload, PayloadRef};
+use crate::fold::{Fold, Kind};
+use crate::note::{Checkpoint, Note, Signature, VerifierKey};
+use crate::sheet::{self, Line};
+use crate::tree::{self, Frontier, Hash, Memory, Subtrees};
+use crate::{Error, tiles};
+
+/// RFC 6962 2.1 word for word.
+fn naive_root(leaves: &[Hash]) -> Hash {
+    match leaves {
+        [] => tree::sm3(b""),
+        [one] => *one,
+        many => {
+            let mut k = 1;
+            while k * 2 < many.len() {
+                k *= 2;
+            }
+            tree::node(&naive_root(&many[..k]), &naive_root(&many[k..]))
+        }
+    }
+}
+
+fn naive_path(m: usize, leaves: &[Hash]) -> Vec<Hash> {
+    if leaves.len() <= 1 {
+        return Vec::new();
+    }
+    let mut k = 1;
+    while k * 2 < leaves.len() {
+        k *= 2;
+    }
+    let (mut path, sibling) = if m < k {
+        (naive_path(m, &leaves[..k]), naive_root(&leaves[k..]))
+    } else {
+        (naive_path(m - k, &leaves[k..]), naive_root(&leaves[..k]))
+    };
+    path.push(sibling);
+    path
+}
+
+fn naive_subproof(m: usize, leaves: &[Hash], whole: bool) -> Vec<Hash> {
+    if m == leaves.len() {
+        return if whole { Vec::new() } else { vec![naive_root(leaves)] };
+    }
+    let mut k = 1;
+    while k * 2 < leaves.len() {
+        k *= 2;
+    }
+    let (mut path, sibling) = if m <= k {
+        (naive_subproof(m, &leaves[..k], whole), naive_root(&leaves[k..]))
+    } else {
+        (naive_subproof(m - k, &leaves[k..], false), naive_root(&leaves[..k]))
+    };
+    path.push(sibling);
+    path
+}
+
+fn leaves(count: usize) -> Vec<Hash> {
+    (0..count).map(|number| tree::leaf(format!("entry {number}").as_bytes())).collect()
+}
+
+fn memory(leaves: &[Hash]) -> Memory {
+    let mut tree = Memory::new();
+    leaves.iter().for_each(|leaf| tree.push(*leaf));
+    tree
+}
+
+/// A tree laid out in tiles, as it lies on disk.
+struct Laid(Vec<Hash>);
+
+impl tiles::Tiles for Laid {
+    fn tile(&self, level: u32, index: u64) -> crate::Result<std::sync::Arc<Vec<Hash>>> {
+        let mut row = self.0.clone();
+        for _ in 0..level * tiles::HEIGHT {
+            row = row.chunks_exact(2).map(|pair| tree::node(&pair[0], &pair[1])).collect();
+        }
+        let from = index as usize * 256;
+        let to = row.len().min(from + 256);
+        let tile = row.get(from..to).ok_or(Error::MissingNode { level, index })?;
+        Ok(tile.to_vec().into())
+    }
+}
+
+#[test]
+fn every_small_tree_agrees_with_the_words_of_the_rfc() {
+    for size in 0..70 {
+        let leaves = leaves(size);
+        let tree = memory(&leaves);
+        let mut frontier = Frontier::new();
+        leaves.iter().for_each(|leaf| frontier.push(*leaf));
+        let root = naive_root(&leaves);
+        assert_eq!((tree.root(), frontier.root()), (root, root), "{size}");
+        assert_eq!(Frontier::of(&tree, size as u64).expect("edge"), frontier);
+        for index in 0..size {
+            let path = tree::inclusion(&tree, index as u64, size as u64).expect("path");
+            assert_eq!(path, naive_path(index, &leaves), "{index} of {size}");
+            tree::check_inclusion(leaves[index], index as u64, size as u64, &path, &root)
+                .expect("holds");
+        }
+        for old in 1..=size {
+            let path = tree::consistency(&tree, old as u64, size as u64).expect("proof");
+            assert_eq!(path, naive_subproof(old, &leaves, true), "{old} of {size}");
+            let before = naive_root(&leaves[..old]);
+            tree::check_consistency(old as u64, &before, size as u64, &root, &path).expect("holds");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_larger_tree_in_tiles_gives_the_same_proofs(size in 1_usize..1_500, at in 0.0..1.0_f64) {
+        let leaves = leaves(size);
+        let index = ((size as f64 * at) as usize).min(size - 1);
+        let laid = Laid(leaves.clone());
+        prop_assert_eq!(tree::root(&laid, size as u64).expect("root"), naive_root(&leaves));
+        let path = tree::inclusion(&laid, index as u64, size as u64).expect("path");
+        prop_assert_eq!(path, naive_path(index, &leaves));
+        let proof = tree::consistency(&laid, index as u64 + 1, size as u64).expect("proof");
+        prop_assert_eq!(proof, naive_subproof(index + 1, &leaves, true));
+    }
+
+    #[test]
+    fn nothing_else_passes_for_an_inclusion(
+        size in 2_usize..200, at in any::<prop::sample::Index>(), flip in any::<prop::sample::Index>(),
+        bit in 0_u8..8, what in 0_u8..5,
+    ) {
+        let leaves = leaves(size);
+        let tree = memory(&leaves);
+        let index = at.index(size);
+        let mut path = tree::inclusion(&tree, index as u64, size as u64).expect("path");
+        let (mut leaf, mut root, mut place) = (leaves[index], tree.root(), index as u64);
+        match what {
+            0 => { let n = flip.index(path.len()); path[n][flip.index(32)] ^= 1 << bit; }
+            1 => leaf[flip.index(32)] ^= 1 << bit,
+            2 => root[flip.index(32)] ^= 1 << bit,
+            3 => { path.pop(); }
+            _ => place = (place + 1 + flip.index(size - 1) as u64) % size as u64,
+        }
+        prop_assert!(tree::check_inclusion(leaf, place, size as u64, &path, &root).is_err());
+    }
+
+    #[test]
+    fn a_rewritten_log_is_not_consistent_with_the_old_root(
+        size in 2_usize..200, old in any::<prop::sample::Index>(), hit in any::<prop::sample::Index>(),
+    ) {
+        let mut leaves = leaves(size);
+        let old = 1 + old.index(size - 1);
+        let before = naive_root(&leaves[..old]);
+        leaves[hit.index(old)] = tree::leaf(b"rewritten");
+        let tree = memory(&leaves);
+        let proof = tree::consistency(&tree, old as u64, size as u64).expect("proof");
+        let root = tree.root();
+        prop_assert!(
+            tree::check_consistency(old as u64, &before, size as u64, &root, &proof).is_err()
+        );
+    }
+}
+
+fn hmac(key: &[u8; 32], message: &[u8]) -> Hash {
+    let pad = |byte: u8| -> Vec<u8> {
+        let mut block = [0_u8; 64];
+        block[..32].copy_from_slice(key);
+        block.iter().map(|key| key ^ byte).collect()
+    };
+    let inner = tree::sm3(&[pad(0x36), message.to_vec()].concat());
+    tree::sm3(&[pad(0x5c), inner.to_vec()].concat())
+}
+
+/// Roots that a second implementation computed (the vector of the draw's specification).
+#[test]
+fn roots_equal_those_of_another_implementation() {
+    assert_eq!(
+        hex::encode(tree::empty()),
+        "1ab21d8355cfa17f8e61194831e81a8f22bec8c728fefb747ed035eb5082aa2b"
+    );
+    let key: [u8; 32] = std::array::from_fn(|nth| nth as u8);
+    let rows: Vec<Vec<u8>> = (1..=4)
+        .map(|number| {
+            let row = format!("O{number}\tSAMR\t2026-01-01\t2027-12-31\t*\t*\t0\t-\tin");
+            let salt = hmac(&key, format!("OFFICER\0O{number}").as_bytes());
+            [&salt[..16], row.as_bytes()].concat()
+        })
+        .collect();
+    assert_eq!(
+        hex::encode(sheet::row_root(rows.iter().map(Vec::as_slice))),
+        "dc4e6d6fed536ed43cf86fc0e141ec806a1d5b772b6eb9f55c444d63986e9d80"
+    );
+}
+
+#[test]
+fn tiles_have_the_paths_of_the_published_layout() {
+    assert_eq!(tiles::tile_path(0, 1_234_067), "tile/0/x001/x234/067");
+    assert_eq!(tiles::tile_path(1, 0), "tile/1/000");
+    assert_eq!(tiles::entries_path(1_000), "tile/entries/x001/000");
+    let mut bundle = Vec::new();
+    for entry in [&b"a"[..], b"", b"ccc"] {
+        tiles::put_entry(&mut bundle, entry).expect("short");
+    }
+    let read: Vec<Option<&[u8]>> = tiles::entries(&bundle).collect();
+    assert_eq!(read, [Some(&b"a"[..]), Some(b""), Some(b"ccc")]);
+    assert_eq!(tiles::entries(&bundle[..bundle.len() - 1]).last(), Some(None));
+    assert!(tiles::put_entry(&mut bundle, &[0; 70_000]).is_err());
+    assert!(Memory::new().subtree(0, 0).is_err());
+}
+
+fn entry() -> Entry {
+    let payload = Payload {
+        actor: "account:1".into(),
+        object: "party:2".into(),
+        reason: Some("同一企业".into()),
+        request_id: "r".into(),
+    };
+    Entry {
+        action: "registry.party.merge".into(),
+        actor: "account".into(),
+        changes: Changes { last: 9, rows: 2 },
+        object: "party".into(),
+        payload: PayloadRef { digest: payload.digest(&[7; 16]), id: "act-1".into() },
+        seq: 3,
+        sheet: sheet::root("party\tp\t2\t-"),
+        time: 1_764_547_200_000_000,
+        v: 1,
+    }
+}
+
+#[test]
+fn an_entry_is_read_only_in_its_canonical_form() {
+    let entry = entry();
+    let text = entry.canonical();
+    assert!(text.starts_with("{\"action\":\"registry.party.merge\",\"actor\":\"account\""));
+    assert!(!text.contains("同一企业") && !text.contains("party:2"));
+    assert_eq!(Entry::parse(text.as_bytes()).expect("reads"), entry);
+    for other in [
+        text.replacen(",\"v\":1", ", \"v\":1", 1),
+        text.replacen("\"v\":1", "\"v\":2", 1),
+        text.replacen("\"v\":1", "\"v\":1,\"w\":1", 1),
+        text.replacen("\"seq\":3", "\"seq\":3.0", 1),
+        text.replacen("\"action\"", "\"action\":\"x\",\"action\"", 1),
+    ] {
+        assert!(Entry::parse(other.as_bytes()).is_err(), "{other}");
+    }
+}
+
+fn key() -> VerifierKey {
+    VerifierKey { name: "mingjian/370400/x/sm3".into(), point: [4; 65] }
+}
+
+#[test]
+fn a_checkpoint_is_read_back_and_every_other_text_is_refused() {
+    let checkpoint = Checkpoint { origin: key().name, size: 12, root: tree::sm3(b"root"), time: 5 };
+    // stands in for the curve: the "signature" is the digest of point and message
+    let sign = |point: &[u8; 65], message: &[u8]| {
+        let half = tree::sm3(&[&point[..], message].concat());
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&half);
+        bytes
+    };
+    let verify =
+        move |point: &[u8; 65], message: &[u8], given: &[u8; 64]| sign(point, message) == *given;
+    let text = checkpoint.text();
+    let signature = Signature {
+        name: key().name,
+        key_id: key().id(),
+        bytes: sign(&key().point, text.as_bytes()).to_vec(),
+    };
+    let note = Note { text, signatures: vec![signature] }.to_text();
+    assert_eq!(Checkpoint::open(&note, &key(), &verify).expect("opens"), checkpoint);
+    assert_eq!(VerifierKey::parse(&key().to_text()).expect("reads"), key());
+    let mut other = key();
+    other.point[9] = 9;
+    assert!(matches!(Checkpoint::open(&note, &other, &verify), Err(Error::NoSignature(_))));
+    for wrong in [
+        note.replacen("\n12\n", "\n13\n", 1),
+        note.replacen("\n12\n", "\n012\n", 1),
+        note.replacen("time 5", "time 6", 1),
+        note.replacen("time 5\n", "time 5\nmore\n", 1),
+        note.trim_end().to_owned(),
+        note.replace("— ", "- "),
+        String::new(),
+    ] {
+        assert!(Checkpoint::open(&wrong, &key(), &verify).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_fold_names_what_changed_went_missing_or_came_in() {
+    let digest = |text: &str| Some(tree::sm3(text.as_bytes()));
+    let line = |key, version, digest| Line { table: "party", key, version, digest };
+    let mut fold = Fold::new([1; 16]);
+    assert_eq!(fold.line(0, line("a", 1, digest("a1")), false), None);
+    assert_eq!(fold.line(1, line("a", 2, digest("a2")), false), None);
+    assert_eq!(fold.line(1, line("b", 1, digest("b1")), false), None);
+    assert_eq!(fold.line(2, line("c", 1, digest("c1")), false), None);
+    assert_eq!(fold.line(3, line("c", 1, None), false), None);
+    assert_eq!(fold.line(4, line("d", 7, digest("d7")), true), None);
+    // a version that nobody wrote
+    let gap = fold.line(5, line("d", 9, digest("d9")), false).expect("a gap");
+    assert_eq!((gap.kind, gap.seq), (Kind::Gap, Some(4)));
+
+    // an older state put back, consistent in itself
+    let old = fold.row("party", "a", 1, &tree::sm3(b"a1")).expect("noticed");
+    assert_eq!((old.kind, old.seq), (Kind::Changed, Some(1)));
+    // a second row of the same key, a deleted one come back, an unknown one
+    for (key, seq) in [("a", Some(1)), ("c", Some(3)), ("x", None)] {
+        let extra = fold.row("party", key, 1, &tree::sm3(b"c1")).expect("noticed");
+        assert_eq!((extra.kind, extra.seq), (Kind::Extra, seq));
+    }
+    assert_eq!(fold.row("party", "d", 9, &tree::sm3(b"d9")), None);
+    assert!(fold.has_missing());
+    assert_eq!(fold.take_missing("party", "b").map(|fault| fault.seq), Some(Some(1)));
+    assert!(fold.missing("party", "a").is_none() && !fold.has_missing());
+}
+
+#[test]
+fn a_line_is_read_as_it_was_written() {
+    for line in [
+        Line { table: "party", key: "0197", version: 3, digest: Some([0xAB; 32]) },
+        Line { table: "party", key: "", version: 1, digest: None },
+    ] {
+        let mut text = String::new();
+        line.write(&mut text);
+        assert_eq!(Line::parse(&text), Some(line));
+    }
+    for wrong in ["party\ta\t1", "party\ta\tx\t-", "party\ta\t1\tab", "party\ta\t1\t-\t"] {
+        assert_eq!(Line::parse(wrong), None, "{wrong}");
+    }
+}
