@@ -16,7 +16,7 @@ export type Site = Shapes['SiteInfo']
 
 // -- sessions ---------------------------------------------------------------------------------------------
 
-/** `active` today; the others are told in words until their pages exist. */
+/** `second_factor`: a code is needed; `enrol`: an authenticator has to be set up first. */
 export type SessionState = 'active' | 'second_factor' | 'enrol'
 export type SessionCreated = Omit<Shapes['SessionOpened'], 'state'> & { state: SessionState }
 export type CurrentSession = Shapes['CurrentSession']

@@ -13,6 +13,8 @@ export class Problem extends Error {
   readonly code: string
   readonly traceId: string | undefined
   readonly details: string[]
+  /** The newer copy beside a stale version (409), as the caller may see it. */
+  readonly current: unknown
 
   constructor(status: number, body: ProblemBody) {
     // The title is what the clerk reads first, the detail says what to do next.
@@ -27,6 +29,7 @@ export class Problem extends Error {
     this.code = body.code ?? (status === 0 ? 'client.unreachable' : `http.${status}`)
     this.traceId = body.trace_id
     this.details = (body.errors ?? []).map((one) => one.message)
+    this.current = body.current
   }
 }
 
@@ -40,6 +43,14 @@ export function setCsrfToken(token: string): void {
 /** Called when the server no longer knows the session; not for a wrong password. */
 export function onSessionEnd(handler: () => void): void {
   endSession = handler
+}
+
+type StepUp = () => Promise<boolean>
+let stepUp: StepUp = () => Promise.resolve(false)
+
+/** Called when an act asks for the password once more; true = proven, the act is tried again. */
+export function onStepUp(handler: StepUp): void {
+  stepUp = handler
 }
 
 export function url(path: string, query?: Query): string {
@@ -58,6 +69,60 @@ interface Options {
   idempotencyKey?: string
   /** A 401 here is an answer to this request (login), not the end of a session. */
   isLogin?: boolean
+  /** Set on the second try, so that a server that is never satisfied is asked once only. */
+  isProven?: boolean
+}
+
+let clockOffsetMs = 0
+
+/** The server's time: a browser whose clock is wrong by a year must not colour every deadline red. */
+export function now(): number {
+  return Date.now() + clockOffsetMs
+}
+
+const CLOCK_SLACK_MS = 120_000
+
+function learnClock(answer: Response): void {
+  const at = Date.parse(answer.headers.get('Date') ?? '')
+  if (!Number.isFinite(at)) return
+  const offset = at - Date.now()
+  clockOffsetMs = Math.abs(offset) > CLOCK_SLACK_MS ? offset : 0
+}
+
+/** Name and rows of a file that came as an answer. */
+export interface FileAnswer {
+  blob: Blob
+  name: string
+  rows: number
+}
+
+/** Asks for a file by POST (who takes a list away is written down) and gives it to be saved. */
+async function download(path: string, body: unknown, signal?: AbortSignal): Promise<FileAnswer> {
+  const headers: Record<string, string> = { 'Content-Type': 'application/json' }
+  if (csrfToken) headers['X-CSRF-Token'] = csrfToken
+  let response: Response
+  try {
+    response = await fetch(url(path), {
+      method: 'POST',
+      headers,
+      credentials: 'same-origin',
+      body: JSON.stringify(body),
+      ...(signal ? { signal } : {}),
+    })
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause
+    throw new Problem(0, {})
+  }
+  if (!response.ok) {
+    if (response.status === 401) endSession()
+    throw parseProblem(response.status, await response.text())
+  }
+  const name = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get('Content-Disposition') ?? '')?.[1]
+  return {
+    blob: await response.blob(),
+    name: name ? decodeURIComponent(name) : 'export',
+    rows: Number(response.headers.get('X-Export-Rows') ?? 0),
+  }
 }
 
 function parseProblem(status: number, text: string): Problem {
@@ -86,9 +151,13 @@ async function call<T>(method: string, path: string, options: Options = {}): Pro
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause
     throw new Problem(0, {})
   }
+  learnClock(response)
   if (!response.ok) {
     const problem = parseProblem(response.status, await response.text())
     if (response.status === 401 && !options.isLogin) endSession()
+    if (problem.code === 'access.step_up_required' && !options.isProven && (await stepUp())) {
+      return call<T>(method, path, { ...options, isProven: true })
+    }
     throw problem
   }
   if (response.status === 204) return undefined as T
@@ -100,6 +169,7 @@ export const api = {
     call<T>('GET', path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) }),
   post: <T>(path: string, body: unknown, options: Omit<Options, 'body'> = {}) =>
     call<T>('POST', path, { ...options, body }),
+  download,
   delete: (path: string) => call<void>('DELETE', path),
 }
 

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 use crate::error::Error;
 use crate::model::RoleGrant;
-use crate::session::{ABSOLUTE_SECONDS, Opened, SESSION_COOKIE};
+use crate::session::{ABSOLUTE_SECONDS, Opened, Origin, SESSION_COOKIE};
 use crate::{Access, enrolment, service, session, store, token};
 
 const OPEN: Action = Action::new("access.session.create", "登录");
@@ -58,8 +58,8 @@ struct LoginRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-struct SessionOpened {
-    /// active：已登录
+pub(crate) struct SessionOpened {
+    /// active：已登录；second_factor：还要动态口令；enrol：须先绑定动态口令
     state: &'static str,
     /// 会话令牌，可作 Bearer 使用；浏览器同时得到 Cookie
     token: String,
@@ -70,6 +70,8 @@ struct SessionOpened {
 #[derive(Deserialize, ToSchema)]
 struct StepUpRequest {
     password: String,
+    /// 绑定了动态口令的账号必填
+    totp: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -119,9 +121,10 @@ struct HeldRole {
 }
 
 /// Where the request comes from and the cookie it already carries.
-struct Peer {
-    address: Option<IpAddr>,
-    secret: Option<String>,
+pub(crate) struct Peer {
+    pub address: Option<IpAddr>,
+    pub secret: Option<String>,
+    device: String,
 }
 
 impl<S: Sync> FromRequestParts<S> for Peer {
@@ -129,7 +132,8 @@ impl<S: Sync> FromRequestParts<S> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let secret = session::secret(&parts.headers).map(str::to_owned);
-        Ok(Self { address: session::address(parts), secret })
+        let device = session::device(&parts.headers);
+        Ok(Self { address: session::address(parts), secret, device })
     }
 }
 
@@ -141,20 +145,25 @@ async fn open(
 ) -> Answer<Response> {
     let LoginRequest { login, password } = input.value;
     let act = caller.act("session");
-    let earlier = peer.secret.as_deref();
-    let opened = session::open(&access, act, &login, &password, peer.address, earlier).await?;
+    let origin =
+        Origin { address: peer.address, earlier: peer.secret.as_deref(), device: &peer.device };
+    let opened = session::open(&access, act, &login, &password, origin).await?;
     Ok(answer(StatusCode::CREATED, opened))
 }
 
 /// The secrets in the body for programs, and the token as a cookie for browsers.
-fn answer(status: StatusCode, opened: Opened) -> Response {
+pub(crate) fn answer(status: StatusCode, opened: Opened) -> Response {
     let cookie = cookie(&opened.token, ABSOLUTE_SECONDS);
-    let body =
-        SessionOpened { state: "active", token: opened.token, csrf_token: opened.csrf_token };
-    (status, cookie, Json(body)).into_response()
+    (status, cookie, Json(SessionOpened::from(opened))).into_response()
 }
 
-fn cookie(token: &str, seconds: i64) -> HeaderMap {
+impl From<Opened> for SessionOpened {
+    fn from(opened: Opened) -> Self {
+        Self { state: opened.stage.name(), token: opened.token, csrf_token: opened.csrf_token }
+    }
+}
+
+pub(crate) fn cookie(token: &str, seconds: i64) -> HeaderMap {
     let text = format!(
         "{SESSION_COOKIE}={token}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax"
     );
@@ -166,7 +175,7 @@ fn cookie(token: &str, seconds: i64) -> HeaderMap {
 }
 
 /// The session the caller came with; a handler below is only reached with one.
-fn session_id(caller: &Caller) -> Result<&str, Problem> {
+pub(crate) fn session_id(caller: &Caller) -> Result<&str, Problem> {
     caller.session_id.as_deref().ok_or_else(Problem::session_required)
 }
 
@@ -245,9 +254,11 @@ async fn step_up(
 ) -> Answer<Response> {
     let (_, login) = login_of(&access, &caller).await?;
     let session = session_id(&caller)?;
-    let password = &input.value.password;
+    let StepUpRequest { password, totp } = &input.value;
     let act = caller.act("session");
-    let opened = session::step_up(&access, act, session, &login, password, peer.address).await?;
+    let opened =
+        session::step_up(&access, act, session, &login, password, totp.as_deref(), peer.address)
+            .await?;
     Ok(answer(StatusCode::OK, opened))
 }
 
@@ -266,7 +277,8 @@ async fn change_password(
     tx.commit().await.map_err(Problem::from)?;
     // every session ended, this one too: the new password opens the next
     let act = caller.act("session");
-    let opened = session::open(&access, act, &login, &new, peer.address, None).await?;
+    let origin = Origin { address: peer.address, earlier: None, device: &peer.device };
+    let opened = session::open(&access, act, &login, &new, origin).await?;
     Ok(answer(StatusCode::OK, opened))
 }
 

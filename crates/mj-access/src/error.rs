@@ -10,6 +10,16 @@ pub enum Error {
     /// One answer for unknown login, wrong password, disabled and locked: it tells nothing apart.
     #[error("登录名或密码不正确")]
     NotAccepted,
+    #[error("动态口令或恢复码不正确")]
+    CodeNotAccepted,
+    #[error("还需要动态口令")]
+    CodeNeeded,
+    #[error("没有等候动态口令的登录")]
+    NotWaiting,
+    #[error("还没有领取动态口令密钥")]
+    NothingOffered,
+    #[error("动态口令：{0}")]
+    SecondFactor(String),
     #[error("等候验证密码的人太多")]
     Busy,
     #[error("密码不合要求：{0}")]
@@ -39,6 +49,18 @@ impl From<Error> for Problem {
                 Problem::new(StatusCode::UNAUTHORIZED, "access.not_accepted", "登录名或密码不正确")
                     .detail("连续 5 次不正确将锁定 15 分钟；忘记密码请联系系统管理员。")
             }
+            Error::CodeNotAccepted => Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "access.code_not_accepted",
+                "动态口令或恢复码不正确",
+            )
+            .detail("每个动态口令只能用一次，请等手机上换出下一个再输入；连续 5 次不正确将锁定 15 分钟。"),
+            Error::CodeNeeded => Problem::invalid("access.code_needed", "还需要动态口令")
+                .field("totp", "请输入手机上显示的 6 位数字"),
+            Error::NotWaiting => Problem::session_required(),
+            Error::NothingOffered => {
+                Problem::conflict("access.nothing_offered", "请先领取动态口令密钥，再输入口令")
+            }
             Error::Busy => Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "access.busy",
@@ -59,7 +81,7 @@ impl From<Error> for Problem {
             Error::SourceDisabled(_) => {
                 Problem::conflict("access.source_disabled", "该来源已停用，不能发放令牌")
             }
-            Error::Hash(_) => Problem::internal(&error),
+            Error::Hash(_) | Error::SecondFactor(_) => Problem::internal(&error),
         }
     }
 }

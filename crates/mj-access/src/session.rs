@@ -14,6 +14,7 @@ use mj_web::Identity;
 use crate::error::{Error, Result};
 use crate::lockout::Buckets;
 use crate::model::{Account, AccountClass, AccountState};
+use crate::second_factor::{self, Stage};
 use crate::{Access, lockout, store, token};
 
 /// `__Host-`: only over TLS or localhost, for this host alone, whole site.
@@ -25,27 +26,43 @@ const IDLE_SECONDS_ADMINISTRATOR: i64 = 15 * 60;
 pub const ABSOLUTE_SECONDS: i64 = 12 * 3600;
 /// For how long a password given counts as proof for an act that asks for one.
 const FRESH_SECONDS: i64 = 5 * 60;
+/// How long a session waits for its second factor.
+const WAITING_SECONDS: i64 = 10 * 60;
 /// Seen again is written at most this often: SQLite has one writer.
 const SEEN_SECONDS: i64 = 60;
 
-/// The secrets of a session, given out once.
+/// The secrets of a session, given out once, and what it still needs.
 pub struct Opened {
     pub token: String,
     pub csrf_token: String,
+    pub stage: Stage,
 }
 
 impl Opened {
-    fn new() -> Self {
+    fn new(stage: Stage) -> Self {
         let token = token::new_session_token();
-        Self { csrf_token: token::csrf_of(&token), token }
+        Self { csrf_token: token::csrf_of(&token), token, stage }
     }
+}
+
+/// Where a request to log in comes from.
+#[derive(Default)]
+pub struct Origin<'a> {
+    pub address: Option<IpAddr>,
+    /// The token it already carries; that session ends.
+    pub earlier: Option<&'a str>,
+    /// The browser and system, in words.
+    pub device: &'a str,
 }
 
 /// A session as kept.
 pub struct Session {
     pub id: String,
     pub account_id: String,
-    last_seen_at: Instant,
+    pub stage: Stage,
+    pub device: String,
+    pub created_at: Instant,
+    pub last_seen_at: Instant,
     idle_seconds: i64,
     absolute_until: Instant,
     proven_at: Instant,
@@ -64,15 +81,18 @@ pub async fn open(
     act: Act,
     login: &str,
     password: &str,
-    address: Option<IpAddr>,
-    earlier: Option<&str>,
+    origin: Origin<'_>,
 ) -> Result<Opened> {
-    let (mut tx, account) = prove(access, act, login, password, address).await?;
+    let (mut tx, account) = prove(access, act, login, password, origin.address).await?;
     let now = tx.now();
     let administrator = account.class == AccountClass::Admin;
     let idle = if administrator { IDLE_SECONDS_ADMINISTRATOR } else { IDLE_SECONDS };
-    let opened = Opened::new();
-    if let Some(earlier) = earlier {
+    let opened = Opened::new(second_factor::stage_of(access, &account).await?);
+    let until = match opened.stage {
+        Stage::Active => ABSOLUTE_SECONDS,
+        Stage::SecondFactor | Stage::Enrol => WAITING_SECONDS,
+    };
+    if let Some(earlier) = origin.earlier {
         let sql = "DELETE FROM session WHERE token_sha256 = $1";
         tx.execute(sql, &[token::digest(earlier).into()]).await?;
     }
@@ -80,19 +100,57 @@ pub async fn open(
     lockout::forget_old(&mut tx).await?;
     tx.execute(
         "INSERT INTO session (id, token_sha256, account_id, created_at, last_seen_at, \
-         idle_seconds, absolute_until, proven_at) VALUES ($1,$2,$3,$4,$4,$5,$6,$4)",
+         idle_seconds, absolute_until, proven_at, state, device) \
+         VALUES ($1,$2,$3,$4,$4,$5,$6,$4,$7,$8)",
         &[
             new_id().into(),
             token::digest(&opened.token).into(),
             account.id.into(),
             now.into(),
             idle.into(),
-            (now + ABSOLUTE_SECONDS * SECOND).into(),
+            (now + until * SECOND).into(),
+            opened.stage.name().into(),
+            origin.device.into(),
         ],
     )
     .await?;
     tx.commit().await?;
     Ok(opened)
+}
+
+/// The session of this token, if it waits for this.
+pub async fn waiting(access: &Access, secret: &str, stage: Stage) -> Result<Session> {
+    alive(access, secret).await?.filter(|session| session.stage == stage).ok_or(Error::NotWaiting)
+}
+
+/// Makes a waiting session active, under a new token: the old one was worth less.
+pub async fn activate(tx: &mut WriteTx, session_id: &str) -> Result<Opened> {
+    let opened = Opened::new(Stage::Active);
+    let now = tx.now();
+    tx.execute(
+        "UPDATE session SET token_sha256 = $1, state = $2, proven_at = $3, last_seen_at = $3, \
+         absolute_until = $4 WHERE id = $5",
+        &[
+            token::digest(&opened.token).into(),
+            opened.stage.name().into(),
+            now.into(),
+            (now + ABSOLUTE_SECONDS * SECOND).into(),
+            session_id.into(),
+        ],
+    )
+    .await?;
+    Ok(opened)
+}
+
+/// The sessions of an account that still open something, newest first.
+pub async fn of_account(access: &Access, account_id: &str) -> Result<Vec<Session>> {
+    let sql = "SELECT * FROM session WHERE account_id = $1 AND state = 'active' \
+               ORDER BY last_seen_at DESC, id";
+    let rows = access.db.fetch_all(sql, &[account_id.into()]).await?;
+    let now = access.db.clock().now();
+    let mut sessions = rows.iter().map(session_of).collect::<Result<Vec<_>>>()?;
+    sessions.retain(|session| now < session.expires_at());
+    Ok(sessions)
 }
 
 /// Checks a password under lockout; success comes with the open transaction to act in.
@@ -136,10 +194,21 @@ pub async fn step_up(
     session_id: &str,
     login: &str,
     password: &str,
+    totp: Option<&str>,
     address: Option<IpAddr>,
 ) -> Result<Opened> {
-    let (mut tx, _) = prove(access, act, login, password, address).await?;
-    let opened = Opened::new();
+    let (tx, account) = prove(access, act.clone(), login, password, address).await?;
+    tx.commit().await?;
+    let needs = second_factor::kept(access, &account.id).await?.is_some_and(|k| k.confirmed_at > 0);
+    let mut tx = match (needs, totp) {
+        (false, _) => access.db.begin(Lane::People, act).await?,
+        (true, Some(code)) => {
+            let proof = second_factor::Proof::Totp(code);
+            second_factor::prove(access, act, &account, proof, address).await?
+        }
+        (true, None) => return Err(Error::CodeNeeded),
+    };
+    let opened = Opened::new(Stage::Active);
     let now = tx.now();
     tx.execute(
         "UPDATE session SET token_sha256 = $1, proven_at = $2, last_seen_at = $2 WHERE id = $3",
@@ -166,6 +235,10 @@ fn session_of(row: &sqlx::any::AnyRow) -> Result<Session> {
     Ok(Session {
         id: row.text("id")?,
         account_id: row.text("account_id")?,
+        stage: Stage::parse(&row.text("state")?)
+            .ok_or_else(|| mj_platform::Error::Corrupt("session.state 的值不认识".into()))?,
+        device: row.text("device")?,
+        created_at: row.int("created_at")?,
         last_seen_at: row.int("last_seen_at")?,
         idle_seconds: row.int("idle_seconds")?,
         absolute_until: row.int("absolute_until")?,
@@ -183,7 +256,9 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
     if token::is_source_token(secret) {
         return if by_cookie { Ok(Identity::anonymous()) } else { source(access, secret).await };
     }
-    let Some(session) = alive(access, secret).await? else { return Ok(Identity::anonymous()) };
+    // a session that waits for its second factor opens nothing but the routes that bring it
+    let session = alive(access, secret).await?.filter(|session| session.stage == Stage::Active);
+    let Some(session) = session else { return Ok(Identity::anonymous()) };
     let now = access.db.clock().now();
     let grants = store::grants_of(&access.db, &session.account_id).await?;
     let safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -270,4 +345,35 @@ fn carries_csrf(headers: &HeaderMap, secret: &str) -> bool {
 /// Where the request comes from, as far as the server told.
 pub fn address(request: &Parts) -> Option<IpAddr> {
     request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
+}
+
+/// Browser and system as a person would name them; what a program says of itself is not kept.
+pub fn device(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    // the order matters: later browsers also name the earlier ones
+    const BROWSERS: [(&str, &str); 6] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("MicroMessenger", "微信"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 7] = [
+        ("HarmonyOS", "鸿蒙"),
+        ("Android", "安卓"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let named = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(part, _)| agent.contains(part)).map(|(_, name)| *name)
+    };
+    match (named(&BROWSERS), named(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} · {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        _ => "程序".to_owned(),
+    }
 }

@@ -14,6 +14,8 @@ struct File {
     database: DatabaseSection,
     server: ServerSection,
     node: NodeSection,
+    access: AccessSection,
+    portal: PortalSection,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -36,6 +38,35 @@ struct NodeSection {
     area: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AccessSection {
+    second_factor: Option<String>,
+}
+
+/// What stands in the foot and the metas of public pages. Nothing is made up: what is not said here is
+/// not shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PortalSection {
+    /// 主办单位
+    pub organiser: Option<String>,
+    /// 承办单位
+    pub operator: Option<String>,
+    /// 政府网站标识码
+    pub site_code: Option<String>,
+    /// ICP 备案号
+    pub icp: Option<String>,
+    /// 公安备案号
+    pub police: Option<String>,
+    /// The address the public uses, without a scheme.
+    pub domain: Option<String>,
+    /// 联系电话
+    pub contact: Option<String>,
+    /// Under which terms open data may be used.
+    pub licence: Option<String>,
+}
+
 /// The settings in force.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -49,6 +80,10 @@ pub struct Config {
     pub node_name: String,
     /// The division this node serves.
     pub area: String,
+    /// Who must have a second factor: `optional`, `administrators` (unless said) or `everybody`.
+    pub second_factor: String,
+    /// The public site's own words.
+    pub portal: PortalSection,
 }
 
 impl Config {
@@ -98,6 +133,14 @@ impl Config {
                 "node.area={area} 应为 6 位行政区划代码，如 370400"
             )));
         }
+        let second_factor = env("MINGJIAN_ACCESS_SECOND_FACTOR")
+            .or(file.access.second_factor)
+            .unwrap_or("administrators".into());
+        if !["optional", "administrators", "everybody"].contains(&second_factor.as_str()) {
+            return Err(Error::Config(format!(
+                "access.second_factor={second_factor} 应为 optional（自愿）、administrators（管理员必须）或 everybody（人人必须）"
+            )));
+        }
         Ok(Self {
             data_dir: data_dir.to_owned(),
             database_url,
@@ -107,6 +150,8 @@ impl Config {
                 .or(file.node.name)
                 .unwrap_or(Self::DEFAULT_NAME.into()),
             area,
+            second_factor,
+            portal: file.portal,
         })
     }
 }

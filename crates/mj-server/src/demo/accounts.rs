@@ -16,6 +16,9 @@ use crate::node::Node;
 pub struct DemoAccount {
     pub login: String,
     pub password: String,
+    /// Base32, for an authenticator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totp_secret: Option<String>,
     pub role: &'static str,
     pub area: String,
     pub agency: Option<String>,
@@ -40,7 +43,7 @@ enum Reach {
     Agency,
 }
 
-const PEOPLE: [(Role, &str, &str, Reach); 11] = [
+const PEOPLE: [(Role, &str, &str, Reach); 12] = [
     (Role::Enterprise, "enterprise", "企业代表（演示）", Reach::City),
     (Role::Officer, "officer", "执法人员（演示）", Reach::Agency),
     (Role::Clerk, "clerk", "经办人（演示）", Reach::Agency),
@@ -53,7 +56,11 @@ const PEOPLE: [(Role, &str, &str, Reach); 11] = [
     (Role::Supervisor, "supervisor", "监督人员（演示）", Reach::City),
     // a clerk of the whole city, so that every list has rows for the first look
     (Role::Clerk, "city-clerk", "市级经办人（演示）", Reach::City),
+    (Role::Clerk, WITH_CODE, "经办人（演示，用动态口令）", Reach::Agency),
 ];
+
+/// The account that shows a login in two steps.
+const WITH_CODE: &str = "clerk-code";
 
 pub struct People {
     pub accounts: Vec<DemoAccount>,
@@ -89,6 +96,7 @@ pub async fn set_up(
         accounts.push(DemoAccount {
             login,
             password,
+            totp_secret: None,
             role: code.role.name(),
             area: city.to_owned(),
             agency: None,
@@ -137,9 +145,14 @@ pub async fn set_up(
                 }),
             )
             .await?;
+        let totp_secret = match *login {
+            WITH_CODE => Some(bind_authenticator(router, login, &password).await?),
+            _ => None,
+        };
         accounts.push(DemoAccount {
             login: (*login).to_owned(),
             password,
+            totp_secret,
             role: role.name(),
             area,
             agency,
@@ -151,6 +164,22 @@ pub async fn set_up(
         .ok_or_else(|| Failure::Broken("没有数据汇聚管理员的账号".into()))?;
     let datahub = Visitor::login(router, &operator.login, &operator.password).await?;
     Ok(People { accounts, datahub })
+}
+
+/// Sets up an authenticator as its owner would, and tells its secret.
+async fn bind_authenticator(
+    router: &Router,
+    login: &str,
+    password: &str,
+) -> Result<String, Failure> {
+    let owner = Visitor::login(router, login, password).await?;
+    let path = "/api/v1/sessions/current/second-factor";
+    let offer = owner.post(&format!("{path}/offer"), json!({})).await?;
+    let uri = offer["uri"].as_str().unwrap_or_default();
+    let authenticator = totp_rs::Totp::from_url(uri).map_err(Failure::broken)?;
+    let code = authenticator.generate_current().to_string();
+    owner.post(&format!("{path}/confirm"), json!({"totp": code})).await?;
+    Ok(offer["secret"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Sources registered by the datahub operator, each with its token.

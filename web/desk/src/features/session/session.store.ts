@@ -57,10 +57,27 @@ export const useSession = defineStore('session', () => {
 
   async function login(name: string, password: string): Promise<SessionState> {
     const created = await api.post<SessionCreated>('/sessions', { login: name, password }, { isLogin: true })
-    if (created.state !== 'active') return created.state
     setCsrfToken(created.csrf_token)
+    if (created.state === 'active') set(await api.get<CurrentSession>('/sessions/current'))
+    return created.state
+  }
+
+  /** The second half of a login: the code of the phone, or one of the recovery codes on paper. */
+  async function finish(proof: { totp: string } | { recovery_code: string }): Promise<void> {
+    await api.post<SessionCreated>('/sessions/current/second-factor', proof, { isLogin: true })
     set(await api.get<CurrentSession>('/sessions/current'))
-    return 'active'
+  }
+
+  /** Fetches name and roles again: the token changed, or an authenticator was just set up. */
+  async function renew(): Promise<void> {
+    set(await api.get<CurrentSession>('/sessions/current'))
+  }
+
+  /** Proves the person again; the session gets a new token. */
+  async function prove(password: string, totp: string): Promise<void> {
+    const body = { password, ...(totp ? { totp } : {}) }
+    const opened = await api.post<SessionCreated>('/sessions/current/step-up', body, { isLogin: true })
+    setCsrfToken(opened.csrf_token)
   }
 
   async function logout(): Promise<void> {
@@ -71,5 +88,5 @@ export const useSession = defineStore('session', () => {
     }
   }
 
-  return { current, agencyName, can, restore, login, logout, forget }
+  return { current, agencyName, can, restore, login, finish, renew, prove, logout, forget }
 })
