@@ -1,7 +1,13 @@
-//! 国密 primitives from RustCrypto behind the house's own few names: SM3, HMAC-SM3, SM4-GCM.
+//! 国密 primitives from RustCrypto behind the house's own few names: SM3, HMAC-SM3, SM4-GCM, and SM2
+//! signatures ([`sign`]).
 //!
 //! Pure software without a commercial-cipher certificate: a certified card or HSM takes its place
-//! behind the same names (a later issue makes the provider a setting).
+//! behind [`vault::SmProvider`].
+
+pub mod sign;
+#[cfg(test)]
+mod tests;
+pub mod vault;
 
 use aes_gcm::AesGcm;
 use aes_gcm::aead::consts::U12;
@@ -106,7 +112,7 @@ impl Sm4Key {
 }
 
 #[cfg(test)]
-mod tests {
+mod published {
     use super::*;
 
     #[test]

@@ -1,0 +1,101 @@
+//! SM2 signatures (GB/T 32918.2) over SM3, as r‖s of 64 bytes, with the signer's id
+//! 1234567812345678 that everybody uses who agreed on no other.
+//!
+//! The nonce is RFC 6979's, so signing needs no good randomness at that moment.
+
+use sm2::dsa::signature::{Signer, Verifier};
+use sm2::dsa::{self, Signature};
+use sm2::elliptic_curve::sec1::ToSec1Point;
+use sm2::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
+use sm2::{PublicKey, SecretKey};
+
+use crate::error::{Error, Result};
+
+/// The default signer's id of GM/T 0009.
+pub const SIGNER_ID: &str = "1234567812345678";
+
+/// A private SM2 key. Says nothing when printed; the curve library wipes it when it goes.
+#[derive(Clone)]
+pub struct SigningKey(dsa::SigningKey);
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningKey(…)")
+    }
+}
+
+impl SigningKey {
+    pub fn generate() -> Self {
+        loop {
+            // all but one in 2^32 of these are below the order of the group
+            if let Ok(key) = Self::from_bytes(&super::random::<32>()) {
+                return key;
+            }
+        }
+    }
+
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
+        let key = dsa::SigningKey::from_slice(SIGNER_ID, bytes);
+        key.map(Self).map_err(|_| Error::Key("不是 SM2 私钥".into()))
+    }
+
+    /// PKCS#8, as `openssl genpkey -algorithm SM2` writes it.
+    pub fn from_pem(pem: &str) -> Result<Self> {
+        let wrong = || Error::Key("不是 PKCS#8 格式的 SM2 私钥".into());
+        let secret = SecretKey::from_pkcs8_pem(pem).map_err(|_| wrong())?;
+        dsa::SigningKey::new(SIGNER_ID, &secret).map(Self).map_err(|_| wrong())
+    }
+
+    pub fn to_pem(&self) -> Result<String> {
+        let secret = SecretKey::from(*self.0.as_nonzero_scalar());
+        let pem = secret.to_pkcs8_pem(LineEnding::LF);
+        pem.map(|pem| pem.as_str().to_owned()).map_err(|_| Error::Key("私钥无法写出".into()))
+    }
+
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes().into()
+    }
+
+    /// The public key as an uncompressed point.
+    pub fn public(&self) -> [u8; 65] {
+        let mut point = [0; 65];
+        let bytes = self.0.verifying_key().as_affine().to_sec1_point(false);
+        point.copy_from_slice(bytes.as_bytes());
+        point
+    }
+
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
+        let signature = self.0.try_sign(message);
+        signature.map(|it| it.to_bytes().into()).map_err(|_| Error::Key("SM2 签名未成".into()))
+    }
+}
+
+/// Whether the holder of this point signed the message.
+pub fn verify(public: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {
+    verify_as(SIGNER_ID, public, message, signature)
+}
+
+/// The same for signers who agreed on another id.
+pub fn verify_as(id: &str, public: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {
+    let Ok(key) = dsa::VerifyingKey::from_sec1_bytes(id, public) else { return false };
+    let Ok(signature) = Signature::from_slice(signature) else { return false };
+    key.verify(message, &signature).is_ok()
+}
+
+/// The public key in the form other programs read.
+pub fn public_pem(public: &[u8; 65]) -> Result<String> {
+    let key = PublicKey::from_sec1_bytes(public).map_err(|_| Error::Key("不是 SM2 公钥".into()))?;
+    key.to_public_key_pem(LineEnding::LF).map_err(|_| Error::Key("公钥无法写出".into()))
+}
+
+/// r‖s as the ASN.1 SEQUENCE that certificates and other programs use.
+pub fn to_der(signature: &[u8; 64]) -> Result<Vec<u8>> {
+    let signature = Signature::from_slice(signature);
+    let signature = signature.map_err(|_| Error::Key("不是 SM2 签名".into()))?;
+    Ok(signature.to_der().as_bytes().to_vec())
+}
+
+pub fn from_der(der: &[u8]) -> Result<[u8; 64]> {
+    let signature = Signature::from_der(der);
+    signature.map(|it| it.to_bytes().into()).map_err(|_| Error::Key("不是 SM2 签名".into()))
+}

@@ -1,0 +1,223 @@
+//! Published vectors, the vectors of another project, and the OpenSSL command line, both ways.
+
+use std::path::Path;
+use std::process::Command;
+
+use sm4::cipher::{BlockCipherEncrypt, KeyInit};
+
+use super::sign::{self, SigningKey, verify_as};
+use super::vault::{KeyClass, SmProvider, Vault};
+use super::{Sm3, sm3, sm3_hex};
+
+/// `name = value` lines of a vector file, one map for every blank-line group.
+fn groups(text: &str) -> Vec<Vec<(String, String)>> {
+    let mut groups = vec![Vec::new()];
+    for line in text.lines().map(str::trim) {
+        if line.is_empty() {
+            groups.push(Vec::new());
+        } else if let Some((name, value)) = line.split_once('=')
+            && !line.starts_with('#')
+        {
+            let pair = (name.trim().to_owned(), value.trim().to_owned());
+            groups.last_mut().expect("one group").push(pair);
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+fn value<'a>(group: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    group.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    let text = text.trim_start_matches("0x");
+    hex::decode(text).expect("hex")
+}
+
+#[test]
+fn sm3_gives_every_digest_of_the_vector_file() {
+    let mut compared = 0;
+    for group in groups(include_str!("../../data/gm/sm3.vec")) {
+        let (Some(input), Some(output)) = (value(&group, "In"), value(&group, "Out")) else {
+            continue;
+        };
+        let input = bytes(input);
+        assert_eq!(sm3(&input).to_vec(), bytes(output));
+        let mut pieces = Sm3::new();
+        input.chunks(7).for_each(|piece| pieces.update(piece));
+        assert_eq!(pieces.finish().to_vec(), bytes(output));
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared}");
+}
+
+#[test]
+fn sm4_gives_every_block_of_the_vector_file() {
+    let (mut key, mut compared) = (Vec::new(), 0);
+    for group in groups(include_str!("../../data/gm/sm4.vec")) {
+        if let Some(found) = value(&group, "Key") {
+            key = bytes(found);
+        }
+        let (Some(input), Some(output)) = (value(&group, "In"), value(&group, "Out")) else {
+            continue;
+        };
+        let cipher = sm4::Sm4::new_from_slice(&key).expect("16 bytes");
+        let mut input = bytes(input);
+        for block in input.chunks_exact_mut(16) {
+            let mut one: [u8; 16] = block.try_into().expect("16 bytes");
+            cipher.encrypt_block((&mut one).into());
+            block.copy_from_slice(&one);
+        }
+        assert_eq!(input, bytes(output));
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared}");
+}
+
+/// GB/T 32918.5 A.2: key, message and signature as printed in the standard.
+#[test]
+fn sm2_accepts_the_signature_printed_in_the_standard() {
+    let secret = bytes("3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8");
+    let key = SigningKey::from_bytes(&secret.try_into().expect("32 bytes")).expect("a key");
+    assert_eq!(
+        hex::encode_upper(key.public()),
+        "0409F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020\
+         CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13"
+    );
+    let mut printed: [u8; 64] = bytes(
+        "F5A03B0648D2C4630EEAC513E1BB81A15944DA3827D5B74143AC7EACEEE720B3\
+         B1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA",
+    )
+    .try_into()
+    .expect("64 bytes");
+    assert!(sign::verify(&key.public(), b"message digest", &printed));
+    assert!(!sign::verify(&key.public(), b"message digest.", &printed));
+    let ours = key.sign(b"message digest").expect("signed");
+    assert!(sign::verify(&key.public(), b"message digest", &ours));
+    assert_eq!(sign::from_der(&sign::to_der(&ours).expect("der")).expect("back"), ours);
+    printed[40] ^= 1;
+    assert!(!sign::verify(&key.public(), b"message digest", &printed));
+    assert!(SigningKey::from_bytes(&[0; 32]).is_err());
+    assert!(!sign::verify(&[4; 65], b"message digest", &ours));
+}
+
+#[test]
+fn sm2_accepts_the_signature_of_another_implementation() {
+    // the groups of the standard curve: the vector file has others, too
+    let text = include_str!("../../data/gm/sm2_sig.vec");
+    let curve = text.split("P = ").find(|part| part.starts_with("0xFFFFFFFEFFFFFFFFFFFFFFFF"));
+    let mut compared = 0;
+    for group in groups(curve.expect("the standard curve")) {
+        if value(&group, "Hash") != Some("SM3") {
+            continue;
+        }
+        let secret = bytes(value(&group, "x").expect("a key")).try_into().expect("32 bytes");
+        let public = SigningKey::from_bytes(&secret).expect("a key").public();
+        let signature = bytes(value(&group, "Signature").expect("a signature"));
+        let signature = signature.try_into().expect("64 bytes");
+        let message = bytes(value(&group, "Msg").expect("a message"));
+        let id = value(&group, "Ident").expect("an id");
+        assert!(verify_as(id, &public, &message, &signature));
+        assert!(!verify_as("1234567812345678", &public, &message, &signature));
+        compared += 1;
+    }
+    assert!(compared > 0);
+}
+
+fn openssl(args: &[&str]) -> Option<String> {
+    let output = Command::new("openssl").args(args).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(text)
+}
+
+#[test]
+fn openssl_and_we_accept_each_others_keys_and_signatures() {
+    let known = openssl(&["list", "-public-key-algorithms"]).is_some_and(|it| it.contains("SM2"));
+    if !known {
+        assert!(std::env::var("MJ_REQUIRE").is_err(), "openssl with SM2 is required here");
+        eprintln!("not run: openssl is missing or knows no SM2");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let message = "滕州市第 12 号检查点\n".as_bytes();
+    std::fs::write(at("message"), message).expect("written");
+    let id = format!("distid:{}", sign::SIGNER_ID);
+
+    // they make the key and sign, we read the key and check
+    openssl(&["genpkey", "-algorithm", "SM2", "-out", &at("theirs.pem")]).expect("a key");
+    let raw = ["-rawin", "-digest", "sm3", "-in", &at("message"), "-pkeyopt", &id];
+    let signing = ["pkeyutl", "-sign", "-inkey", &at("theirs.pem"), "-out", &at("theirs.sig")];
+    openssl(&[&signing[..], &raw[..]].concat()).expect("signed");
+    let pem = std::fs::read_to_string(at("theirs.pem")).expect("pem");
+    let theirs = SigningKey::from_pem(&pem).expect("their key");
+    let der = std::fs::read(at("theirs.sig")).expect("a signature");
+    let signature = sign::from_der(&der).expect("their signature");
+    assert!(sign::verify(&theirs.public(), message, &signature));
+    assert!(!sign::verify(&theirs.public(), b"other", &signature));
+
+    // we make the key and sign, they read the key and check
+    let ours = SigningKey::generate();
+    std::fs::write(at("ours.pem"), sign::public_pem(&ours.public()).expect("pem")).expect("put");
+    let signature = ours.sign(message).expect("signed");
+    std::fs::write(at("ours.sig"), sign::to_der(&signature).expect("der")).expect("put");
+    let checking = ["pkeyutl", "-verify", "-pubin", "-inkey", &at("ours.pem"), "-sigfile"];
+    let file = at("ours.sig");
+    let checking = [&checking[..], &[file.as_str()], &raw[..]].concat();
+    openssl(&checking).expect("openssl accepts");
+    std::fs::write(at("message"), b"other").expect("put");
+    assert!(openssl(&checking).is_none(), "openssl refuses another message");
+    let back = SigningKey::from_pem(&ours.to_pem().expect("pem")).expect("reads");
+    assert_eq!(back.public(), ours.public());
+
+    // and the same digest
+    std::fs::write(at("message"), message).expect("put");
+    let digest = openssl(&["dgst", "-sm3", "-r", &at("message")]).expect("a digest");
+    assert!(digest.starts_with(&sm3_hex(message)), "{digest}");
+}
+
+fn vault(folder: &Path, production: bool) -> Vault {
+    Vault::open(folder, &[7; 16], production)
+}
+
+#[test]
+fn each_class_has_a_key_of_its_own_that_no_other_class_can_use() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = vault(folder.path(), false);
+    let mut publics = std::collections::BTreeSet::new();
+    for class in KeyClass::ALL {
+        if class.signs() {
+            let signature = first.sign(class, b"m").expect("signed");
+            let public = first.public(class).expect("a point");
+            assert!(first.verify(&public, b"m", &signature));
+            assert!(first.wrap(class, b"m", b"").is_err() && first.mac(class, &[]).is_err());
+            assert!(publics.insert(public.to_vec()), "{} shares its key", class.name());
+        } else {
+            let sealed = first.wrap(class, b"m", b"here").expect("sealed");
+            assert_eq!(first.unwrap(class, &sealed, b"here").expect("opens"), b"m");
+            assert!(first.unwrap(class, &sealed, b"there").is_err());
+            assert!(first.sign(class, b"m").is_err());
+            assert!(publics.insert(first.mac(class, &[b"m"]).expect("a mac").to_vec()));
+        }
+    }
+    // the same after a restart, and nothing of it readable in the file
+    let again = vault(folder.path(), false);
+    let public = again.public(KeyClass::Log).expect("a point");
+    assert_eq!(public, first.public(KeyClass::Log).expect("a point"));
+    let file = folder.path().join("log.key");
+    let text = std::fs::read_to_string(&file).expect("the file");
+    assert!(text.starts_with("mingjian-key-1 log development "), "{text}");
+
+    // another master key, another class's file, a taken-off mark: refused
+    assert!(Vault::open(folder.path(), &[8; 16], false).public(KeyClass::Log).is_err());
+    std::fs::copy(&file, folder.path().join("witness.key")).expect("copied");
+    assert!(vault(folder.path(), false).public(KeyClass::Witness).is_err());
+    let refused = vault(folder.path(), true).public(KeyClass::Log).expect_err("a trial key");
+    assert!(refused.to_string().contains("试用密钥"), "{refused}");
+    std::fs::write(&file, text.replace("development", "production")).expect("put");
+    assert!(vault(folder.path(), true).public(KeyClass::Log).is_err());
+    let fresh = tempfile::tempdir().expect("a folder");
+    let public = vault(fresh.path(), true).public(KeyClass::Log).expect("made in production");
+    assert_eq!(vault(fresh.path(), true).public(KeyClass::Log).expect("kept"), public);
+}
