@@ -15,25 +15,39 @@ use crate::{Catalog, Result};
 pub const ITEM_READ: Action = Action::new("catalog.item.read", "查看监管事项");
 
 pub fn module(catalog: Catalog) -> Module {
-    let routes = vec![
+    let mut routes = vec![
         get(ITEM_READ, "/api/v1/catalog/items", list)
             .summary("查找监管事项")
             .query::<ItemQuery>()
             .list::<ItemView>(),
     ];
-    Module::new("catalog", "监管事项清单").routes(catalog, routes)
+    routes.extend(crate::item_api::routes());
+    Module::new("catalog", "监管事项清单")
+        .routes(catalog.clone(), routes)
+        .routes(catalog, crate::mapping_api::routes())
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-struct ItemQuery {
+#[derive(Debug, Default, Deserialize, IntoParams)]
+pub(crate) struct ItemQuery {
     /// 名称的一部分，或编码的前几位
     q: Option<String>,
     /// main（主项）或 sub（子项）
     kind: Option<String>,
     /// in_use、suspended 或 cancelled
     state: Option<String>,
+    /// 部门条线（编码前两位）
+    line: Option<String>,
+    /// 只看这一天有效的版本（年-月-日）
+    as_of: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
+}
+
+impl ItemQuery {
+    /// Nothing but a word.
+    pub(crate) fn word(q: &str, limit: u32) -> Self {
+        Self { q: Some(q.to_owned()), limit: Some(limit), ..Self::default() }
+    }
 }
 
 /// One version of an item.
@@ -46,6 +60,7 @@ pub struct ItemView {
     pub main_code: String,
     /// 部门条线（编码前两位）
     pub line: String,
+    pub line_name: Option<String>,
     pub kind: String,
     pub name: String,
     /// 行政类型
@@ -76,7 +91,7 @@ async fn list(
 }
 
 impl Catalog {
-    async fn items(&self, caller: &Caller, query: &ItemQuery) -> Result<PageOf<ItemView>> {
+    pub(crate) async fn items(&self, caller: &Caller, query: &ItemQuery) -> Answer<PageOf<ItemView>> {
         let page = Page { limit: query.limit, cursor: query.cursor.clone() };
         let mut args: Vec<Value> = Vec::new();
         let mut filter = lines_predicate(caller, &mut args);
@@ -89,13 +104,22 @@ impl Catalog {
             if q.bytes().all(|byte| byte.is_ascii_digit()) {
                 add("i.item_code LIKE ?", format!("{q}%").into(), &mut args);
             } else {
-                add("i.name_norm LIKE ?", format!("%{q}%").into(), &mut args);
+                let pattern = mj_platform::db::contains_pattern(&q);
+                add("i.name_norm LIKE ? ESCAPE '\\'", pattern, &mut args);
             }
         }
-        if let Some(kind) = &query.kind {
+        if let Some(kind) = query.kind.as_ref().filter(|kind| !kind.is_empty()) {
             add("i.kind = ?", kind.into(), &mut args);
         }
-        if let Some(state) = &query.state {
+        if let Some(line) = query.line.as_ref().filter(|line| !line.is_empty()) {
+            add("i.line = ?", line.into(), &mut args);
+        }
+        if let Some(asked) = query.as_of.as_deref().filter(|day| !day.is_empty()) {
+            let day = crate::item_api::day_of(self, Some(asked))?;
+            add("i.valid_from <= ?", day.clone().into(), &mut args);
+            add("i.valid_to > ?", day.into(), &mut args);
+        }
+        if let Some(state) = query.state.as_ref().filter(|state| !state.is_empty()) {
             add("i.state = ?", state.into(), &mut args);
         }
         if let Some(cursor) = &page.cursor {
@@ -117,7 +141,7 @@ impl Catalog {
 }
 
 /// Items of the department lines any of the caller's grants holds for.
-fn lines_predicate(caller: &Caller, args: &mut Vec<Value>) -> String {
+pub(crate) fn lines_predicate(caller: &Caller, args: &mut Vec<Value>) -> String {
     let mut parts = Vec::new();
     for scope in &caller.scopes {
         match &scope.item_lines {
@@ -131,7 +155,15 @@ fn lines_predicate(caller: &Caller, args: &mut Vec<Value>) -> String {
     if parts.is_empty() { " AND 1=0".into() } else { format!(" AND ({})", parts.join(" OR ")) }
 }
 
-fn view(row: &AnyRow) -> Result<ItemView> {
+pub(crate) fn state_title(state: &str) -> &'static str {
+    match state {
+        "in_use" => "在用",
+        "suspended" => "暂停",
+        _ => "取消",
+    }
+}
+
+pub(crate) fn view(row: &AnyRow) -> Result<ItemView> {
     let admin_type = row.opt_text("admin_type")?;
     let state = row.text("state")?;
     let title = |list: &str, code: &str| {
@@ -145,6 +177,9 @@ fn view(row: &AnyRow) -> Result<ItemView> {
         version: row.int("version")?,
         item_code: row.text("item_code")?,
         main_code: row.text("main_code")?,
+        line_name: mj_standard::register::departments()
+            .get(&row.text("line")?)
+            .map(|line| line.name.to_string()),
         line: row.text("line")?,
         kind: row.text("kind")?,
         name: row.text("name")?,
@@ -154,12 +189,7 @@ fn view(row: &AnyRow) -> Result<ItemView> {
         department_name: row.opt_text("department_name")?,
         area_number: row.opt_text("area_number")?,
         legal_basis: row.opt_text("legal_basis")?,
-        state_title: match state.as_str() {
-            "in_use" => "在用",
-            "suspended" => "暂停",
-            _ => "取消",
-        }
-        .to_owned(),
+        state_title: state_title(&state).to_owned(),
         state,
         list_version: row.text("list_version")?,
         valid_from: row.text("valid_from")?,

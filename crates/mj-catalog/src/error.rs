@@ -8,6 +8,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     #[error("没有这个监管事项")]
     UnknownItem,
+    #[error("没有这条对应关系")]
+    UnknownMapping,
+    #[error("监管事项目录中没有编码为 {0} 的事项")]
+    ItemNotListed(String),
+    #[error("本地事项编码应为1至100个字符")]
+    LocalCode,
     #[error("本地事项编码 {0} 在这段时间里已经对应另一个监管事项")]
     MappingOverlaps(String),
     #[error("监管事项目录编码应为14位数字")]
@@ -22,10 +28,10 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let said = error.to_string();
         match error {
-            Error::UnknownItem => Problem::not_found(),
+            Error::UnknownItem | Error::UnknownMapping => Problem::not_found(),
             Error::MappingOverlaps(_) => Problem::conflict("catalog.mapping_overlaps", said)
                 .detail("请先结束原有的对应关系，再登记新的。"),
-            Error::ItemCode | Error::Days => Problem::invalid("catalog.invalid", said),
+            Error::ItemCode | Error::Days | Error::LocalCode | Error::ItemNotListed(_) => Problem::invalid("catalog.invalid", said),
             Error::Platform(error) => error.into(),
         }
     }

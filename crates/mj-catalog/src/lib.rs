@@ -8,9 +8,12 @@
 //! Start reading at [`item`] (what makes a version and its days) and [`Catalog`].
 
 mod api;
+mod digest;
 mod error;
 pub mod item;
+mod item_api;
 mod mapping;
+mod mapping_api;
 mod rows;
 mod standing;
 mod tables;
@@ -18,22 +21,26 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use mj_platform::Db;
 
-pub use api::module;
+pub use api::{ITEM_READ, module};
 pub use error::{Error, Result};
 pub use mapping::Mappings;
+pub use mapping_api::{SourcePlace, Sources};
 pub use rows::{CatalogRow, Operation};
 pub use standing::{InForce, Standing};
 
 /// The catalogue. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Catalog {
     db: Db,
+    sources: Arc<dyn Sources>,
 }
 
 impl Catalog {
     pub fn new(db: Db) -> Self {
-        Self { db }
+        Self { db, sources: Arc::new(mapping_api::NoSources) }
     }
 }

@@ -4,7 +4,8 @@
 //! Personal values count in clear. Rows stand in the order of the digest of their natural key, which
 //! sorts alike on every node and keeps nothing personal in memory; the envelope does not count,
 //! because a file that leaves it out gets it from our clock. Nor do batches: the same records
-//! delivered in other parcels, or in another order, are the same records.
+//! delivered in other parcels, or in another order, are the same records. What the registers made of
+//! the rows counts too: parties, which wording means which, certificates, items, mappings of codes.
 
 use mj_facts::{At, Columns, Filter, RowView};
 use mj_kernel::{DataLevel, Scope};
@@ -37,6 +38,8 @@ pub async fn content_digest(hub: &Datahub) -> Result<String> {
         .map_err(Error::thread)??;
         add(&mut whole, &table.name, digests);
     }
+    add(&mut whole, "registry", hub.registry.content_digests().await?);
+    add(&mut whole, "catalog", hub.catalog.content_digests().await?);
     Ok(hex::encode(whole.finish()))
 }
 

@@ -307,7 +307,7 @@ impl Registry {
             found.by_anchor.insert(row.anchor.clone(), row.id.clone());
             match change_by(&row, &said) {
                 Change::None => {}
-                Change::To(state) => found.changed.push((row, state)),
+                Change::To(state) => found.changed.push((row, *state)),
                 Change::Open => found.touched.push(row.id),
             }
         }
@@ -397,7 +397,7 @@ struct CodedParties {
 /// What new wordings do to a known party, as far as it can be told without all that was said before.
 enum Change {
     None,
-    To(PartyState),
+    To(Box<PartyState>),
     Open,
 }
 
@@ -429,7 +429,7 @@ fn change_by(row: &PartyRow, said: &[&Prepared]) -> Change {
                 (Some(new), Some(old)) => Some(new.min(old)),
                 (new, old) => new.or(old),
             };
-            if state == *stored { Change::None } else { Change::To(state) }
+            if state == *stored { Change::None } else { Change::To(Box::new(state)) }
         }
         _ => Change::Open,
     }

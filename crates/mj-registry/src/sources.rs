@@ -165,10 +165,10 @@ fn keeps(old: &Stored, new: &SourceRecord) -> bool {
 }
 
 /// Of several versions of a record in one delivery the newest, a tie to the later row.
-fn newest_of<'a>(
-    records: &'a [SourceRecord],
+fn newest_of(
+    records: &[SourceRecord],
     key: impl Fn(&SourceRecord) -> String,
-) -> Vec<&'a SourceRecord> {
+) -> Vec<&SourceRecord> {
     let mut newest: FxHashMap<(&str, &str, String), usize> = FxHashMap::default();
     for (at, record) in records.iter().enumerate() {
         let slot = newest.entry((&record.table, &record.cd_source, key(record))).or_insert(at);

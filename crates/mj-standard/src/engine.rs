@@ -92,6 +92,16 @@ impl Verdict<'_> {
     pub fn is_clean(&self) -> bool {
         self.issues.is_empty()
     }
+
+    /// A cell that could not be read is not missing besides: one fault, one finding.
+    pub fn forgive_missing(&mut self, unreadable: &[usize]) {
+        self.issues.retain(|issue| {
+            let blamed = issue.column_index.is_some_and(|at| unreadable.contains(&at));
+            let missing =
+                matches!(issue.rule.kind, RuleKind::Required { .. } | RuleKind::RequiredWhen { .. });
+            !(blamed && missing)
+        });
+    }
 }
 
 /// The rules of one table, ready to run. Keeps small caches, so it is used by one thread at a time.

@@ -21,6 +21,11 @@ pub enum Known {
 
 /// Questions to the store. Only what [`Lookups::offers`] is ever asked.
 pub trait Lookups {
+    /// Is there a store at all? One that holds nothing to answer with is another matter.
+    fn has_store(&self) -> bool {
+        true
+    }
+
     fn offers(&self, _question: LookupKind) -> bool {
         false
     }
@@ -53,4 +58,8 @@ pub trait Lookups {
 /// No store at all: `check table` without a data directory.
 pub struct NoLookups;
 
-impl Lookups for NoLookups {}
+impl Lookups for NoLookups {
+    fn has_store(&self) -> bool {
+        false
+    }
+}

@@ -124,7 +124,11 @@ impl<'t> TableCheck<'t> {
             .into_iter()
             .map(|rule| RuleNotRun {
                 rule: rule.id.clone(),
-                reason: rule.kind.lookup().map_or("", needs).to_owned(),
+                reason: rule
+                    .kind
+                    .lookup()
+                    .map_or("", |question| needs(question, ctx.lookups.has_store()))
+                    .to_owned(),
             })
             .collect();
     }
@@ -228,13 +232,22 @@ impl<'t> TableCheck<'t> {
     }
 }
 
-fn needs(question: LookupKind) -> &'static str {
-    match question {
-        LookupKind::Source => "需要数据源登记，请加 --data-dir",
-        LookupKind::Item => "需要监管事项目录，请加 --data-dir",
-        LookupKind::Implementation => "需要检查实施清单，请加 --data-dir",
-        LookupKind::Certificate => "需要执法人员名录，请加 --data-dir",
-        LookupKind::Related => "需要已报送的数据，请加 --data-dir",
+fn needs(question: LookupKind, has_store: bool) -> &'static str {
+    match (question, has_store) {
+        (LookupKind::Source, false) => "需要数据源登记，请加 --data-dir",
+        (LookupKind::Item, false) => "需要监管事项目录，请加 --data-dir",
+        (LookupKind::Implementation, false) => "需要检查实施清单，请加 --data-dir",
+        (LookupKind::Certificate, false) => "需要执法人员名录，请加 --data-dir",
+        (LookupKind::Related, false) => "需要已报送的数据，请加 --data-dir",
+        (LookupKind::Source, true) => "数据目录中还没有登记数据来源",
+        (LookupKind::Item, true) => {
+            "数据目录中还没有监管事项目录；先导入 supervise_item、supervise_subitem 再查"
+        }
+        (LookupKind::Implementation, true) => {
+            "数据目录中还没有检查实施清单；先导入 implement_list 再查"
+        }
+        (LookupKind::Certificate, true) => "数据目录中还没有执法人员证件；先导入人员名录再查",
+        (LookupKind::Related, true) => "数据目录中还没有可以对照的数据",
     }
 }
 
@@ -323,7 +336,13 @@ pub fn check_table(
         }
         map.arrange(&mut delivered.cells, &mut cells);
         watch.delivered(&cells);
-        let verdict = engine.check_row(&mut cells, ctx);
+        let mut verdict = engine.check_row(&mut cells, ctx);
+        let blamed = delivered.findings.iter().filter(|one| one.severity == Severity::Error);
+        let blamed: Vec<usize> = blamed
+            .filter_map(|one| header.iter().position(|title| Some(title) == one.column.as_ref()))
+            .filter_map(|index| map.place(index))
+            .collect();
+        verdict.forgive_missing(&blamed);
         watch.judged(&verdict);
         let across = if verdict.refused { Vec::new() } else { memory.observe(&cells) };
         check.row(delivered.row, delivered.line, delivered.findings, verdict, across);
@@ -365,7 +384,7 @@ impl TableReport {
         check.finish()
     }
 
-    /// A header without rows is told, not refused.
+    /// A header without rows delivers nothing: the same verdict as when the file is handed in.
     fn note_if_empty(&mut self) {
         if self.rows.read > 0 || self.errors > 0 {
             return;
@@ -376,6 +395,7 @@ impl TableReport {
         }
         *self.by_class.entry(Class::STRUCTURE.code()).or_default() += 1;
         *self.by_rule.entry(rule.to_owned()).or_default() += 1;
+        self.errors += 1;
         self.issues.push(ReportedIssue {
             row: None,
             line: None,
@@ -383,9 +403,9 @@ impl TableReport {
             value: None,
             class: Class::STRUCTURE.code(),
             rule: rule.to_owned(),
-            severity: Severity::Warning.name(),
-            reason: "只有表头，没有数据".to_owned(),
-            remedy: "请确认导出的范围".to_owned(),
+            severity: Severity::Error.name(),
+            reason: "文件只有表头，没有数据行".to_owned(),
+            remedy: "请在表头下面填写数据后再上传；本期没有数据时不必上传".to_owned(),
             source: STRUCTURE_SOURCE.to_owned(),
         });
     }

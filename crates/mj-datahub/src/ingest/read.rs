@@ -54,7 +54,7 @@ impl LocalItems {
     }
 
     /// Gives what was replaced: (column, delivered text).
-    fn replace(&self, row: &mut [Option<String>], today: NaiveDate) -> Vec<(usize, String)> {
+    pub fn replace(&self, row: &mut [Option<String>], today: NaiveDate) -> Vec<(usize, String)> {
         let mut replaced = Vec::new();
         for (at, separator) in &self.columns {
             let Some(text) = row[*at].as_deref() else { continue };
@@ -299,7 +299,15 @@ impl Judge<'_, '_> {
         }
         let local = self.local.replace(&mut values, self.ctx.today);
         self.watch.delivered(&values);
-        let verdict = self.engine.check_row(&mut values, self.ctx);
+        let mut verdict = self.engine.check_row(&mut values, self.ctx);
+        if row.refused() {
+            let blamed = row.findings().iter().filter(|finding| finding.refuses());
+            let blamed: Vec<usize> = blamed
+                .filter_map(|finding| finding.column_index)
+                .filter_map(|index| self.map.place(index))
+                .collect();
+            verdict.forgive_missing(&blamed);
+        }
         self.watch.judged(&verdict);
         if verdict.refused || row.refused() {
             self.refuse(row, &values, verdict);
