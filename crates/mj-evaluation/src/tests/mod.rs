@@ -1,0 +1,3 @@
+//! Properties of the formulas, over pictures of the house that are made up at random.
+
+mod formulas;

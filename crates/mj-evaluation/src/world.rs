@@ -1,0 +1,336 @@
+//! What figures are computed from: one consistent picture of the house, held in memory as plain rows.
+//! Words (areas, agencies, sources) are numbers that stay the same while the node runs, so that a table
+//! whose facts did not change need not be read again.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use mj_kernel::{AgencySet, Instant, Scope};
+use rustc_hash::FxHashMap;
+
+/// Days since 1970-01-01; `i32::MIN`: unknown.
+pub type Day = i32;
+pub const NO_DAY: Day = i32::MIN;
+
+pub fn day_of(day: NaiveDate) -> Day {
+    i32::try_from((day - NaiveDate::default()).num_days()).unwrap_or(NO_DAY)
+}
+
+pub fn date_of(day: Day) -> Option<NaiveDate> {
+    let distance = chrono::TimeDelta::try_days(i64::from(day))?;
+    (day != NO_DAY).then(|| NaiveDate::default().checked_add_signed(distance)).flatten()
+}
+
+/// A word as a number; 0 is the empty word, "unknown".
+pub type Word = u32;
+
+/// Texts that come again and again. Only grows.
+#[derive(Debug, Clone)]
+pub struct Words {
+    by_text: FxHashMap<Arc<str>, Word>,
+    texts: Vec<Arc<str>>,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        let empty: Arc<str> = "".into();
+        Self { by_text: FxHashMap::from_iter([(empty.clone(), 0)]), texts: vec![empty] }
+    }
+}
+
+impl Words {
+    pub fn number(&mut self, text: &str) -> Word {
+        if let Some(known) = self.by_text.get(text) {
+            return *known;
+        }
+        let number = self.texts.len() as Word;
+        let text: Arc<str> = text.into();
+        self.by_text.insert(text.clone(), number);
+        self.texts.push(text);
+        number
+    }
+
+    pub fn find(&self, text: &str) -> Option<Word> {
+        self.by_text.get(text).copied()
+    }
+
+    pub fn text(&self, word: Word) -> &str {
+        self.texts.get(word as usize).map_or("", |text| text)
+    }
+
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.texts.len() <= 1
+    }
+}
+
+/// Who acted upon, as coverage asks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartyIs {
+    Legal,
+    Natural,
+    Unsaid,
+}
+
+/// One visible row of the fact store.
+#[derive(Debug, Clone, Copy)]
+pub struct Record {
+    /// Its place in the fact store (`RowId`), good while this picture is.
+    pub row: i64,
+    pub area: Word,
+    /// The acting body, else the agency that answers for the source.
+    pub agency: Word,
+    pub source: Word,
+    /// In [`World::batches`].
+    pub batch: u32,
+    pub event: Day,
+    pub received: Day,
+    pub party: PartyIs,
+    /// In [`TableRows::mains`], so many.
+    pub mains_from: u32,
+    pub mains: u8,
+}
+
+/// The rows of one table.
+#[derive(Debug, Default)]
+pub struct TableRows {
+    pub rows: Vec<Record>,
+    pub mains: Vec<Word>,
+}
+
+impl TableRows {
+    pub fn mains_of(&self, record: &Record) -> &[Word] {
+        let from = record.mains_from as usize;
+        self.mains.get(from..from + usize::from(record.mains)).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct TableInfo {
+    pub name: String,
+    pub title: String,
+    pub is_behaviour: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Agency {
+    pub agency: Word,
+    pub name: String,
+    pub area: Word,
+    pub from: Day,
+    /// The last day.
+    pub to: Day,
+}
+
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub source: Word,
+    pub name: String,
+    pub agency: Word,
+    pub area: Word,
+    pub active: bool,
+    /// Tables it is registered to deliver; none: whatever it ever delivered.
+    pub tables: Vec<u16>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub id: Arc<str>,
+    pub received: Instant,
+}
+
+/// A refused row that is not mended.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused {
+    pub table: u16,
+    pub batch: u32,
+    pub row: i64,
+    pub area: Word,
+    pub agency: Word,
+    pub source: Word,
+    pub received: Day,
+}
+
+/// A main item that a body has in its implementation lists.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    pub agency: Word,
+    pub area: Word,
+    pub main: Word,
+    pub from: Day,
+    /// The last day.
+    pub to: Day,
+}
+
+#[derive(Debug, Clone)]
+pub struct Officer {
+    pub id: String,
+    pub register_no: String,
+    pub name: String,
+    pub agency: Word,
+    pub area: Word,
+    pub has_account: bool,
+    /// Days of each certificate, the last day included.
+    pub certificates: Vec<(Day, Day)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub login: String,
+    pub name: String,
+    pub agency: Word,
+    pub area: Word,
+    pub opened: Day,
+    /// Days on which the account was logged in to, in order.
+    pub seen: Vec<Day>,
+}
+
+/// A work item that waits for somebody.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    pub id: String,
+    pub title: String,
+    pub kind_title: String,
+    pub agency: Word,
+    pub area: Word,
+    pub deadline: Day,
+    pub created: Day,
+}
+
+/// Everything at one moment.
+#[derive(Debug, Default)]
+pub struct World {
+    /// Number of the last change that is in it.
+    pub stamp: i64,
+    pub as_of: Instant,
+    pub today: Day,
+    pub areas: Arc<Words>,
+    pub agencies: Arc<Words>,
+    pub sources: Arc<Words>,
+    pub mains: Arc<Words>,
+    pub main_names: FxHashMap<Word, String>,
+    pub tables: Vec<TableInfo>,
+    /// One for each of `tables`.
+    pub records: Vec<Arc<TableRows>>,
+    pub batches: Vec<Batch>,
+    pub bodies: Vec<Agency>,
+    pub senders: Vec<Source>,
+    pub refused: Vec<Refused>,
+    /// One for each (agency, main item).
+    pub claims: Vec<Claim>,
+    pub officers: Vec<Officer>,
+    pub accounts: Vec<Account>,
+    pub waiting: Vec<Waiting>,
+}
+
+impl World {
+    pub fn table(&self, name: &str) -> Option<u16> {
+        let at = self.tables.iter().position(|table| table.name == name)?;
+        u16::try_from(at).ok()
+    }
+
+    pub fn rows(&self) -> usize {
+        self.records.iter().map(|table| table.rows.len()).sum()
+    }
+
+    pub fn body_name(&self, agency: Word) -> Option<&str> {
+        self.bodies.iter().find(|body| body.agency == agency).map(|body| body.name.as_str())
+    }
+
+    pub fn sender(&self, source: Word) -> Option<&Source> {
+        self.senders.iter().find(|sender| sender.source == source)
+    }
+}
+
+/// What somebody may see, and what they asked to see of it.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    pub scopes: Vec<Scope>,
+    /// Division code: the subtree below it.
+    pub area: Option<String>,
+    pub agency: Option<String>,
+    pub table: Option<String>,
+    pub source: Option<String>,
+}
+
+/// [`Wanted`] against word numbers: each area and agency is judged once.
+#[derive(Debug)]
+pub struct Sieve {
+    /// For each scope: areas and agencies it covers.
+    scopes: Vec<(Vec<bool>, Vec<bool>)>,
+    areas: Vec<bool>,
+    agency: Option<Word>,
+    source: Option<Word>,
+    table: Option<Option<u16>>,
+}
+
+/// No row has it: what was asked for is not known.
+const NOBODY: Word = Word::MAX;
+
+impl Sieve {
+    pub fn new(world: &World, wanted: &Wanted) -> Self {
+        let unknown = |word: Word, words: &Words| (word != 0).then(|| words.text(word).to_owned());
+        let areas: Vec<Option<String>> =
+            (0..world.areas.len() as Word).map(|word| unknown(word, &world.areas)).collect();
+        let agencies: Vec<Option<String>> =
+            (0..world.agencies.len() as Word).map(|word| unknown(word, &world.agencies)).collect();
+        let scopes = wanted
+            .scopes
+            .iter()
+            .map(|scope| {
+                let sees = |agency: &Option<String>| match agency {
+                    Some(agency) => scope.agencies.covers(agency),
+                    None => scope.agencies == AgencySet::All,
+                };
+                (
+                    areas.iter().map(|area| scope.covers_area(area.as_deref())).collect(),
+                    agencies.iter().map(sees).collect(),
+                )
+            })
+            .collect();
+        let prefix = wanted.area.as_deref().map(Scope::area_prefix);
+        Self {
+            scopes,
+            areas: areas
+                .iter()
+                .map(|area| match prefix {
+                    None | Some("") => true,
+                    Some(prefix) => area.as_deref().is_some_and(|area| area.starts_with(prefix)),
+                })
+                .collect(),
+            agency: wanted
+                .agency
+                .as_deref()
+                .map(|code| world.agencies.find(code).unwrap_or(NOBODY)),
+            source: wanted.source.as_deref().map(|code| world.sources.find(code).unwrap_or(NOBODY)),
+            table: wanted.table.as_deref().map(|name| world.table(name)),
+        }
+    }
+
+    #[inline]
+    pub fn sees(&self, area: Word, agency: Word) -> bool {
+        self.areas[area as usize]
+            && self.agency.is_none_or(|wanted| wanted == agency)
+            && self
+                .scopes
+                .iter()
+                .any(|(areas, agencies)| areas[area as usize] && agencies[agency as usize])
+    }
+
+    #[inline]
+    pub fn sees_source(&self, source: Word) -> bool {
+        self.source.is_none_or(|wanted| wanted == source)
+    }
+
+    pub fn sees_table(&self, table: u16) -> bool {
+        self.table.is_none_or(|wanted| wanted == Some(table))
+    }
+
+    /// Whether the figure was narrowed to a table or a source, which what is not delivered has not.
+    pub fn is_narrowed(&self) -> bool {
+        self.table.is_some() || self.source.is_some()
+    }
+}
