@@ -1,6 +1,8 @@
 //! Agencies, accounts and grants over HTTP. The system administrator opens and closes accounts, the
 //! security administrator grants roles, the audit administrator reads: none does another's act.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,9 +25,9 @@ use crate::model::{
 };
 use crate::{Access, enrolment, service, store};
 
-const AGENCY_READ: Action = Action::new("access.agency.read", "查看部门名册");
+pub const AGENCY_READ: Action = Action::new("access.agency.read", "查看部门名册");
 const AGENCY_CREATE: Action = Action::new("access.agency.create", "登记部门");
-const ACCOUNT_READ: Action = Action::new("access.account.read", "查看账号");
+pub const ACCOUNT_READ: Action = Action::new("access.account.read", "查看账号");
 const ACCOUNT_CREATE: Action = Action::new("access.account.create", "开设账号");
 const ACCOUNT_ACTIVATE: Action = Action::new("access.account.activate", "发放启用代码");
 const ACCOUNT_DISABLE: Action = Action::new("access.account.disable", "停用账号");
@@ -45,7 +47,7 @@ pub fn routes() -> Vec<RouteOf<Access>> {
             .created::<AgencyView>(),
         get(ACCOUNT_READ, "/api/v1/access/accounts", list_accounts)
             .summary("账号名册")
-            .query::<ListQuery>()
+            .query::<AccountQuery>()
             .list::<AccountView>(),
         create(ACCOUNT_CREATE, "/api/v1/access/accounts", create_account)
             .summary("开设账号，得到一次性启用代码")
@@ -74,7 +76,17 @@ pub fn routes() -> Vec<RouteOf<Access>> {
 }
 
 #[derive(Deserialize, IntoParams)]
-struct ListQuery {
+struct AccountQuery {
+    /// 登录名或姓名的一部分
+    q: Option<String>,
+    /// business、admin 或 source
+    class: Option<String>,
+    /// active 或 disabled
+    state: Option<String>,
+    /// 所在部门的统一社会信用代码
+    agency: Option<String>,
+    /// 持有这个角色的
+    role: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -83,6 +95,10 @@ struct ListQuery {
 struct AgencyQuery {
     /// 行政区划代码，含其下级
     area: Option<String>,
+    /// 名称、简称或统一社会信用代码的一部分
+    q: Option<String>,
+    /// 部门条线（2位）
+    line: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -96,7 +112,7 @@ struct GrantQuery {
 }
 
 #[derive(Serialize, ToSchema)]
-struct AgencyView {
+pub(crate) struct AgencyView {
     id: String,
     version: i64,
     uscc: String,
@@ -105,6 +121,7 @@ struct AgencyView {
     area_number: String,
     area_name: Option<String>,
     line: String,
+    line_name: Option<String>,
     nature: String,
     parent: Option<String>,
     valid_from: String,
@@ -126,23 +143,39 @@ struct AgencyRequest {
     parent: Option<String>,
     valid_from: Option<String>,
     valid_to: Option<String>,
+    /// 为什么登记
+    reason: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
-struct AccountView {
-    id: String,
-    version: i64,
+pub(crate) struct AccountView {
+    pub id: String,
+    pub version: i64,
     login: String,
     name: String,
     /// business、admin 或 source
     class: &'static str,
-    agency: Option<String>,
+    pub agency: Option<String>,
+    pub agency_name: Option<String>,
     /// active 或 disabled
     state: &'static str,
     created_at: String,
+    /// 现有的授权
+    pub roles: Vec<HeldBrief>,
     /// 只在开设时给出一次
     #[serde(skip_serializing_if = "Option::is_none")]
     activation_code: Option<String>,
+}
+
+/// A role in a list of accounts.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HeldBrief {
+    role: &'static str,
+    role_name: &'static str,
+    /// 区划名称，多个以顿号分隔
+    areas: String,
+    /// 部门名称；空表示区划内全部部门
+    agencies: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -153,6 +186,8 @@ struct AccountRequest {
     /// business（默认）或 admin
     class: Option<String>,
     agency: Option<String>,
+    /// 为什么开设
+    reason: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -167,15 +202,17 @@ struct ReasonedChange {
 }
 
 #[derive(Serialize, ToSchema)]
-struct GrantView {
+pub(crate) struct GrantView {
     id: String,
     version: i64,
     account_id: String,
     role: &'static str,
     role_name: &'static str,
     areas: Vec<String>,
+    area_names: Vec<String>,
     /// 空值表示全部
     agencies: Option<Vec<String>>,
+    agency_names: Option<Vec<String>>,
     item_lines: Option<Vec<String>>,
     level: &'static str,
     valid_from: String,
@@ -197,10 +234,56 @@ struct GrantRequest {
     level: Option<String>,
     valid_from: Option<String>,
     valid_to: Option<String>,
+    /// 为什么授予
+    reason: Option<String>,
+}
+
+/// A reason given with a create, if there is one.
+fn with_reason(act: mj_platform::Act, reason: Option<&str>) -> mj_platform::Act {
+    match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
+        Some(reason) => act.because(reason),
+        None => act,
+    }
 }
 
 impl Access {
-    fn agency_view(&self, agency: Agency) -> AgencyView {
+    /// Grants in the words of a list of accounts.
+    pub(crate) fn held_by(
+        &self,
+        grants: &[RoleGrant],
+        agency_names: &BTreeMap<String, String>,
+    ) -> Vec<HeldBrief> {
+        let area = |code: &String| (self.area_name)(code).unwrap_or_else(|| code.clone());
+        let agency = |code: &String| agency_names.get(code).unwrap_or(code).clone();
+        let brief = |grant: &RoleGrant| HeldBrief {
+            role: grant.role.name(),
+            role_name: grant.role.title(),
+            areas: grant.scope.areas.iter().map(area).collect::<Vec<_>>().join("、"),
+            agencies: match &grant.scope.agencies {
+                AgencySet::All => None,
+                AgencySet::Only(codes) => {
+                    Some(codes.iter().map(agency).collect::<Vec<_>>().join("、"))
+                }
+            },
+        };
+        grants.iter().map(brief).collect()
+    }
+
+    /// The same with the names of its areas and agencies.
+    pub(crate) fn named_grant(
+        &self,
+        mut view: GrantView,
+        agency_names: &BTreeMap<String, String>,
+    ) -> GrantView {
+        let area = |code: &String| (self.area_name)(code).unwrap_or_else(|| code.clone());
+        view.area_names = view.areas.iter().map(area).collect();
+        view.agency_names = view.agencies.as_ref().map(|codes| {
+            codes.iter().map(|code| agency_names.get(code).unwrap_or(code).clone()).collect()
+        });
+        view
+    }
+
+    pub(crate) fn agency_view(&self, agency: Agency) -> AgencyView {
         AgencyView {
             area_name: (self.area_name)(&agency.area_number),
             id: agency.id,
@@ -209,6 +292,7 @@ impl Access {
             name: agency.name,
             short_name: agency.short_name,
             area_number: agency.area_number,
+            line_name: (self.line_name)(&agency.line),
             line: agency.line,
             nature: agency.nature,
             parent: agency.parent,
@@ -218,7 +302,7 @@ impl Access {
     }
 }
 
-fn account_view(account: Account) -> AccountView {
+pub(crate) fn account_view(account: Account) -> AccountView {
     AccountView {
         id: account.id,
         version: account.version,
@@ -226,13 +310,15 @@ fn account_view(account: Account) -> AccountView {
         name: account.name,
         class: account.class.name(),
         agency: account.agency,
+        agency_name: None,
+        roles: Vec::new(),
         state: account.state.name(),
         created_at: to_rfc3339(account.created_at),
         activation_code: None,
     }
 }
 
-fn grant_view(grant: RoleGrant) -> GrantView {
+pub(crate) fn grant_view(grant: RoleGrant) -> GrantView {
     let list = |set| match set {
         AgencySet::All => None,
         AgencySet::Only(names) => Some(names.into_iter().collect()),
@@ -243,6 +329,8 @@ fn grant_view(grant: RoleGrant) -> GrantView {
         account_id: grant.account_id,
         role: grant.role.name(),
         role_name: grant.role.title(),
+        area_names: Vec::new(),
+        agency_names: None,
         areas: grant.scope.areas,
         agencies: list(grant.scope.agencies),
         item_lines: list(grant.scope.item_lines),
@@ -260,7 +348,12 @@ async fn list_agencies(
     Query(query): Query<AgencyQuery>,
 ) -> Answer<Json<PageOf<AgencyView>>> {
     let page = Page { limit: query.limit, cursor: query.cursor };
-    let agencies = store::agencies(access.db(), query.area.as_deref(), &page).await?;
+    let filter = store::AgencyFilter {
+        area: query.area.as_deref(),
+        q: query.q.as_deref(),
+        line: query.line.as_deref(),
+    };
+    let agencies = store::agencies(access.db(), &filter, &page).await?;
     Ok(Json(agencies.map(|agency| access.agency_view(agency))))
 }
 
@@ -280,6 +373,7 @@ async fn create_agency(
         parent,
         valid_from,
         valid_to,
+        reason,
     } = input.value;
     let id = own_id(id.as_deref())?;
     let new = NewAgency {
@@ -294,7 +388,8 @@ async fn create_agency(
         valid_from,
         valid_to,
     };
-    let mut tx = access.db().begin(Lane::People, caller.act(format!("agency:{id}"))).await?;
+    let act = with_reason(caller.act(format!("agency:{id}")), reason.as_deref());
+    let mut tx = access.db().begin(Lane::People, act).await?;
     let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
         Once::Replay(earlier) => {
             drop(tx);
@@ -317,10 +412,28 @@ async fn view_agency(access: &Access, id: &str) -> Result<AgencyView, Problem> {
 async fn list_accounts(
     State(access): State<Access>,
     _caller: Caller,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<AccountQuery>,
 ) -> Answer<Json<PageOf<AccountView>>> {
     let page = Page { limit: query.limit, cursor: query.cursor };
-    Ok(Json(store::accounts(access.db(), &page).await?.map(account_view)))
+    let filter = store::AccountFilter {
+        q: query.q.as_deref(),
+        class: query.class.as_deref(),
+        state: query.state.as_deref(),
+        agency: query.agency.as_deref(),
+        role: query.role.as_deref(),
+    };
+    let found = store::accounts(access.db(), &filter, &page).await?;
+    let ids: Vec<String> = found.items.iter().map(|account| account.id.clone()).collect();
+    let grants = store::standing_grants(access.db(), &ids).await?;
+    let names = store::agency_names(access.db()).await?;
+    Ok(Json(found.map(|account| {
+        let own: Vec<RoleGrant> =
+            grants.iter().filter(|grant| grant.account_id == account.id).cloned().collect();
+        let mut view = account_view(account);
+        view.agency_name = view.agency.as_ref().and_then(|uscc| names.get(uscc).cloned());
+        view.roles = access.held_by(&own, &names);
+        view
+    })))
 }
 
 /// The administrator never knows the password: the owner sets it with the code.
@@ -329,7 +442,7 @@ async fn create_account(
     caller: Caller,
     input: Input<AccountRequest>,
 ) -> Answer<Response> {
-    let AccountRequest { id, login, name, class, agency } = input.value;
+    let AccountRequest { id, login, name, class, agency, reason } = input.value;
     let id = own_id(id.as_deref())?;
     let class = match class.as_deref() {
         None => AccountClass::Business,
@@ -337,7 +450,8 @@ async fn create_account(
             .ok_or(Error::Invalid { field: "class", reason: "应为 business 或 admin" })?,
     };
     let new = NewAccount { id: Some(id.clone()), login, name, class, agency };
-    let mut tx = access.db().begin(Lane::People, caller.act(format!("account:{id}"))).await?;
+    let act = with_reason(caller.act(format!("account:{id}")), reason.as_deref());
+    let mut tx = access.db().begin(Lane::People, act).await?;
     let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
         Once::Replay(earlier) => {
             drop(tx);
@@ -371,11 +485,12 @@ async fn activate(
     }
     let mut tx = access.db().begin(Lane::People, caller.act(format!("account:{id}"))).await?;
     let activation_code = enrolment::activation_code(&mut tx, &id).await?;
+    tx.note().await?;
     tx.commit().await?;
     Ok(Json(ActivationCode { activation_code }))
 }
 
-fn reason(reason: &str) -> Result<String, Problem> {
+pub(crate) fn reason(reason: &str) -> Result<String, Problem> {
     let reason = reason.trim();
     if reason.is_empty() {
         return Err(Error::Invalid { field: "reason", reason: "请写明原因" }.into());
@@ -418,10 +533,11 @@ async fn create_grant(
     caller: Caller,
     input: Input<GrantRequest>,
 ) -> Answer<Response> {
+    let why = input.value.reason.clone();
     let new = new_grant(input.value)?;
     let id = own_id(new.id.as_deref())?;
     let new = NewGrant { id: Some(id.clone()), ..new };
-    let act = caller.act(format!("account:{}", new.account_id));
+    let act = with_reason(caller.act(format!("account:{}", new.account_id)), why.as_deref());
     let mut tx = access.db().begin(Lane::People, act).await?;
     let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
         Once::Replay(earlier) => {
@@ -474,7 +590,10 @@ async fn revoke(
     PathOf(id): PathOf<String>,
     input: Input<ReasonedChange>,
 ) -> Answer<StatusCode> {
-    let act = caller.act(format!("grant:{id}")).because(reason(&input.value.reason)?);
+    // told on the account's page, beside what else was done to it
+    let grant = store::grant_by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
+    let object = format!("account:{}", grant.account_id);
+    let act = caller.act(object).because(reason(&input.value.reason)?);
     let mut tx = access.db().begin(Lane::People, act).await?;
     service::revoke_grant(&mut tx, &id, input.value.version).await?;
     tx.commit().await?;

@@ -8,12 +8,16 @@
 
 mod admin_api;
 mod api;
+mod colleagues;
 mod enrolment;
 mod error;
 mod lockout;
 pub mod matrix;
 mod model;
 mod password;
+mod people_api;
+mod second_api;
+mod second_factor;
 mod service;
 mod session;
 mod store;
@@ -22,13 +26,16 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::request::Parts;
 use mj_kernel::{Actor, Role, Scope};
+use mj_platform::keys::Keys;
 use mj_platform::{Act, Db, Lane};
 use mj_web::{Authority, BoxFuture, Decision, Identity, Module, Problem, Resource};
 
+pub use admin_api::{ACCOUNT_READ, AGENCY_READ};
 pub use enrolment::{EnrolmentCode, bootstrap, reissue_code};
 pub use error::{Error, Result};
 pub use matrix::check_matrix;
@@ -36,12 +43,16 @@ pub use model::{
     Account, AccountClass, AccountState, Agency, NewAccount, NewAgency, NewGrant, RoleGrant,
 };
 pub use password::Passwords;
+pub use second_factor::SecondFactorPolicy;
 pub use service::{
-    create_account, create_agency, disable_account, grant_role, issue_source_token, revoke_grant,
-    set_password,
+    SourceToken, create_account, create_agency, disable_account, grant_role, issue_source_token,
+    revoke_grant, revoke_source_tokens, set_password, source_tokens,
 };
 pub use session::SESSION_COOKIE;
-pub use store::{account_by_login, agencies, agency_by_uscc, grants_of};
+pub use store::{
+    actor_name, agency_names,
+    AccountFilter, AgencyFilter, account_by_id, account_by_login, accounts, agencies, agency_by_uscc, grants_of,
+};
 
 /// How a division code is called.
 type AreaName = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -52,11 +63,33 @@ pub struct Access {
     db: Db,
     passwords: Passwords,
     area_name: AreaName,
+    line_name: AreaName,
+    /// What seals the secrets of authenticators; without it nobody can set one up.
+    keys: Option<Keys>,
+    second_factor: SecondFactorPolicy,
 }
 
 impl Access {
     pub fn new(db: Db) -> Self {
-        Self { db, passwords: Passwords::default(), area_name: Arc::new(|_| None) }
+        Self {
+            db,
+            passwords: Passwords::default(),
+            area_name: Arc::new(|_| None),
+            line_name: Arc::new(|_| None),
+            keys: None,
+            second_factor: SecondFactorPolicy::default(),
+        }
+    }
+
+    /// Who must have a second factor, and the keys that seal its secrets.
+    pub fn with_second_factor(mut self, policy: SecondFactorPolicy, keys: Keys) -> Self {
+        self.second_factor = policy;
+        self.keys = Some(keys);
+        self
+    }
+
+    fn keys(&self) -> Result<&Keys> {
+        self.keys.as_ref().ok_or_else(|| Error::SecondFactor("未配置密钥".into()))
     }
 
     /// How a division code is called; the register of divisions is another room's.
@@ -65,6 +98,15 @@ impl Access {
         area_name: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         self.area_name = Arc::new(area_name);
+        self
+    }
+
+    /// How a department line is called, likewise.
+    pub fn with_line_names(
+        mut self,
+        line_name: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.line_name = Arc::new(line_name);
         self
     }
 
@@ -122,11 +164,21 @@ impl Authority for Access {
     fn decide(&self, who: &Identity, action: &str, resource: Option<&Resource>) -> Decision {
         matrix::decide(who, action, resource)
     }
+
+    fn names<'a>(
+        &'a self,
+        references: &'a [String],
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, Problem>> {
+        Box::pin(async move { Ok(colleagues::names(&self.db, references).await?) })
+    }
 }
 
 /// Routes of this domain.
 pub fn module(access: Access) -> Module {
     let mut routes = api::routes();
+    routes.extend(second_api::routes());
     routes.extend(admin_api::routes());
+    routes.extend(people_api::routes());
+    routes.extend(colleagues::routes());
     Module::new("access", "身份与权限").routes(access, routes)
 }

@@ -274,6 +274,28 @@ fn allowance(open: &[(Cell, Scope)], object: bool) -> Allowance {
     }
 }
 
+static TITLES: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
+    let lines = TEXT.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| {
+            let mut parts = line.split('\t');
+            Some((parts.next()?, parts.next()?))
+        })
+        .collect()
+});
+
+/// What a clerk calls an action.
+pub fn title_of(action: &str) -> Option<&'static str> {
+    TITLES.get(action).copied()
+}
+
+/// What a role can do beyond what everybody signed in can, in the words of the table.
+pub fn abilities_of(role: Role) -> Vec<&'static str> {
+    let held = |row: &[Option<Cell>]| MATRIX.cell(row, Column::Role(role)).is_some();
+    let rows = MATRIX.rows.iter().filter(|(_, row)| held(row));
+    rows.filter_map(|(action, _)| title_of(action)).collect()
+}
+
 /// Routes whose action the table does not know, and rows of the table that no route has.
 pub fn check_matrix(routes: &[Route]) -> Vec<String> {
     let used: BTreeSet<&str> = routes.iter().map(|route| route.action.name).collect();
@@ -436,7 +458,15 @@ mod tests {
         for role in [Role::SysAdmin, Role::SecAdmin, Role::AuditAdmin] {
             let who = Identity { fresh: true, ..specimen(Column::Role(role)) };
             for action in actions() {
-                let own = ["access.", "platform.", "portal.", "datahub.table.", "catalog.item."];
+                let own = [
+                    "access.",
+                    "home.",
+                    "search.",
+                    "platform.",
+                    "portal.",
+                    "datahub.table.",
+                    "catalog.item.",
+                ];
                 let allowed = matches!(decide(&who, action, None), Decision::Allow(_));
                 let house = own.iter().any(|area| action.starts_with(area));
                 assert!(!allowed || house, "{} may {action}", role.name());

@@ -2,8 +2,8 @@
 //! the demonstration city and other rooms all come this way. Whether the caller may is decided
 //! before; what must hold whoever calls is checked here.
 
-use mj_kernel::Role;
-use mj_platform::{RowExt, WriteTx, new_id};
+use mj_kernel::{Instant, Role};
+use mj_platform::{Db, RowExt, WriteTx, new_id};
 
 use crate::error::{Error, Result};
 use crate::model::{
@@ -198,6 +198,59 @@ pub async fn disable_account(tx: &mut WriteTx, account_id: &str, expected: i64) 
     Ok(version)
 }
 
+/// What of an agency may change; its code never does.
+#[derive(Debug, Default)]
+pub struct AgencyChange<'a> {
+    pub name: Option<&'a str>,
+    pub short_name: Option<&'a str>,
+    pub valid_to: Option<&'a str>,
+}
+
+pub async fn change_agency(
+    tx: &mut WriteTx,
+    id: &str,
+    expected: i64,
+    change: &AgencyChange<'_>,
+) -> Result<i64> {
+    let mut values: Vec<(&str, mj_platform::Value)> = Vec::new();
+    if let Some(name) = change.name {
+        if name.trim().is_empty() {
+            return Err(Error::Invalid { field: "name", reason: "不能为空" });
+        }
+        values.push(("name", name.trim().into()));
+    }
+    if let Some(short_name) = change.short_name {
+        values.push(("short_name", short_name.trim().into()));
+    }
+    if let Some(day) = change.valid_to {
+        check_day("valid_to", day)?;
+        values.push(("valid_to", day.into()));
+    }
+    if values.is_empty() {
+        return Err(Error::Invalid { field: "name", reason: "没有要修改的内容" });
+    }
+    Ok(tx.update(&AGENCY, id, Some(expected), &values).await?)
+}
+
+/// Opens a disabled account again; the grants it still holds count again.
+pub async fn enable_account(tx: &mut WriteTx, account_id: &str, expected: i64) -> Result<i64> {
+    let row = tx
+        .fetch_optional("SELECT * FROM account WHERE id = $1", &[account_id.into()])
+        .await?
+        .ok_or(Error::Missing("账号"))?;
+    if account_of(&row)?.state == AccountState::Active {
+        return Err(Error::Separation("账号没有停用。"));
+    }
+    let state = ("state", AccountState::Active.name().into());
+    Ok(tx.update(&ACCOUNT, account_id, Some(expected), &[state]).await?)
+}
+
+/// Ends an account's sessions by an act of its own, which the journal keeps.
+pub async fn end_sessions_of(tx: &mut WriteTx, account_id: &str) -> Result<()> {
+    end_sessions(tx, account_id).await?;
+    Ok(tx.note().await?)
+}
+
 async fn keep_a_successor(tx: &mut WriteTx, role: Role, account_id: &str) -> Result<()> {
     if !is_administrator(role) {
         return Ok(());
@@ -220,6 +273,46 @@ async fn keep_a_successor(tx: &mut WriteTx, role: Role, account_id: &str) -> Res
 async fn end_sessions(tx: &mut WriteTx, account_id: &str) -> Result<()> {
     tx.execute("DELETE FROM session WHERE account_id = $1", &[account_id.into()]).await?;
     Ok(())
+}
+
+/// The tokens a source was given, newest first: when, and when each stopped opening anything.
+pub async fn source_tokens(db: &Db, cd_source: &str) -> Result<Vec<SourceToken>> {
+    let rows = db
+        .fetch_all(
+            "SELECT t.issued_at, t.revoked_at FROM source_token t JOIN account a \
+             ON a.id = t.account_id WHERE a.cd_source = $1 ORDER BY t.issued_at DESC, t.id DESC",
+            &[cd_source.into()],
+        )
+        .await?;
+    let tokens = rows.iter().map(|row| {
+        let revoked_at = row.int("revoked_at")?;
+        let issued_at = row.int("issued_at")?;
+        Ok(SourceToken { issued_at, revoked_at: (revoked_at != 0).then_some(revoked_at) })
+    });
+    Ok(tokens.collect::<mj_platform::Result<_>>()?)
+}
+
+/// When a token was given out and when it stopped; the token itself is not kept anywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceToken {
+    pub issued_at: Instant,
+    pub revoked_at: Option<Instant>,
+}
+
+/// Ends the token of a source without giving another; how many ended.
+pub async fn revoke_source_tokens(tx: &mut WriteTx, cd_source: &str) -> Result<usize> {
+    let now = tx.now();
+    let standing = tx
+        .fetch_all(
+            "SELECT t.id FROM source_token t JOIN account a ON a.id = t.account_id \
+             WHERE a.cd_source = $1 AND t.revoked_at = 0 ORDER BY t.id",
+            &[cd_source.into()],
+        )
+        .await?;
+    for row in &standing {
+        tx.update(&SOURCE_TOKEN, &row.text("id")?, None, &[("revoked_at", now.into())]).await?;
+    }
+    Ok(standing.len())
 }
 
 /// A new token for a department's system; earlier ones of the same source open nothing from now on.

@@ -85,6 +85,7 @@ pub async fn open(
 ) -> Result<Opened> {
     let (mut tx, account) = prove(access, act, login, password, origin.address).await?;
     let now = tx.now();
+    let account_id = account.id.clone();
     let administrator = account.class == AccountClass::Admin;
     let idle = if administrator { IDLE_SECONDS_ADMINISTRATOR } else { IDLE_SECONDS };
     let opened = Opened::new(second_factor::stage_of(access, &account).await?);
@@ -112,6 +113,12 @@ pub async fn open(
             opened.stage.name().into(),
             origin.device.into(),
         ],
+    )
+    .await?;
+    // that the account was used this day, which its session does not tell for long
+    tx.execute(
+        "INSERT INTO account_seen (day, account_id) VALUES ($1,$2) ON CONFLICT DO NOTHING",
+        &[mj_kernel::clock::beijing_date(now).into(), account_id.into()],
     )
     .await?;
     tx.commit().await?;

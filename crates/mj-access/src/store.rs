@@ -1,7 +1,9 @@
 //! SQL of this domain, one function per question. Lists of agencies and accounts are not scoped:
 //! the matrix opens them to administrators, and agencies' names to everybody signed in.
 
-use mj_kernel::{Grant, Page, PageOf, Role, Scope};
+use std::collections::BTreeMap;
+
+use mj_kernel::{Grant, Instant, Page, PageOf, Role, Scope};
 use mj_platform::{Db, RowExt, TruthTable, Value};
 use sqlx::any::AnyRow;
 
@@ -122,21 +124,40 @@ pub(crate) fn grant_of(row: &AnyRow) -> Result<RoleGrant> {
     })
 }
 
+/// What a list of agencies is narrowed by.
+#[derive(Debug, Default)]
+pub struct AgencyFilter<'a> {
+    pub area: Option<&'a str>,
+    /// Part of a name, or the beginning of the code.
+    pub q: Option<&'a str>,
+    pub line: Option<&'a str>,
+}
+
 /// The agencies of the house, by code.
-pub async fn agencies(db: &Db, area: Option<&str>, page: &Page) -> Result<PageOf<Agency>> {
-    let prefix = area.map_or("", Scope::area_prefix);
-    let rows = db
-        .fetch_all(
-            "SELECT * FROM agency WHERE uscc > $1 AND area_number >= $2 AND area_number < $3 \
-             ORDER BY uscc LIMIT $4",
-            &[
-                page.cursor.clone().unwrap_or_default().into(),
-                prefix.into(),
-                format!("{prefix}~").into(),
-                (page.limit() + 1).into(),
-            ],
-        )
-        .await?;
+pub async fn agencies(db: &Db, filter: &AgencyFilter<'_>, page: &Page) -> Result<PageOf<Agency>> {
+    let prefix = filter.area.filter(|area| !area.is_empty()).map_or("", Scope::area_prefix);
+    let mut args: Vec<Value> = vec![
+        page.cursor.clone().unwrap_or_default().into(),
+        prefix.into(),
+        format!("{prefix}~").into(),
+        (page.limit() + 1).into(),
+    ];
+    let mut sql = "SELECT * FROM agency WHERE uscc > $1 AND area_number >= $2 AND area_number < $3"
+        .to_owned();
+    if let Some(line) = filter.line.filter(|line| !line.is_empty()) {
+        args.push(line.into());
+        sql.push_str(&format!(" AND line = ${}", args.len()));
+    }
+    if let Some(q) = filter.q.map(str::trim).filter(|q| !q.is_empty()) {
+        args.push(mj_platform::db::contains_pattern(&q.to_uppercase()));
+        let at = args.len();
+        sql.push_str(&format!(
+            " AND (UPPER(name) LIKE ${at} ESCAPE '\\' OR UPPER(short_name) LIKE ${at} ESCAPE '\\' \
+             OR uscc LIKE ${at} ESCAPE '\\')"
+        ));
+    }
+    sql.push_str(" ORDER BY uscc LIMIT $4");
+    let rows = db.fetch_all(&sql, &args).await?;
     let items = rows.iter().map(agency_of).collect::<Result<_>>()?;
     Ok(PageOf::from_surplus(items, page.limit(), |agency| agency.uscc.clone()))
 }
@@ -151,14 +172,65 @@ pub async fn agency_by_id(db: &Db, id: &str) -> Result<Option<Agency>> {
     row.as_ref().map(agency_of).transpose()
 }
 
-pub async fn accounts(db: &Db, page: &Page) -> Result<PageOf<Account>> {
+/// The bodies directly below one.
+pub async fn children_of(db: &Db, uscc: &str) -> Result<Vec<Agency>> {
+    let sql = "SELECT * FROM agency WHERE parent = $1 ORDER BY area_number, uscc LIMIT 500";
+    db.fetch_all(sql, &[uscc.into()]).await?.iter().map(agency_of).collect()
+}
+
+/// What every agency is called: there are hundreds of them, not thousands.
+pub async fn agency_names(db: &Db) -> Result<BTreeMap<String, String>> {
+    let rows = db.fetch_all("SELECT uscc, name FROM agency ORDER BY uscc", &[]).await?;
+    Ok(rows
+        .iter()
+        .map(|row| Ok((row.text("uscc")?, row.text("name")?)))
+        .collect::<mj_platform::Result<_>>()?)
+}
+
+pub async fn accounts_of_agency(db: &Db, uscc: &str) -> Result<i64> {
+    Ok(db.count("SELECT COUNT(*) FROM account WHERE agency = $1", &[uscc.into()]).await?)
+}
+
+/// What a list of accounts is narrowed by.
+#[derive(Debug, Default)]
+pub struct AccountFilter<'a> {
+    /// Part of the login or of the name.
+    pub q: Option<&'a str>,
+    pub class: Option<&'a str>,
+    pub state: Option<&'a str>,
+    pub agency: Option<&'a str>,
+    pub role: Option<&'a str>,
+}
+
+pub async fn accounts(db: &Db, filter: &AccountFilter<'_>, page: &Page) -> Result<PageOf<Account>> {
     let cursor = page.cursor.clone().unwrap_or_default();
-    let rows = db
-        .fetch_all(
-            "SELECT * FROM account WHERE login > $1 ORDER BY login LIMIT $2",
-            &[cursor.into(), (page.limit() + 1).into()],
-        )
-        .await?;
+    let mut args: Vec<Value> = vec![cursor.into(), (page.limit() + 1).into()];
+    let mut sql = "SELECT * FROM account a WHERE login > $1".to_owned();
+    for (condition, value) in [
+        ("a.class = ?", filter.class),
+        ("a.state = ?", filter.state),
+        ("a.agency = ?", filter.agency),
+        (
+            "EXISTS (SELECT 1 FROM role_grant g WHERE g.account_id = a.id AND g.revoked_at = 0 \
+             AND g.role = ?)",
+            filter.role,
+        ),
+    ] {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            args.push(value.into());
+            sql.push_str(" AND ");
+            sql.push_str(&condition.replace('?', &format!("${}", args.len())));
+        }
+    }
+    if let Some(q) = filter.q.map(str::trim).filter(|q| !q.is_empty()) {
+        args.push(mj_platform::db::contains_pattern(&q.to_lowercase()));
+        let at = args.len();
+        sql.push_str(&format!(
+            " AND (a.login LIKE ${at} ESCAPE '\\' OR LOWER(a.name) LIKE ${at} ESCAPE '\\')"
+        ));
+    }
+    sql.push_str(" ORDER BY login LIMIT $2");
+    let rows = db.fetch_all(&sql, &args).await?;
     let items = rows.iter().map(account_of).collect::<Result<_>>()?;
     Ok(PageOf::from_surplus(items, page.limit(), |account| account.login.clone()))
 }
@@ -194,6 +266,54 @@ pub async fn grants(db: &Db, account_id: Option<&str>, page: &Page) -> Result<Pa
     Ok(PageOf::from_surplus(items, page.limit(), |grant| grant.id.clone()))
 }
 
+/// Grants of several accounts, not revoked.
+pub async fn standing_grants(db: &Db, accounts: &[String]) -> Result<Vec<RoleGrant>> {
+    if accounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let args: Vec<Value> = accounts.iter().map(|id| id.as_str().into()).collect();
+    let marks: Vec<String> = (1..=args.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT * FROM role_grant WHERE revoked_at = 0 AND account_id IN ({}) ORDER BY id",
+        marks.join(",")
+    );
+    db.fetch_all(&sql, &args).await?.iter().map(grant_of).collect()
+}
+
+/// A session as an administrator sees it: never the token, not even its hash.
+pub struct SessionRow {
+    pub id: String,
+    pub created_at: Instant,
+    pub last_seen_at: Instant,
+    idle_seconds: i64,
+    absolute_until: Instant,
+}
+
+impl SessionRow {
+    pub fn expires_at(&self) -> Instant {
+        self.absolute_until.min(self.last_seen_at + self.idle_seconds * 1_000_000)
+    }
+}
+
+/// The sessions of an account that still open something.
+pub async fn sessions_of(db: &Db, account_id: &str, now: Instant) -> Result<Vec<SessionRow>> {
+    let sql = "SELECT * FROM session WHERE account_id = $1 ORDER BY created_at DESC, id";
+    let mut sessions = Vec::new();
+    for row in db.fetch_all(sql, &[account_id.into()]).await? {
+        let session = SessionRow {
+            id: row.text("id")?,
+            created_at: row.int("created_at")?,
+            last_seen_at: row.int("last_seen_at")?,
+            idle_seconds: row.int("idle_seconds")?,
+            absolute_until: row.int("absolute_until")?,
+        };
+        if session.expires_at() > now {
+            sessions.push(session);
+        }
+    }
+    Ok(sessions)
+}
+
 pub async fn grant_by_id(db: &Db, id: &str) -> Result<Option<RoleGrant>> {
     let row = db.fetch_optional("SELECT * FROM role_grant WHERE id = $1", &[id.into()]).await?;
     row.as_ref().map(grant_of).transpose()
@@ -214,4 +334,18 @@ pub async fn grants_of(db: &Db, account_id: &str) -> Result<Vec<RoleGrant>> {
 
 pub(crate) fn as_kernel_grants(grants: Vec<RoleGrant>) -> Vec<Grant> {
     grants.into_iter().map(|grant| Grant { role: grant.role, scope: grant.scope }).collect()
+}
+
+/// What a reference of the act journal is called: a person by name and login.
+pub async fn actor_name(db: &Db, reference: &str) -> Result<String> {
+    match reference.split_once(':') {
+        Some(("account", id)) => Ok(match account_by_id(db, id).await? {
+            Some(account) => format!("{}（{}）", account.name, account.login),
+            None => reference.to_owned(),
+        }),
+        Some(("source", cd_source)) => Ok(format!("数据源 {cd_source}")),
+        Some(("system", _)) => Ok("系统".into()),
+        _ if reference == "anonymous" => Ok("本人（未登录）".into()),
+        _ => Ok(reference.to_owned()),
+    }
 }

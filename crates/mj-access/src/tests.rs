@@ -520,3 +520,300 @@ async fn every_answer_is_dressed_and_every_mistake_is_said_in_chinese() {
         .collect();
     assert_eq!(missing, Vec::<String>::new());
 }
+
+// -- the second factor ------------------------------------------------------------------------------------
+
+const FACTOR: &str = "/sessions/current/second-factor";
+
+/// A house where administrators must have a second factor.
+async fn strict_house() -> House {
+    let mut house = House::new().await;
+    let keys = mj_platform::keys::Keys::from_master([7; 16]);
+    house.access =
+        house.access.clone().with_second_factor(crate::SecondFactorPolicy::Administrators, keys);
+    let modules = vec![crate::module(house.access.clone())];
+    house.router = Web::new(Arc::new(house.access.clone()), modules).router(Router::new());
+    house
+}
+
+fn code_at(uri: &str, house: &House, steps: i64) -> String {
+    let now = house.kit.db().clock().now() / 1_000_000 + steps * 30;
+    let totp = totp_rs::Totp::from_url(uri).expect("an address of ours");
+    totp.generate(u64::try_from(now).expect("after 1970")).to_string()
+}
+
+/// Binds an authenticator to the session: its address, the code that did it, what came back.
+async fn bind(house: &House, token: &str) -> (String, String, Answer) {
+    let offer = house.ask("POST", &format!("{FACTOR}/offer")).bearer(token).body(json!({})).go();
+    let offer = offer.await;
+    assert_eq!(offer.status, StatusCode::OK, "{}", offer.body);
+    let uri = offer.body["uri"].as_str().expect("an address").to_owned();
+    assert!(uri.contains(offer.body["secret"].as_str().expect("a secret")), "{uri}");
+    let code = code_at(&uri, house, -1);
+    let body = json!({"totp": code});
+    let done = house.ask("POST", &format!("{FACTOR}/confirm")).bearer(token).body(body).go().await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.body);
+    (uri, code, done)
+}
+
+#[tokio::test]
+async fn an_administrator_sets_up_an_authenticator_before_anything_opens() {
+    let house = strict_house().await;
+    house.enrol_administrators().await;
+    let opened = house.login("xitong", PASSWORD).await;
+    assert_eq!(opened.body["state"], "enrol");
+    let token = opened.body["token"].as_str().expect("a token");
+    for path in ["/sessions/current", "/access/accounts"] {
+        let early = house.ask("GET", path).bearer(token).go().await;
+        assert_eq!(early.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let unasked = json!({"totp": "123456"});
+    let early = house.ask("POST", &format!("{FACTOR}/confirm")).bearer(token).body(unasked);
+    assert_eq!(early.go().await.body["code"], "access.nothing_offered");
+    let (uri, code, done) = bind(&house, token).await;
+    assert_eq!(done.body["state"], "active");
+    let active = done.body["token"].as_str().expect("a new token");
+    assert_eq!(house.ask("GET", "/access/accounts").bearer(active).go().await.status, 200);
+    let old = house.ask("GET", "/sessions/current").bearer(token).go().await;
+    assert_eq!(
+        old.status,
+        StatusCode::UNAUTHORIZED,
+        "the token of the first half is worth nothing"
+    );
+
+    let again = house.login("xitong", PASSWORD).await;
+    assert_eq!(again.body["state"], "second_factor");
+    let token = again.body["token"].as_str().expect("a token");
+    let finish = |body: Value| house.ask("POST", FACTOR).bearer(token).body(body);
+    let used = finish(json!({"totp": code})).go().await;
+    assert_eq!(
+        (used.status, &used.body["code"]),
+        (StatusCode::UNAUTHORIZED, &json!("access.code_not_accepted")),
+        "the code that bound it is used up"
+    );
+    let done = finish(json!({"totp": code_at(&uri, &house, 0)})).go().await;
+    assert_eq!((done.status, &done.body["state"]), (StatusCode::OK, &json!("active")));
+    let removed = house.ask("DELETE", FACTOR).bearer(done.body["token"].as_str().expect("text"));
+    assert_eq!(removed.go().await.body["code"], "access.separation", "the rule binds them");
+}
+
+#[tokio::test]
+async fn of_two_hundred_who_bring_the_same_code_one_gets_in() {
+    let house = strict_house().await;
+    house.person("lisi", Role::Clerk).await;
+    let (uri, _, _) = bind(&house, &house.token("lisi").await).await;
+    let waiting = house.login("lisi", PASSWORD).await;
+    let token = waiting.body["token"].as_str().expect("a token");
+    let body = json!({"totp": code_at(&uri, &house, 0)});
+    let tries = (0..200).map(|_| house.ask("POST", FACTOR).bearer(token).body(body.clone()).go());
+    let answers = futures_util::future::join_all(tries).await;
+    let inside = answers.iter().filter(|answer| answer.status == StatusCode::OK).count();
+    assert_eq!(inside, 1);
+    let inside = answers.iter().find(|answer| answer.status == StatusCode::OK).expect("one");
+    let token = inside.body["token"].as_str().expect("a token");
+    assert_eq!(house.ask("GET", "/sessions/current").bearer(token).go().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_recovery_code_opens_once_and_guessing_locks() {
+    let house = strict_house().await;
+    house.person("lisi", Role::Clerk).await;
+    let (uri, _, bound) = bind(&house, &house.token("lisi").await).await;
+    let codes = bound.body["recovery_codes"].as_array().expect("codes").clone();
+    let finish = async |body: Value| {
+        let waiting = house.login("lisi", PASSWORD).await;
+        assert_eq!(waiting.body["state"], "second_factor");
+        let token = waiting.body["token"].as_str().expect("a token").to_owned();
+        house.ask("POST", FACTOR).bearer(&token).body(body).go().await
+    };
+    let typed = codes[0].as_str().expect("text").to_lowercase().replace('-', " ");
+    let first = finish(json!({"recovery_code": typed})).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.body);
+    let token = first.body["token"].as_str().expect("a token");
+    let left = house.ask("GET", FACTOR).bearer(token).go().await;
+    assert_eq!(left.body["recovery_codes_left"], 9);
+    let again = finish(json!({"recovery_code": codes[0]})).await;
+    assert_eq!(again.status, StatusCode::UNAUTHORIZED);
+    for _ in 0..5 {
+        finish(json!({"totp": "000000"})).await;
+    }
+    let locked = finish(json!({"totp": code_at(&uri, &house, 0)})).await;
+    assert_eq!(locked.status, StatusCode::UNAUTHORIZED, "the right code comes too late");
+}
+
+#[tokio::test]
+async fn who_lost_phone_and_paper_gets_a_new_start_from_the_security_administrator() {
+    let house = strict_house().await;
+    let clerk = house.person("lisi", Role::Clerk).await;
+    let token = house.token("lisi").await;
+    bind(&house, &token).await;
+    house.enrol_administrators().await;
+    let security = house.login("anquan", PASSWORD).await;
+    let (_, _, done) = bind(&house, security.body["token"].as_str().expect("a token")).await;
+    let security = done.body["token"].as_str().expect("a token");
+    let path = format!("/access/accounts/{clerk}/second-factor/reset");
+    let reset = |token: &str, reason: &str| {
+        house.ask("POST", &path).bearer(token).body(json!({"reason": reason}))
+    };
+    assert_eq!(reset(&token, "忘了").go().await.status, StatusCode::FORBIDDEN);
+    assert_eq!(reset(security, " ").go().await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(reset(security, "手机丢失，本人到场核验").go().await.status, 204);
+    let ended = house.ask("GET", "/sessions/current").bearer(&token).go().await;
+    assert_eq!(ended.status, StatusCode::UNAUTHORIZED);
+    let next = house.login("lisi", PASSWORD).await;
+    assert_eq!(next.body["state"], "enrol", "the password alone opens nothing");
+}
+
+#[tokio::test]
+async fn a_person_sees_her_devices_and_ends_the_one_she_does_not_know() {
+    let house = strict_house().await;
+    house.person("lisi", Role::Clerk).await;
+    house.person("wangwu", Role::Clerk).await;
+    let phone =
+        "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36";
+    let body = json!({"login": "lisi", "password": PASSWORD});
+    let other = house.ask("POST", "/sessions").header("user-agent", phone).body(body).go().await;
+    let other = other.body["token"].as_str().expect("a token");
+    let token = house.token("lisi").await;
+    let list = house.ask("GET", "/sessions").bearer(&token).go().await;
+    let items = list.body["items"].as_array().expect("items");
+    assert_eq!(items.len(), 2);
+    let strange = items.iter().find(|one| one["current"] == false).expect("the phone");
+    assert_eq!(strange["device"], "Chrome · 安卓");
+    let path = format!("/sessions/{}", strange["id"].as_str().expect("an id"));
+    let foreign = house.token("wangwu").await;
+    assert_eq!(house.ask("DELETE", &path).bearer(&foreign).go().await.status, 404);
+    assert_eq!(house.ask("DELETE", &path).bearer(&token).go().await.status, 204);
+    assert_eq!(house.ask("GET", "/sessions/current").bearer(other).go().await.status, 401);
+}
+
+#[tokio::test]
+async fn an_account_tells_who_changed_it_and_why_and_ends_and_returns() {
+    let house = House::new().await;
+    house.enrol_administrators().await;
+    let (system, security, audit) =
+        (house.token("xitong").await, house.token("anquan").await, house.token("shenji").await);
+    let agency = json!({
+        "uscc": "11370400004400001P", "name": "枣庄市市场监督管理局", "short_name": "市市监局",
+        "area_number": "370400", "line": "31", "reason": "三定方案",
+    });
+    let made = house.ask("POST", "/access/agencies").bearer(&system).key("ag").body(agency);
+    assert_eq!(made.go().await.status, StatusCode::CREATED);
+    let opening = json!({
+        "login": "sunqi", "name": "孙七", "agency": "11370400004400001P", "reason": "新进人员",
+    });
+    let opened = house.ask("POST", "/access/accounts").bearer(&system).key("a").body(opening);
+    let opened = opened.go().await;
+    let id = opened.body["id"].as_str().expect("an id").to_owned();
+    let activation =
+        json!({"code": opened.body["activation_code"], "login": "sunqi", "password": PASSWORD});
+    house.ask("POST", "/enrolments").key("act").body(activation).go().await;
+    let wish = json!({
+        "account_id": id, "role": "clerk", "areas": ["370400"], "agencies": ["11370400004400001P"],
+        "reason": "承担数据上报",
+    });
+    let granted = house.ask("POST", "/access/grants").bearer(&security).key("g").body(wish);
+    let grant = granted.go().await.body;
+    let early = house.token("sunqi").await;
+
+    let read = |token: &str| house.ask("GET", &format!("/access/accounts/{id}")).bearer(token);
+    let file = read(&audit).go().await;
+    assert_eq!(file.status, StatusCode::OK, "{}", file.body);
+    assert_eq!(file.body["account"]["agency_name"], "枣庄市市场监督管理局");
+    assert_eq!(file.body["account"]["roles"][0]["areas"], "枣庄市");
+    assert_eq!(file.body["grants"][0]["agency_names"], json!(["枣庄市市场监督管理局"]));
+    assert_eq!(file.body["sessions"].as_array().map(Vec::len), Some(1));
+    let told: Vec<(String, String)> = file.body["history"]
+        .as_array()
+        .expect("acts")
+        .iter()
+        .map(|act| (act["action_title"].to_string(), act["reason"].to_string()))
+        .collect();
+    assert!(told.contains(&("\"授予角色\"".into(), "\"承担数据上报\"".into())), "{told:?}");
+    assert!(told.contains(&("\"开设账号\"".into(), "\"新进人员\"".into())), "{told:?}");
+
+    let end = format!("/access/accounts/{id}/sessions/end");
+    let why = json!({"reason": "人已离岗"});
+    let by_system = house.ask("POST", &end).bearer(&system).body(why.clone()).go().await;
+    assert_eq!(by_system.status, StatusCode::FORBIDDEN, "not the system administrator's part");
+    let silent = house.ask("POST", &end).bearer(&security).body(json!({"reason": " "})).go().await;
+    assert_eq!(silent.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let ended = house.ask("POST", &end).bearer(&security).body(why).go().await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT, "{}", ended.body);
+    let after = house.ask("GET", "/sessions/current").bearer(&early).go().await;
+    assert_eq!(after.status, StatusCode::UNAUTHORIZED);
+
+    let change = |path: &str, token: &str, version: i64, reason: &str| {
+        house
+            .ask("POST", &format!("/access/accounts/{id}/{path}"))
+            .bearer(token)
+            .body(json!({"version": version, "reason": reason}))
+    };
+    let disabled = change("disable", &system, 1, "调离").go().await;
+    assert_eq!(disabled.body["state"], "disabled", "{}", disabled.body);
+    assert_eq!(house.login("sunqi", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+    let back = change("enable", &security, 2, "调回").go().await;
+    assert_eq!(back.status, StatusCode::FORBIDDEN);
+    let back = change("enable", &system, 2, "调回").go().await;
+    assert_eq!(back.body["state"], "active", "{}", back.body);
+    let again = house.login("sunqi", PASSWORD).await;
+    assert_eq!(again.status, StatusCode::CREATED);
+
+    let revoke = format!("/access/grants/{}/revoke", grant["id"].as_str().expect("an id"));
+    let body = json!({"version": 1, "reason": "岗位调整"});
+    let revoked = house.ask("POST", &revoke).bearer(&security).body(body).go().await;
+    assert_eq!(revoked.status, StatusCode::NO_CONTENT);
+    let file = read(&audit).go().await;
+    assert_eq!(file.body["grants"], json!([]));
+    assert_eq!(file.body["history"][0]["reason"], "岗位调整");
+    assert_eq!(file.body["history"][0]["actor_name"], "王五（anquan）");
+}
+
+#[tokio::test]
+async fn accounts_and_agencies_are_found_by_any_part_and_by_nothing_else() {
+    let house = House::new().await;
+    house.enrol_administrators().await;
+    let system = house.token("xitong").await;
+    for (at, (uscc, name)) in
+        [("11370400004400001P", "枣庄市市场监督管理局"), ("12370400494500012B", "枣庄市应急管理局")]
+            .into_iter()
+            .enumerate()
+    {
+        let agency = json!({"uscc": uscc, "name": name, "area_number": "370400", "line": "31"});
+        let key = format!("k{at}");
+        house.ask("POST", "/access/agencies").bearer(&system).key(&key).body(agency).go().await;
+    }
+    house.person("zhao.liu", Role::Clerk).await;
+    let names = async |path: &str| {
+        let answer = house.ask("GET", path).bearer(&system).go().await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        let items = answer.body["items"].as_array().cloned().unwrap_or_default();
+        items.iter().map(|one| one["name"].as_str().unwrap_or("").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("/access/agencies?q=%E5%BA%94%E6%80%A5").await, ["枣庄市应急管理局"]);
+    assert_eq!(names("/access/agencies?q=4945").await, ["枣庄市应急管理局"]);
+    for nothing in ["%25", "_", "'", "%5C", "%F0%9F%A6%8A"] {
+        assert!(names(&format!("/access/agencies?q={nothing}")).await.is_empty(), "{nothing}");
+        assert!(names(&format!("/access/accounts?q={nothing}")).await.is_empty(), "{nothing}");
+    }
+    assert_eq!(names("/access/accounts?q=zhao").await, ["李四"]);
+    assert_eq!(names("/access/accounts?role=clerk&class=business").await, ["李四"]);
+    assert!(names("/access/accounts?role=leader").await.is_empty());
+    let long = "长".repeat(3_000);
+    assert!(names(&format!("/access/agencies?q={}", urlencoded(&long))).await.is_empty());
+    let one = house.ask("GET", "/access/agencies/11370400004400001P").bearer(&system).go().await;
+    assert_eq!(one.body["agency"]["name"], "枣庄市市场监督管理局", "{}", one.body);
+    let version = one.body["agency"]["version"].as_i64().expect("a version");
+    let id = one.body["agency"]["id"].as_str().expect("an id");
+    let change = |version: i64| {
+        house.ask("POST", &format!("/access/agencies/{id}")).bearer(&system).body(json!({
+            "version": version, "short_name": "市场监管局", "reason": "简称统一"
+        }))
+    };
+    assert_eq!(change(version).go().await.body["short_name"], "市场监管局");
+    assert_eq!(change(version).go().await.status, StatusCode::CONFLICT);
+}
+
+fn urlencoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}

@@ -1,6 +1,7 @@
 //! What a handler knows about who called it. A [`Caller`] exists only after the decision for the
 //! route's action allowed it: there is no public way to make one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -83,6 +84,34 @@ impl Caller {
         decision.into_allowance(self.identity.is_anonymous()).is_ok()
     }
 
+    /// The same person within the same request, but with what they may see under another action: for
+    /// answers that gather from several domains. `None` when that action is not theirs at all.
+    pub fn asking(&self, action: &Action) -> Option<Caller> {
+        let decision = self.authority.decide(&self.identity, action.name, None);
+        let allowance = decision.into_allowance(self.identity.is_anonymous()).ok()?;
+        let scopes = merge(allowance.scopes);
+        let scope = scopes.first().cloned().unwrap_or_else(nowhere);
+        Some(Caller {
+            action: *action,
+            scope,
+            scopes,
+            mask: allowance.mask,
+            fields: allowance.fields,
+            ..self.clone()
+        })
+    }
+
+    /// What the actors behind these references are called; the house itself and whoever is not known
+    /// are told as such, never by an id.
+    pub async fn names_of(&self, mut asked: Vec<String>) -> Result<ActorNames, Problem> {
+        asked.sort_unstable();
+        asked.dedup();
+        if asked.is_empty() {
+            return Ok(ActorNames::default());
+        }
+        Ok(ActorNames(self.authority.names(&asked).await?))
+    }
+
     /// ` AND (…)` for a list: rows in any of the caller's scopes. `args` grows by what it needs.
     pub fn predicate(&self, area: &str, agency: Option<&str>, args: &mut Vec<Value>) -> String {
         let parts: Vec<String> = self
@@ -99,6 +128,24 @@ impl Caller {
     /// The act for the write door, with this request's actor, action and id.
     pub fn act(&self, object: impl Into<String>) -> Act {
         Act::new(&self.actor, self.action.name, object).in_request(self.request_id.clone())
+    }
+}
+
+/// Names of actors by their references.
+#[derive(Debug, Clone, Default)]
+pub struct ActorNames(BTreeMap<String, String>);
+
+impl ActorNames {
+    pub fn of(&self, reference: &str) -> String {
+        match self.0.get(reference) {
+            Some(name) => name.clone(),
+            None if reference.starts_with("system:") => "系统".to_owned(),
+            None if reference.starts_with("source:") => {
+                format!("数据源 {}", reference.trim_start_matches("source:"))
+            }
+            None if reference == "anonymous" => "未登录的访问者".to_owned(),
+            None => "已注销的账号".to_owned(),
+        }
     }
 }
 
