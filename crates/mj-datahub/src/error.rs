@@ -39,6 +39,12 @@ pub enum Error {
     TooLarge(String),
     #[error("这一条错误记录已经更正过")]
     AlreadyMended,
+    #[error("改正已经开始，不能再撤销")]
+    TooLateToCancel,
+    #[error("没有一行符合这条改正规则")]
+    NothingToMend,
+    #[error("请写明改正的依据")]
+    ReasonMissing,
     #[error("数据源编码“{0}”已登记")]
     SourceExists(String),
     #[error("批次处理未完成：{0}")]
@@ -99,6 +105,12 @@ impl From<Error> for mj_web::Problem {
                 Problem::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE, "datahub.too_large", said)
             }
             Error::AlreadyMended => Problem::conflict("datahub.already_mended", said),
+            Error::TooLateToCancel => Problem::conflict("datahub.too_late", said)
+                .detail("已提交的改正见它形成的批次；有误时请报送新的版本。"),
+            Error::NothingToMend => Problem::invalid("datahub.nothing_to_mend", said)
+                .detail("这些行可能刚刚被改正过，请刷新后再看。"),
+            Error::ReasonMissing => Problem::invalid("datahub.reason_missing", said)
+                .field("reason", "请写明依据，改正记录里会保留"),
             Error::SourceExists(_) => Problem::conflict("datahub.source_exists", said),
             Error::Platform(error) => error.into(),
             other => Problem::internal(&other),

@@ -67,7 +67,12 @@ fn push(
     sheet.push(&MarkedRow { row, cells: &cells, marks: &marks }).map_err(tabular)
 }
 
-fn open(hub: &Datahub, batch: &Batch, row: i64, raw: &[u8]) -> Result<Vec<Option<String>>> {
+pub(crate) fn open(
+    hub: &Datahub,
+    batch: &Batch,
+    row: i64,
+    raw: &[u8],
+) -> Result<Vec<Option<String>>> {
     let text = hub.keys.open_alone(&raw_context(&batch.id, row), raw)?;
     serde_json::from_str(&text).map_err(Error::json("错误记录"))
 }

@@ -16,6 +16,10 @@ pub enum Error {
     ClaimedByAnother,
     #[error("请写明原因")]
     ReasonMissing,
+    #[error("请选择转给哪个部门或哪位同事")]
+    NobodyNamed,
+    #[error("一次最多处理 {0} 件")]
+    TooMany(usize),
     #[error("这类事项没有“{0}”这种判断")]
     UnknownVerdict(String),
     #[error(transparent)]
@@ -33,6 +37,11 @@ impl From<Error> for Problem {
                 .detail("只有认领人可以办理；需要换人时，请认领人退回或转办。"),
             Error::ReasonMissing => Problem::invalid("flow.reason_missing", said)
                 .field("reason", "请写明原因，办理经过里会保留"),
+            Error::NobodyNamed => {
+                Problem::invalid("flow.nobody_named", said).field("agency", "请选择部门或同事")
+            }
+            Error::TooMany(_) => Problem::invalid("flow.too_many", said)
+                .detail("请先用筛选条件缩小范围，或分几次处理。"),
             Error::UnknownVerdict(_) => Problem::invalid("flow.unknown_verdict", said)
                 .field("decision", "请在给出的选项里选择"),
             Error::Platform(error) => error.into(),

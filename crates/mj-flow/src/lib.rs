@@ -7,7 +7,11 @@
 //! Start reading at [`state`] (which verb is allowed when) and [`Flow`].
 
 mod api;
+mod brief;
+mod bulk;
 mod error;
+mod notice;
+mod presence;
 mod service;
 pub mod state;
 mod store;
@@ -15,9 +19,12 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use mj_platform::Db;
 
-pub use api::module;
+pub use api::{READ, module};
+pub use brief::{WorkBrief, WorkLine};
 pub use error::{Error, Result};
 pub use service::NewWorkItem;
 pub use state::{Kind, State, Verb};
@@ -27,10 +34,16 @@ pub use store::{Step, WorkItem};
 #[derive(Debug, Clone)]
 pub struct Flow {
     db: Db,
+    presence: Arc<presence::Presence>,
 }
 
 impl Flow {
     pub fn new(db: Db) -> Self {
-        Self { db }
+        Self { db, presence: Arc::default() }
+    }
+
+    /// Where an item stands, for the domain that asked for it.
+    pub async fn item_unscoped(&self, id: &str) -> Result<WorkItem> {
+        store::by_id_unscoped(&self.db, id).await
     }
 }

@@ -10,7 +10,7 @@ use mj_platform::{Act, Lane, Value, WriteTx, new_id};
 
 use crate::Flow;
 use crate::error::{Error, Result};
-use crate::state::{self, Kind, PARTY_PAIR, State, Verb};
+use crate::state::{self, BATCH_ERRORS, Kind, PARTY_PAIR, State, Verb};
 use crate::store::{self, WORK_ITEM, WORK_ITEM_STEP, WorkItem};
 
 /// How long people have, each term with its basis and the days it holds.
@@ -28,6 +28,12 @@ fn deadline(kind: &Kind, today: NaiveDate) -> Result<Option<NaiveDate>> {
     Ok(Some(Calendar::bundled().deadline(today, days, DayUnit::Working)))
 }
 
+/// How many items may be handled at once today.
+pub fn bulk_most(today: NaiveDate) -> Result<usize> {
+    let terms = TERMS.as_ref().map_err(|error| mj_platform::Error::Config(error.to_string()))?;
+    Ok(terms.on("bulk_most", today).and_then(|rule| rule.value.parse().ok()).unwrap_or(1))
+}
+
 /// A work item about to be made.
 #[derive(Debug, Clone)]
 pub struct NewWorkItem {
@@ -40,6 +46,8 @@ pub struct NewWorkItem {
     pub area_number: Option<String>,
     pub agency: Option<String>,
     pub agency_name: Option<String>,
+    /// The last day where whoever asks knows it; otherwise the term of the kind.
+    pub deadline: Option<String>,
     /// Nothing personal in it.
     pub payload: serde_json::Value,
 }
@@ -48,9 +56,10 @@ pub struct NewWorkItem {
 #[derive(Debug, Clone, Default)]
 pub struct Doing {
     pub note: Option<String>,
-    /// Transfer: to which agency.
+    /// Transfer: to which agency, and there to whom (an account), if to somebody.
     pub agency: Option<String>,
     pub agency_name: Option<String>,
+    pub account: Option<String>,
     /// Decide: what.
     pub verdict: Option<String>,
 }
@@ -64,7 +73,10 @@ impl Flow {
         let id = new_id();
         let now = tx.now();
         let today = mj_kernel::clock::beijing_date(now);
-        let deadline = deadline(&new.kind, today)?;
+        let deadline: Value = match new.deadline {
+            Some(day) => day.into(),
+            None => deadline(&new.kind, today)?.into(),
+        };
         tx.insert(
             &WORK_ITEM,
             &[
@@ -78,7 +90,7 @@ impl Flow {
                 ("agency", new.agency.into()),
                 ("agency_name", new.agency_name.into()),
                 ("state", State::Received.name().into()),
-                ("deadline", deadline.into()),
+                ("deadline", deadline),
                 ("urged", Value::Int(0)),
                 ("created_at", now.into()),
                 ("updated_at", now.into()),
@@ -100,13 +112,32 @@ impl Flow {
         doing: Doing,
     ) -> Result<()> {
         let mut tx = self.db.begin(Lane::People, act).await?;
-        let item = store::in_tx_unscoped(&mut tx, id).await?;
-        self.move_on(&mut tx, &item, Some(version), verb, doing).await?;
+        let mut item = store::in_tx_unscoped(&mut tx, id).await?;
+        let mut version = Some(version);
+        if verb == Verb::Decide && matches!(item.state, State::Received | State::Returned) {
+            // in the review queue whoever answers first has claimed it
+            self.move_on(&mut tx, &item, version, Verb::Claim, Doing::default()).await?;
+            item = store::in_tx_unscoped(&mut tx, id).await?;
+            version = None;
+        }
+        self.move_on(&mut tx, &item, version, verb, doing).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    async fn move_on(
+    /// Where the verb would lead, had this actor done it now; writes nothing.
+    pub fn would(
+        &self,
+        actor: &str,
+        item: &WorkItem,
+        version: i64,
+        verb: Verb,
+        doing: &Doing,
+    ) -> Result<State> {
+        allowed(actor, item, Some(version), verb, doing).map(|(to, _)| to)
+    }
+
+    pub(crate) async fn move_on(
         &self,
         tx: &mut WriteTx,
         item: &WorkItem,
@@ -114,22 +145,9 @@ impl Flow {
         verb: Verb,
         doing: Doing,
     ) -> Result<()> {
-        if let Some(expected) = version.filter(|version| *version != item.version) {
-            let (table, id, current) = ("work_item", item.id.clone(), item.version);
-            return Err(mj_platform::Error::Stale { table, id, expected, current }.into());
-        }
-        let kind = Kind::of(&item.kind).unwrap_or(PARTY_PAIR);
-        let to = state::next(item.state, verb, &kind)
-            .ok_or(Error::NotNow { state: item.state, verb })?;
         let actor = tx.act().actor.clone();
-        let mine = item.assignee.as_deref() == Some(actor.as_str());
-        if matches!(verb, Verb::Decide | Verb::Return) && !mine {
-            return Err(Error::ClaimedByAnother);
-        }
+        let (to, kind) = allowed(&actor, item, version, verb, &doing)?;
         let reason = doing.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
-        if matches!(verb, Verb::Decide | Verb::Return | Verb::Transfer) && reason.is_none() {
-            return Err(Error::ReasonMissing);
-        }
         let mut changes: Vec<(&str, Value)> =
             vec![("state", to.name().into()), ("updated_at", tx.now().into())];
         let mut note = reason.map(str::to_owned);
@@ -138,9 +156,14 @@ impl Flow {
             Verb::Return => changes.push(("assignee", Value::Null)),
             Verb::Urge => changes.push(("urged", (item.urged + 1).into())),
             Verb::Transfer => {
-                changes.push(("assignee", Value::Null));
+                let whom = doing.account.as_deref().map(|account| format!("account:{account}"));
+                changes.push(("assignee", whom.into()));
                 changes.push(("agency", doing.agency.clone().into()));
                 changes.push(("agency_name", doing.agency_name.clone().into()));
+            }
+            Verb::Reopen => {
+                changes.push(("verdict", Value::Null));
+                take_back(tx, item, &actor).await?;
             }
             Verb::Decide => {
                 let verdict = doing.verdict.clone().unwrap_or_default();
@@ -189,6 +212,7 @@ impl Flow {
                     area_number: area.clone(),
                     agency: None,
                     agency_name: None,
+                    deadline: None,
                     payload: serde_json::json!({
                         "keep_id": keep_id,
                         "merge_id": merge_id,
@@ -205,6 +229,33 @@ impl Flow {
                 let item = store::by_cause_unscoped(&mut tx, &cause).await?;
                 if let Some(item) = item.filter(|item| item.state.is_open()) {
                     let note = Some("后来的数据已给出答案，不必再判断".to_owned());
+                    let doing = Doing { note, ..Doing::default() };
+                    self.move_on(&mut tx, &item, None, Verb::Settle, doing).await?;
+                    tx.commit().await?;
+                }
+            }
+            Event::RowsRefused { batch_id, title, agency, agency_name, area, rows, deadline } => {
+                let mut tx = self.db.begin(Lane::Bulk, own_act("flow.work_item.receive")).await?;
+                let new = NewWorkItem {
+                    kind: BATCH_ERRORS,
+                    title: format!("{title}有 {rows} 条错误记录待改正"),
+                    object_table: "hub_batch".into(),
+                    object_id: batch_id.clone(),
+                    cause: errors_cause(batch_id),
+                    area_number: area.clone(),
+                    agency: agency.clone(),
+                    agency_name: agency_name.clone(),
+                    deadline: deadline.clone(),
+                    payload: serde_json::json!({ "batch_id": batch_id, "rows": rows }),
+                };
+                self.receive(&mut tx, new).await?;
+                tx.commit().await?;
+            }
+            Event::RowsMended { batch_id, left: 0 } => {
+                let mut tx = self.db.begin(Lane::Bulk, own_act("flow.work_item.settle")).await?;
+                let item = store::by_cause_unscoped(&mut tx, &errors_cause(batch_id)).await?;
+                if let Some(item) = item.filter(|item| item.state.is_open()) {
+                    let note = Some("错误记录已全部改正".to_owned());
                     let doing = Doing { note, ..Doing::default() };
                     self.move_on(&mut tx, &item, None, Verb::Settle, doing).await?;
                     tx.commit().await?;
@@ -229,6 +280,43 @@ impl Flow {
     }
 }
 
+/// May this actor do this to the item as it stands, and where does it lead?
+fn allowed(
+    actor: &str,
+    item: &WorkItem,
+    version: Option<i64>,
+    verb: Verb,
+    doing: &Doing,
+) -> Result<(State, Kind)> {
+    if let Some(expected) = version.filter(|version| *version != item.version) {
+        let (table, id, current) = ("work_item", item.id.clone(), item.version);
+        return Err(mj_platform::Error::Stale { table, id, expected, current }.into());
+    }
+    let kind = Kind::of(&item.kind).unwrap_or(PARTY_PAIR);
+    let not_now = Error::NotNow { state: item.state, verb };
+    let Some(to) = state::next(item.state, verb, &kind) else { return Err(not_now) };
+    // what closed by itself holds no decision that could be taken back
+    if verb == Verb::Reopen && item.verdict.is_none() {
+        return Err(not_now);
+    }
+    let mine = item.assignee.as_deref() == Some(actor);
+    let needs_own = matches!(verb, Verb::Decide | Verb::Return | Verb::Reopen);
+    // handed to somebody by name: it waits for them, or is handed on
+    let for_another = verb == Verb::Claim && item.assignee.is_some();
+    if (needs_own || for_another) && !mine {
+        return Err(Error::ClaimedByAnother);
+    }
+    let reason = doing.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
+    let needs_reason = matches!(verb, Verb::Decide | Verb::Return | Verb::Transfer | Verb::Reopen);
+    if needs_reason && reason.is_none() {
+        return Err(Error::ReasonMissing);
+    }
+    if verb == Verb::Transfer && doing.agency.is_none() && doing.account.is_none() {
+        return Err(Error::NobodyNamed);
+    }
+    Ok((to, kind))
+}
+
 fn own_act(action: &'static str) -> Act {
     Act::new(&Actor::system("flow"), action, "work_item")
 }
@@ -242,6 +330,10 @@ fn pair_title(keep: Option<&str>, merge: Option<&str>) -> String {
         }
         (None, None) => "两个监管对象可能是同一个".into(),
     }
+}
+
+fn errors_cause(batch_id: &str) -> String {
+    format!("batch_errors:{batch_id}")
 }
 
 fn pair_cause(keep_id: &str, merge_id: &str) -> String {
@@ -264,6 +356,22 @@ async fn tell(
         work_item_id: item.id.clone(),
         kind: item.kind.clone(),
         verdict: verdict.to_owned(),
+        payload: payload.to_string(),
+    };
+    tx.publish(&event).await?;
+    Ok(())
+}
+
+/// Tells whoever acted on the decision that it is taken back.
+async fn take_back(tx: &mut WriteTx, item: &WorkItem, actor: &str) -> Result<()> {
+    let mut payload = item.payload.clone();
+    if let Some(object) = payload.as_object_mut() {
+        object.insert("reopened_by".into(), actor.into());
+    }
+    let event = Event::WorkItemReopened {
+        work_item_id: item.id.clone(),
+        kind: item.kind.clone(),
+        verdict: item.verdict.clone().unwrap_or_default(),
         payload: payload.to_string(),
     };
     tx.publish(&event).await?;

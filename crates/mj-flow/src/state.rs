@@ -61,6 +61,9 @@ pub enum Verb {
     Urge,
     #[doc(alias = "办理")]
     Decide,
+    /// Who decided takes it back.
+    #[doc(alias = "撤销办理")]
+    Reopen,
     #[doc(alias = "反馈")]
     FeedBack,
     /// The question became moot.
@@ -70,13 +73,14 @@ pub enum Verb {
 }
 
 impl Verb {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Receive,
         Self::Claim,
         Self::Transfer,
         Self::Return,
         Self::Urge,
         Self::Decide,
+        Self::Reopen,
         Self::FeedBack,
         Self::Settle,
         Self::Close,
@@ -90,6 +94,7 @@ impl Verb {
             Self::Return => "return",
             Self::Urge => "urge",
             Self::Decide => "decide",
+            Self::Reopen => "reopen",
             Self::FeedBack => "feed_back",
             Self::Settle => "settle",
             Self::Close => "close",
@@ -104,6 +109,7 @@ impl Verb {
             Self::Return => "退回",
             Self::Urge => "催办",
             Self::Decide => "办理",
+            Self::Reopen => "撤销办理",
             Self::FeedBack => "反馈",
             Self::Settle => "自动办结",
             Self::Close => "办结",
@@ -124,6 +130,8 @@ pub struct Kind {
     pub verdicts: &'static [(&'static str, &'static str)],
     /// Whether the outcome is fed back to somebody before it is closed.
     pub needs_feedback: bool,
+    /// Whether whoever acts on the decision can take it back.
+    pub is_reversible: bool,
 }
 
 /// Two parties that may be one.
@@ -132,9 +140,42 @@ pub const PARTY_PAIR: Kind = Kind {
     title: "疑似同一监管对象",
     verdicts: &[("same", "是同一对象"), ("different", "不是同一对象"), ("unsure", "暂不能确定")],
     needs_feedback: false,
+    is_reversible: true,
 };
 
-pub const KINDS: [Kind; 1] = [PARTY_PAIR];
+/// Refused rows of a delivery that its source has to mend. It closes by itself when they are mended.
+pub const BATCH_ERRORS: Kind = Kind {
+    name: "batch_errors",
+    title: "错误数据待改正",
+    verdicts: &[("waived", "确认不再改正")],
+    needs_feedback: false,
+    is_reversible: true,
+};
+
+/// Somebody without an account says that a line of a public record is wrong. What is decided, and
+/// its reason, is the public answer.
+pub const PORTAL_CORRECTION: Kind = Kind {
+    name: "portal_correction",
+    title: "公示信息纠错",
+    verdicts: &[
+        ("corrected", "确有错误，已更正"),
+        ("passed_on", "已转来源部门更正"),
+        ("kept", "经核实无误"),
+    ],
+    needs_feedback: false,
+    is_reversible: true,
+};
+
+/// The week's figures for whoever leads an area or an agency: to be read, nothing is decided.
+pub const WEEKLY_DIGEST: Kind = Kind {
+    name: "weekly_digest",
+    title: "每周简报",
+    verdicts: &[],
+    needs_feedback: false,
+    is_reversible: false,
+};
+
+pub const KINDS: [Kind; 4] = [PARTY_PAIR, BATCH_ERRORS, PORTAL_CORRECTION, WEEKLY_DIGEST];
 
 impl Kind {
     pub fn of(name: &str) -> Option<Kind> {
@@ -156,6 +197,7 @@ pub fn next(state: State, verb: Verb, kind: &Kind) -> Option<State> {
         (Verb::Urge, open) if open.is_open() => Some(open),
         (Verb::Decide, Claimed) if kind.needs_feedback => Some(Handled),
         (Verb::Decide, Claimed) => Some(Closed),
+        (Verb::Reopen, Closed) if kind.is_reversible => Some(Claimed),
         (Verb::FeedBack, Handled) => Some(FedBack),
         (Verb::Close, Handled | FedBack) => Some(Closed),
         (Verb::Settle, open) if open.is_open() => Some(Closed),
@@ -191,16 +233,17 @@ mod tests {
                 "returned: claim→claimed transfer→received urge→returned settle→closed",
                 "handled: feed_back→fed_back close→closed",
                 "fed_back: close→closed",
-                "closed: ",
+                "closed: reopen→claimed",
             ]
         );
         assert_eq!(next(State::Claimed, Verb::Decide, &PARTY_PAIR), Some(State::Closed));
     }
 
     #[test]
-    fn nothing_leaves_a_closed_item() {
+    fn nothing_but_a_second_thought_leaves_a_closed_item() {
+        const FINAL: Kind = Kind { is_reversible: false, ..PARTY_PAIR };
         for verb in Verb::ALL {
-            assert_eq!(next(State::Closed, verb, &PARTY_PAIR), None);
+            assert_eq!(next(State::Closed, verb, &FINAL), None);
         }
     }
 }

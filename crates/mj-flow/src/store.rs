@@ -1,7 +1,7 @@
 //! SQL of the work items, one function a question.
 
 use mj_platform::{Db, RowExt, TruthTable, Value, WriteTx};
-use mj_web::Caller;
+use mj_web::{Caller, Sort, Sortable};
 use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result};
@@ -134,14 +134,29 @@ pub struct Wanted<'a> {
     /// A state's name, or `open` for all that still wait for somebody.
     pub state: Option<&'a str>,
     pub kind: Option<&'a str>,
+    /// Part of the title.
+    pub q: Option<&'a str>,
+    /// Whose: an actor's reference.
+    pub assignee: Option<&'a str>,
+    pub agency: Option<&'a str>,
+    /// The deadline is before this day.
+    pub due_before: Option<String>,
+    pub sort: Option<Sort>,
     pub cursor: Option<&'a str>,
     pub limit: i64,
 }
+
+/// What the queue may be sorted by besides its own order, the deadline.
+pub const SORTABLE: [Sortable; 2] = [
+    Sortable { name: "created", sql: "w.created_at", is_number: true },
+    Sortable { name: "urged", sql: "w.urged", is_number: true },
+];
 
 /// Items in the caller's scope, the nearest deadline first.
 pub async fn list(db: &Db, caller: &Caller, wanted: &Wanted<'_>) -> Result<Vec<WorkItem>> {
     let mut args: Vec<Value> = Vec::new();
     let mut filter = caller.predicate("w.area_number", None, &mut args);
+    filter.push_str(&crate::notice::audience(&caller.actor, &mut args));
     match wanted.state {
         Some("open") => filter.push_str(" AND w.state IN ('received','claimed','returned')"),
         Some("done") => filter.push_str(" AND w.state IN ('handled','fed_back','closed')"),
@@ -155,24 +170,52 @@ pub async fn list(db: &Db, caller: &Caller, wanted: &Wanted<'_>) -> Result<Vec<W
         args.push(kind.into());
         filter.push_str(&format!(" AND w.kind = ${}", args.len()));
     }
-    if let Some(cursor) = wanted.cursor {
-        args.push(cursor.into());
-        filter.push_str(&format!(" AND {ORDER} > ${}", args.len()));
+    if let Some(q) = wanted.q.map(str::trim).filter(|q| !q.is_empty()) {
+        let escaped: String = q
+            .chars()
+            .take(MOST_SEARCHED)
+            .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
+            .collect();
+        args.push(format!("%{escaped}%").into());
+        filter.push_str(&format!(" AND w.title LIKE ${} ESCAPE '\\'", args.len()));
     }
+    for (column, value) in [("w.assignee", wanted.assignee), ("w.agency", wanted.agency)] {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            args.push(value.into());
+            filter.push_str(&format!(" AND {column} = ${}", args.len()));
+        }
+    }
+    if let Some(day) = &wanted.due_before {
+        args.push(day.as_str().into());
+        filter.push_str(&format!(" AND w.deadline < ${}", args.len()));
+    }
+    match (wanted.cursor, &wanted.sort) {
+        (Some(cursor), Some(sort)) => filter.push_str(&sort.after(cursor, "w.id", &mut args)),
+        (Some(cursor), None) => {
+            args.push(cursor.into());
+            filter.push_str(&format!(" AND {ORDER} > ${}", args.len()));
+        }
+        (None, _) => {}
+    }
+    let order = wanted.sort.map_or_else(|| format!(" ORDER BY {ORDER}"), |sort| sort.order("w.id"));
     args.push((wanted.limit + 1).into());
-    let sql = format!(
-        "SELECT w.* FROM work_item w WHERE 1=1{filter} ORDER BY {ORDER} LIMIT ${}",
-        args.len()
-    );
+    let sql = format!("SELECT w.* FROM work_item w WHERE 1=1{filter}{order} LIMIT ${}", args.len());
     let rows = db.fetch_all(&sql, &args).await?;
     Ok(rows.iter().map(read).collect::<mj_platform::Result<_>>()?)
 }
 
+/// Longest text looked for in titles.
+const MOST_SEARCHED: usize = 100;
+/// As the index `work_item_order` says it.
 const ORDER: &str = "COALESCE(w.deadline, '9999-12-31') || ' ' || w.id";
 
-/// Where the list goes on after this item: the value of [`ORDER`].
-pub fn cursor_of(deadline: Option<&str>, id: &str) -> String {
-    format!("{} {id}", deadline.unwrap_or("9999-12-31"))
+/// Where a list in this order goes on after the item.
+pub fn cursor_of(item: &WorkItem, sort: Option<Sort>) -> String {
+    match sort.as_ref().map(Sort::name) {
+        None => format!("{} {}", item.deadline.as_deref().unwrap_or("9999-12-31"), item.id),
+        Some("urged") => Sort::cursor(item.urged, &item.id),
+        Some(_) => Sort::cursor(item.created_at, &item.id),
+    }
 }
 
 pub async fn steps_unscoped(db: &Db, id: &str) -> Result<Vec<Step>> {

@@ -115,3 +115,64 @@ async fn what_was_given_back_may_be_claimed_by_another_and_a_moot_question_close
     flow.on_event(&pair()).await.expect("in doubt again");
     assert_eq!(only(&db).await.state, State::Received, "the same item asks again");
 }
+
+#[tokio::test]
+async fn whoever_answers_first_has_claimed_it_and_may_take_the_answer_back() {
+    let db = TestDb::new().await;
+    let flow = Flow::new(db.db().clone());
+    flow.on_event(&pair()).await.expect("received");
+    let same = Doing { verdict: Some("same".into()), ..because("两处地址相同") };
+    doing(&flow, "wang", &only(&db).await, Verb::Decide, same).await.expect("decided");
+    let steps = store::steps_unscoped(db.db(), &only(&db).await.id).await.expect("steps");
+    let verbs: Vec<&str> = steps.iter().map(|step| step.verb.name()).collect();
+    assert_eq!(verbs, ["receive", "claim", "decide"]);
+    let by_another = doing(&flow, "li", &only(&db).await, Verb::Reopen, because("看错了")).await;
+    assert!(matches!(by_another, Err(Error::ClaimedByAnother)));
+    doing(&flow, "wang", &only(&db).await, Verb::Reopen, because("看错了")).await.expect("undone");
+    let item = only(&db).await;
+    assert_eq!((item.state, item.verdict), (State::Claimed, None));
+    let told = db.db().fetch_all("SELECT payload FROM outbox ORDER BY id", &[]).await;
+    let told = told.expect("events").last().expect("one").text("payload").expect("payload");
+    assert!(told.contains("work_item_reopened") && told.contains("\"same\""), "{told}");
+}
+
+#[tokio::test]
+async fn an_item_handed_to_a_colleague_by_name_waits_for_them() {
+    let db = TestDb::new().await;
+    let flow = Flow::new(db.db().clone());
+    flow.on_event(&pair()).await.expect("received");
+    let nobody = doing(&flow, "wang", &only(&db).await, Verb::Transfer, because("请协办")).await;
+    assert!(matches!(nobody, Err(Error::NobodyNamed)));
+    let to_li = Doing { account: Some("li".into()), ..because("请协办") };
+    doing(&flow, "wang", &only(&db).await, Verb::Transfer, to_li).await.expect("handed on");
+    let by_another = doing(&flow, "wang", &only(&db).await, Verb::Claim, Doing::default()).await;
+    assert!(matches!(by_another, Err(Error::ClaimedByAnother)));
+    doing(&flow, "li", &only(&db).await, Verb::Claim, Doing::default()).await.expect("claimed");
+}
+
+#[tokio::test]
+async fn refused_rows_are_an_item_of_their_agency_until_they_are_mended() {
+    let db = TestDb::new().await;
+    let flow = Flow::new(db.db().clone());
+    let refused = Event::RowsRefused {
+        batch_id: "b".into(),
+        title: "行政检查批次 2026112000001 ".into(),
+        agency: Some("11370402402440009D".into()),
+        agency_name: Some("市中区市场监管局".into()),
+        area: Some("370402".into()),
+        rows: 7,
+        deadline: Some("2026-12-04".into()),
+    };
+    flow.on_event(&refused).await.expect("received");
+    let item = only(&db).await;
+    assert_eq!(item.title, "行政检查批次 2026112000001 有 7 条错误记录待改正");
+    assert_eq!(
+        (item.kind.as_str(), item.deadline.as_deref()),
+        ("batch_errors", Some("2026-12-04"))
+    );
+    let mended = |left| Event::RowsMended { batch_id: "b".into(), left };
+    flow.on_event(&mended(1)).await.expect("told");
+    assert_eq!(only(&db).await.state, State::Received);
+    flow.on_event(&mended(0)).await.expect("told");
+    assert_eq!(only(&db).await.state, State::Closed);
+}

@@ -26,6 +26,22 @@ pub enum Event {
     DoubtfulPairSettled { keep_id: String, merge_id: String },
     /// A person decided a work item.
     WorkItemDecided { work_item_id: String, kind: String, verdict: String, payload: String },
+    /// A person took back what they had decided; whoever acted on it takes that back, too.
+    WorkItemReopened { work_item_id: String, kind: String, verdict: String, payload: String },
+    /// A settled batch has refused rows that its source must mend by the deadline.
+    RowsRefused {
+        batch_id: String,
+        /// What was delivered, e.g. `行政检查 2026112200001`.
+        title: String,
+        agency: Option<String>,
+        agency_name: Option<String>,
+        area: Option<String>,
+        rows: i64,
+        /// Last day, YYYY-MM-DD.
+        deadline: Option<String>,
+    },
+    /// Refused rows of a batch came back mended; so many are still open.
+    RowsMended { batch_id: String, left: i64 },
     /// Two parties were made one.
     PartiesMerged { merge_id: String, keep_id: String, merged_id: String },
     /// A merge was undone.
@@ -39,6 +55,9 @@ impl Event {
             Event::DoubtfulPairFound { .. } => "doubtful_pair_found",
             Event::DoubtfulPairSettled { .. } => "doubtful_pair_settled",
             Event::WorkItemDecided { .. } => "work_item_decided",
+            Event::WorkItemReopened { .. } => "work_item_reopened",
+            Event::RowsRefused { .. } => "rows_refused",
+            Event::RowsMended { .. } => "rows_mended",
             Event::PartiesMerged { .. } => "parties_merged",
             Event::MergeUndone { .. } => "merge_undone",
         }

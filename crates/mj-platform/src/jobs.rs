@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mj_kernel::Actor;
+use mj_kernel::{Actor, Instant};
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 use crate::db::door::{Act, WriteTx};
 use crate::db::{Db, Dialect, Lane, RowExt, Value};
@@ -74,11 +75,24 @@ impl JobContext {
 /// Queues a job in the caller's transaction; a second one with the same key is not queued.
 pub async fn enqueue(tx: &mut WriteTx, kind: &str, payload: &str, key: &str) -> Result<()> {
     let now = tx.now();
-    let args: [Value; 5] = [new_id().into(), kind.into(), payload.into(), key.into(), now.into()];
+    enqueue_at(tx, kind, payload, key, now).await
+}
+
+/// As [`enqueue`], but not before `run_at`: a person may still change their mind.
+pub async fn enqueue_at(
+    tx: &mut WriteTx,
+    kind: &str,
+    payload: &str,
+    key: &str,
+    run_at: Instant,
+) -> Result<()> {
+    let now = tx.now();
+    let args: [Value; 6] =
+        [new_id().into(), kind.into(), payload.into(), key.into(), run_at.into(), now.into()];
     tx.execute(
         "INSERT INTO job (id, kind, payload, idempotency_key, state, run_at, created_at, attempts, \
          progress_done, progress_total, message) \
-         VALUES ($1,$2,$3,$4,'queued',$5,$5,0,0,0,'') ON CONFLICT (idempotency_key) DO NOTHING",
+         VALUES ($1,$2,$3,$4,'queued',$5,$6,0,0,0,'') ON CONFLICT (idempotency_key) DO NOTHING",
         &args,
     )
     .await?;
@@ -165,12 +179,14 @@ impl Runner {
 
     async fn run_one(&self) -> Result<bool> {
         let Some(context) = self.take().await? else { return Ok(false) };
-        let handler = self.jobs.get(self.kind_of(&context).await?.as_str()).cloned();
+        let kind = self.kind_of(&context).await?;
+        let handler = self.jobs.get(kind.as_str()).cloned();
         let outcome = match handler {
             Some(handler) => {
                 // a panic in one job must not take the runner down with it
                 let body = (handler.run)(context.clone());
-                tokio::spawn(body)
+                let span = tracing::error_span!("job", job.id = %context.id, job.kind = %kind);
+                tokio::spawn(body.instrument(span))
                     .await
                     .unwrap_or_else(|error| Err(Error::Other(format!("任务中断：{error}"))))
             }

@@ -11,8 +11,8 @@ use mj_kernel::{Page, PageOf};
 use mj_platform::outbox::EventHandler;
 use mj_platform::{Lane, RowExt, Value};
 use mj_web::{
-    Action, Answer, Caller, Input, Module, Once, PathOf, Problem, Query, Resource, RouteOf, create,
-    get, post, replayed,
+    Action, ActorNames, Answer, Caller, Column, Export, ExportRequest, Input, Module, Once, PathOf,
+    Problem, Query, Resource, RouteOf, create, get, post, replayed,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -29,13 +29,12 @@ use crate::{Error, Registry, Result};
 pub const PARTY_READ: Action = Action::new("registry.party.read", "查看监管对象");
 pub const PARTY_MERGE: Action = Action::new("registry.party.merge", "合并监管对象");
 pub const PARTY_UNMERGE: Action = Action::new("registry.party.unmerge", "撤销合并");
-pub const OFFICER_READ: Action = Action::new("registry.officer.read", "查看执法人员");
 
 /// What the handlers stand on.
 #[derive(Clone)]
-struct Desk {
-    registry: Registry,
-    acts: Acts,
+pub(crate) struct Desk {
+    pub registry: Registry,
+    pub acts: Acts,
 }
 
 pub fn module(registry: Registry, acts: Acts) -> Module {
@@ -44,7 +43,9 @@ pub fn module(registry: Registry, acts: Acts) -> Module {
         let registry = judge.clone();
         async move { registry.on_event(&event).await.map_err(Into::into) }
     });
-    Module::new("registry", "监管对象").event(handler).routes(Desk { registry, acts }, routes())
+    let mut all = routes();
+    all.extend(crate::officer_api::routes());
+    Module::new("registry", "监管对象").event(handler).routes(Desk { registry, acts }, all)
 }
 
 fn routes() -> Vec<RouteOf<Desk>> {
@@ -54,6 +55,10 @@ fn routes() -> Vec<RouteOf<Desk>> {
             .description("名称的一部分、拼音首字母、代码的后几位、地址或对象编号")
             .query::<PartyQuery>()
             .list::<PartyHit>(),
+        post(PARTY_READ, "/api/v1/registry/parties/export", export_parties)
+            .summary("导出监管对象列表：与所见一致的筛选和列")
+            .body::<ExportRequest>()
+            .binary("text/csv"),
         get(PARTY_READ, "/api/v1/registry/parties/{id}", read)
             .summary("一企一档")
             .ok::<PartyDossier>(),
@@ -68,6 +73,10 @@ fn routes() -> Vec<RouteOf<Desk>> {
             .summary("合并记录")
             .query::<MergeQuery>()
             .list::<MergeView>(),
+        post(PARTY_READ, "/api/v1/registry/merges/export", export_merges)
+            .summary("导出合并记录：与所见一致的筛选和列")
+            .body::<ExportRequest>()
+            .binary("text/csv"),
         create(PARTY_MERGE, "/api/v1/registry/merges", merge)
             .summary("合并两个监管对象")
             .body::<MergeRequest>()
@@ -76,10 +85,6 @@ fn routes() -> Vec<RouteOf<Desk>> {
             .summary("撤销合并")
             .body::<UndoRequest>()
             .ok::<MergeView>(),
-        get(OFFICER_READ, "/api/v1/registry/officers", officers)
-            .summary("查找执法人员")
-            .query::<OfficerQuery>()
-            .list::<OfficerView>(),
     ]
 }
 
@@ -105,6 +110,8 @@ struct TimelineQuery {
 
 #[derive(Debug, Deserialize, IntoParams)]
 struct MergeQuery {
+    /// holds（有效）或 undone（已撤销）
+    state: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -134,9 +141,13 @@ pub struct MergeView {
     pub merge_name: Option<String>,
     pub reason: String,
     pub actor: String,
+    /// 谁合并的
+    pub actor_name: String,
     pub merged_at: String,
     pub undone_at: Option<String>,
     pub undone_by: Option<String>,
+    /// 谁撤销的
+    pub undone_by_name: Option<String>,
     pub undo_reason: Option<String>,
 }
 
@@ -156,7 +167,7 @@ pub struct AreaList {
 }
 
 impl MergeView {
-    fn of(merge: Merge, names: &BTreeMap<String, String>) -> Self {
+    fn of(merge: Merge, names: &BTreeMap<String, String>, people: &ActorNames) -> Self {
         Self {
             id: merge.id,
             version: merge.version,
@@ -165,6 +176,8 @@ impl MergeView {
             keep: merge.keep_id,
             merge: merge.merge_id,
             reason: merge.reason,
+            actor_name: people.of(&merge.actor),
+            undone_by_name: merge.undone_by.as_deref().map(|who| people.of(who)),
             actor: merge.actor,
             merged_at: to_rfc3339(merge.merged_at),
             undone_at: (merge.undone_at != 0).then(|| to_rfc3339(merge.undone_at)),
@@ -183,6 +196,19 @@ async fn list(
     caller: Caller,
     Query(query): Query<PartyQuery>,
 ) -> Answer<Json<PageOf<PartyHit>>> {
+    let page = Page { limit: query.limit, cursor: query.cursor.clone() };
+    party_page(&desk, &caller, &query, &page).await.map(Json)
+}
+
+/// Longest text looked for: what is longer names nobody.
+const MOST_SEARCHED: usize = 100;
+
+async fn party_page(
+    desk: &Desk,
+    caller: &Caller,
+    query: &PartyQuery,
+    page: &Page,
+) -> Answer<PageOf<PartyHit>> {
     let kind = match query.kind.as_deref().filter(|kind| !kind.is_empty()) {
         Some(name) => Some(PartyKind::parse(name).ok_or_else(|| {
             Problem::bad_request("registry.kind", "没有这种监管对象类型")
@@ -190,11 +216,11 @@ async fn list(
         })?),
         None => None,
     };
-    let wanted = Wanted { q: query.q, kind, area: query.area, bodies_only: false };
-    let page = Page { limit: query.limit, cursor: query.cursor };
+    let q = query.q.as_deref().map(|q| q.chars().take(MOST_SEARCHED).collect());
+    let wanted = Wanted { q, kind, area: query.area.clone(), bodies_only: false };
     let scope = |args: &mut Vec<Value>| visible(|column| caller.predicate(column, None, args));
-    let found = desk.registry.search(&wanted, scope, &page).await?;
-    Ok(Json(desk.registry.hits(&desk.acts, found, &sight(&caller)).await?))
+    let found = desk.registry.search(&wanted, scope, page).await?;
+    desk.registry.hits(&desk.acts, found, &sight(caller)).await.map_err(Into::into)
 }
 
 /// The party, if the caller may see it: registered in their area, or spoken of there.
@@ -236,9 +262,23 @@ async fn merges(
     caller: Caller,
     Query(query): Query<MergeQuery>,
 ) -> Answer<Json<PageOf<MergeView>>> {
-    let page = Page { limit: query.limit, cursor: query.cursor };
+    let page = Page { limit: query.limit, cursor: query.cursor.clone() };
+    merge_page(&desk, &caller, &query, &page).await.map(Json)
+}
+
+async fn merge_page(
+    desk: &Desk,
+    caller: &Caller,
+    query: &MergeQuery,
+    page: &Page,
+) -> Answer<PageOf<MergeView>> {
     let mut args: Vec<Value> = Vec::new();
     let mut filter = caller.predicate("g.area_number", None, &mut args);
+    match query.state.as_deref() {
+        Some("holds") => filter.push_str(" AND g.undone_at = 0"),
+        Some("undone") => filter.push_str(" AND g.undone_at <> 0"),
+        _ => {}
+    }
     if let Some(cursor) = &page.cursor {
         args.push(cursor.into());
         filter.push_str(&format!(" AND g.id < ${}", args.len()));
@@ -251,9 +291,92 @@ async fn merges(
     let rows = desk.registry.db.fetch_all(&sql, &args).await?;
     let items = rows.iter().map(Merge::read).collect::<mj_platform::Result<Vec<_>>>()?;
     let page = PageOf::from_surplus(items, page.limit(), |merge| merge.id.clone());
-    let names = merge_names(&desk, &caller, &page.items).await?;
-    Ok(Json(page.map(|merge| MergeView::of(merge, &names))))
+    let names = merge_names(desk, caller, &page.items).await?;
+    let people = merge_people(caller, &page.items).await?;
+    Ok(page.map(|merge| MergeView::of(merge, &names, &people)))
 }
+
+/// Who merged and who took it back.
+async fn merge_people(caller: &Caller, merges: &[Merge]) -> Answer<ActorNames> {
+    let who = merges.iter().flat_map(|merge| [Some(merge.actor.clone()), merge.undone_by.clone()]);
+    caller.names_of(who.flatten().collect()).await
+}
+
+/// The log as a file: the same filters, the same columns.
+async fn export_merges(
+    State(desk): State<Desk>,
+    caller: Caller,
+    input: Input<ExportRequest>,
+) -> Answer<Response> {
+    let query: MergeQuery = input.value.query()?;
+    let db = &desk.registry.db;
+    let mut file = Export::open(db, "registry.merges", "合并记录", &MERGE_COLUMNS, input.value)?;
+    let mut page = Page { limit: Some(Page::MAX), cursor: None };
+    loop {
+        let found = merge_page(&desk, &caller, &query, &page).await?;
+        for merge in &found.items {
+            file.push(merge)?;
+        }
+        page.cursor = found.next_cursor;
+        if page.cursor.is_none() {
+            return file.finish(db, &caller).await;
+        }
+    }
+}
+
+static MERGE_COLUMNS: [Column<MergeView>; 7] = [
+    Column { name: "keep", title: "保留方", cell: |one| one.keep_name.clone() },
+    Column { name: "merge", title: "并入方", cell: |one| one.merge_name.clone() },
+    Column { name: "reason", title: "理由", cell: |one| Some(one.reason.clone()) },
+    Column { name: "actor", title: "经办", cell: |one| Some(one.actor_name.clone()) },
+    Column { name: "at", title: "合并时间", cell: |one| Some(one.merged_at.clone()) },
+    Column { name: "undone", title: "撤销时间", cell: |one| one.undone_at.clone() },
+    Column { name: "undone_by", title: "撤销经办", cell: |one| one.undone_by_name.clone() },
+];
+
+/// Found parties as a file: the same search, the same columns, personal values masked as in the list.
+async fn export_parties(
+    State(desk): State<Desk>,
+    caller: Caller,
+    input: Input<ExportRequest>,
+) -> Answer<Response> {
+    let query: PartyQuery = input.value.query()?;
+    let db = &desk.registry.db;
+    let mut file = Export::open(db, "registry.parties", "监管对象", &PARTY_COLUMNS, input.value)?;
+    let mut page = Page { limit: Some(Page::MAX), cursor: None };
+    loop {
+        let found = party_page(&desk, &caller, &query, &page).await?;
+        for party in &found.items {
+            file.push(party)?;
+        }
+        page.cursor = found.next_cursor;
+        if page.cursor.is_none() {
+            return file.finish(db, &caller).await;
+        }
+    }
+}
+
+static PARTY_COLUMNS: [Column<PartyHit>; 9] = [
+    Column { name: "name", title: "名称", cell: |one| Some(one.name.clone()) },
+    Column {
+        name: "code",
+        title: "统一社会信用代码或注册号",
+        cell: |one| one.uscc.clone().or_else(|| one.regist_no.clone()),
+    },
+    Column { name: "kind", title: "类型", cell: |one| Some(one.kind_title.clone()) },
+    Column {
+        name: "area",
+        title: "行政区划",
+        cell: |one| one.area_name.clone().or_else(|| one.area_number.clone()),
+    },
+    Column { name: "status", title: "登记状态", cell: |one| one.status.clone() },
+    Column { name: "acts", title: "监管记录", cell: |one| Some(one.act_count.to_string()) },
+    Column { name: "last", title: "最近一次", cell: |one| one.last_act_date.clone() },
+    Column { name: "address", title: "住所", cell: |one| one.address.clone() },
+    Column {
+        name: "register_no", title: "对象编号", cell: |one| Some(one.register_no.clone())
+    },
+];
 
 /// What the parties of these merges are called, as far as the caller may read it.
 async fn merge_names(
@@ -303,7 +426,8 @@ async fn merge_of(desk: &Desk, caller: &Caller, id: &str) -> Result<MergeView, P
     let merge = Merge::read(&row)?;
     caller.require(&Resource::at(merge.area_number.as_deref(), None))?;
     let names = merge_names(desk, caller, std::slice::from_ref(&merge)).await?;
-    Ok(MergeView::of(merge, &names))
+    let people = merge_people(caller, std::slice::from_ref(&merge)).await?;
+    Ok(MergeView::of(merge, &names, &people))
 }
 
 async fn merge(
@@ -352,100 +476,4 @@ async fn undo(
     let act = caller.act(format!("party:{}", merge.keep)).because(input.value.reason.trim());
     desk.registry.undo_merge(act, &id, &input.value.reason).await?;
     Ok(Json(merge_of(&desk, &caller, &id).await?))
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-struct OfficerQuery {
-    /// 姓名、拼音首字母或执法证号
-    q: Option<String>,
-    limit: Option<u32>,
-    cursor: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct OfficerView {
-    pub id: String,
-    pub version: i64,
-    pub register_no: String,
-    pub name: String,
-    pub org_full_name: Option<String>,
-    pub staff_type: Option<String>,
-    pub area_number: Option<String>,
-    pub area_name: Option<String>,
-    pub status: String,
-    pub certificates: Vec<CertificateView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct CertificateView {
-    pub certificate_no: String,
-    pub issue_authority: Option<String>,
-    pub law_type: Option<String>,
-    pub valid_until: Option<String>,
-    /// in_use 或 withdrawn
-    pub status: String,
-}
-
-async fn officers(
-    State(desk): State<Desk>,
-    caller: Caller,
-    Query(query): Query<OfficerQuery>,
-) -> Answer<Json<PageOf<OfficerView>>> {
-    let page = Page { limit: query.limit, cursor: query.cursor };
-    let db = &desk.registry.db;
-    let mut args: Vec<Value> = Vec::new();
-    let mut filter = caller.predicate("o.area_number", Some("o.dept_code"), &mut args);
-    let q = query.q.as_deref().map(mj_linkage::search_query).filter(|q| !q.is_empty());
-    if let Some(q) = q {
-        args.push(format!("%{q}%").into());
-        args.push(format!("{}%", q.to_ascii_uppercase()).into());
-        let (name, number) = (args.len() - 1, args.len());
-        filter.push_str(&format!(
-            " AND (o.name LIKE ${name} OR o.initials LIKE ${name} OR EXISTS (SELECT 1 FROM \
-             officer_certificate c WHERE c.officer_id = o.id AND c.certificate_no LIKE ${number}))"
-        ));
-    }
-    if let Some(cursor) = &page.cursor {
-        args.push(cursor.into());
-        filter.push_str(&format!(" AND o.id > ${}", args.len()));
-    }
-    args.push((page.limit() + 1).into());
-    let sql =
-        format!("SELECT o.* FROM officer o WHERE 1=1{filter} ORDER BY o.id LIMIT ${}", args.len());
-    let mut items = Vec::new();
-    for row in db.fetch_all(&sql, &args).await? {
-        let area_number = row.opt_text("area_number")?;
-        let column = show::table("law_officer").and_then(|table| table.column("name"));
-        let place = "officer_source.name";
-        let stored = row.text("name")?;
-        let name = show::shown(&desk.registry.keys, db, place, column, &stored, caller.mask);
-        items.push(OfficerView {
-            id: row.text("id")?,
-            version: row.int("version")?,
-            register_no: row.text("register_no")?,
-            name: name.await?.value.unwrap_or_default(),
-            org_full_name: row.opt_text("org_full_name")?,
-            staff_type: row.opt_text("staff_type")?,
-            area_name: area_number.as_deref().and_then(show::area_name),
-            area_number,
-            status: row.text("status")?,
-            certificates: certificates(&desk.registry, &row.text("id")?).await?,
-        });
-    }
-    Ok(Json(PageOf::from_surplus(items, page.limit(), |officer| officer.id.clone())))
-}
-
-async fn certificates(registry: &Registry, officer: &str) -> Result<Vec<CertificateView>> {
-    let sql = "SELECT * FROM officer_certificate WHERE officer_id = $1 ORDER BY certificate_no";
-    let rows = registry.db.fetch_all(sql, &[officer.into()]).await?;
-    let views = rows.iter().map(|row| {
-        Ok(CertificateView {
-            certificate_no: row.text("certificate_no")?,
-            issue_authority: row.opt_text("issue_authority")?,
-            law_type: row.opt_text("law_type")?,
-            valid_until: row.opt_text("valid_until")?,
-            status: row.text("status")?,
-        })
-    });
-    Ok(views.collect::<mj_platform::Result<_>>()?)
 }

@@ -197,10 +197,35 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes the decision of a work item about a doubtful pair; other events are none of ours.
+    /// Takes a judgement back: the pair is in doubt again, as if nobody had answered. Doing it twice
+    /// changes nothing.
+    pub async fn reopen_pair(&self, act: Act, keep: &str, merge: &str, reason: &str) -> Result<()> {
+        let mut tx = self.db.begin(Lane::People, act).await?;
+        let held = tx
+            .fetch_optional(
+                "SELECT id FROM party_merge WHERE keep_id = $1 AND merge_id = $2 AND undone_at = 0",
+                &[keep.into(), merge.into()],
+            )
+            .await?;
+        if let Some(row) = held {
+            self.undo_merge_in(&mut tx, &row.text("id")?, reason).await?;
+        }
+        set_pair(&mut tx, keep, merge, "asked").await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes the decision of a work item about a doubtful pair, or its taking back; other events are
+    /// none of ours.
     pub async fn on_event(&self, event: &Event) -> Result<()> {
-        let Event::WorkItemDecided { work_item_id, kind, verdict, payload } = event else {
-            return Ok(());
+        let (work_item_id, kind, verdict, payload, taken_back) = match event {
+            Event::WorkItemDecided { work_item_id, kind, verdict, payload } => {
+                (work_item_id, kind, verdict, payload, false)
+            }
+            Event::WorkItemReopened { work_item_id, kind, verdict, payload } => {
+                (work_item_id, kind, verdict, payload, true)
+            }
+            _ => return Ok(()),
         };
         if kind != "party_pair" {
             return Ok(());
@@ -222,8 +247,13 @@ impl Registry {
             "registry.party.merge",
             format!("work_item:{work_item_id}"),
         );
-        if let Some(actor) = text("decided_by") {
+        let by = if taken_back { "reopened_by" } else { "decided_by" };
+        if let Some(actor) = text(by) {
             act.actor = actor.to_owned();
+        }
+        if taken_back {
+            act.action = "registry.party.unmerge";
+            return self.reopen_pair(act, keep, merge, "待办事项中的判断已撤销").await;
         }
         let reason = text("reason").filter(|reason| !reason.trim().is_empty());
         self.judge_pair(act, keep, merge, same, reason.unwrap_or("待办事项中的判断")).await

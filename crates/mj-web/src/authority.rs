@@ -1,6 +1,8 @@
 //! Who asks, for what, about what — and what may be answered. The words only; `mj-access` knows the
 //! table. [`Authority::decide`] is pure: everything it looks at is in its arguments.
 
+use std::collections::BTreeMap;
+
 use axum::http::request::Parts;
 use futures_util::future::BoxFuture;
 use mj_kernel::{Actor, DataLevel, Scope};
@@ -172,4 +174,13 @@ pub trait Authority: Send + Sync {
 
     /// May they? `None` asks whether the action is open to them anywhere at all.
     fn decide(&self, who: &Identity, action: &str, resource: Option<&Resource>) -> Decision;
+
+    /// How the people and systems behind these references (`account:…`, `source:…`) are called, for
+    /// colleagues who read who did what. A reference nobody knows is left out.
+    fn names<'a>(
+        &'a self,
+        _references: &'a [String],
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, Problem>> {
+        Box::pin(async { Ok(BTreeMap::new()) })
+    }
 }

@@ -7,15 +7,19 @@
 
 pub mod authority;
 pub mod caller;
+pub mod export;
 pub mod idempotency;
 pub mod input;
+pub mod metrics;
 pub mod openapi;
 pub mod problem;
 pub mod route;
 pub mod serve;
+pub mod sort;
 
 pub use authority::{Action, Allowance, Authority, Decision, Fields, Identity, Mask, Resource};
-pub use caller::Caller;
+pub use caller::{ActorNames, Caller};
+pub use export::{Column, Export, ExportRequest};
 /// What [`Authority::identify`] returns.
 pub use futures_util::future::BoxFuture;
 pub use idempotency::{Earlier, Once, replayed};
@@ -23,6 +27,7 @@ pub use input::{Input, PathOf, Query};
 pub use problem::{FieldError, Problem};
 pub use route::{Module, Route, RouteOf, create, delete, get, head, patch, post, put};
 pub use serve::Web;
+pub use sort::{Sort, Sortable};
 
 /// What a handler gives back.
 pub type Answer<T> = Result<T, Problem>;

@@ -10,7 +10,10 @@ use mj_kernel::{Page, PageOf};
 use mj_platform::Lane;
 use mj_platform::blob::StoredBlob;
 use mj_standard::Class;
-use mj_web::{Answer, Caller, Input, Once, PathOf, Problem, Query, replayed};
+use mj_web::{
+    Answer, Caller, Column, Export, ExportRequest, Input, Once, PathOf, Problem, Query, Sort,
+    replayed,
+};
 
 use super::shapes::*;
 use super::{resource, visible};
@@ -31,22 +34,101 @@ pub async fn list(
     let sources = visible(&hub, &caller).await?;
     let codes: Vec<String> = sources.iter().map(|source| source.cd_source.clone()).collect();
     let limit = Page { limit: query.limit, cursor: None }.limit();
-    let filter = store::batch::Filter {
-        table: query.table.as_deref(),
-        cd_source: query.cd_source.as_deref(),
-        state: query.state.as_deref(),
-        sources: Some(&codes),
-        before: query.cursor.as_deref(),
-        limit,
-    };
-    let batches = store::batch::list(&hub.db, &filter).await?;
-    let page = PageOf::from_surplus(batches, limit, |batch| batch.id.clone());
+    let page = page_of(&hub, &query, &codes, query.cursor.as_deref(), limit).await?;
     let mut items = Vec::with_capacity(page.items.len());
     for batch in page.items {
         let source = sources.iter().find(|source| source.cd_source == batch.cd_source);
         items.push(view(&hub, batch, source).await?);
     }
     Ok(Json(PageOf { items, next_cursor: page.next_cursor }))
+}
+
+async fn page_of(
+    hub: &Datahub,
+    query: &BatchQuery,
+    codes: &[String],
+    before: Option<&str>,
+    limit: i64,
+) -> Result<PageOf<Batch>> {
+    let sort = Sort::parse(query.sort.as_deref(), &store::batch::SORTABLE);
+    let filter = store::batch::Filter {
+        table: query.table.as_deref(),
+        cd_source: query.cd_source.as_deref(),
+        state: query.state.as_deref(),
+        sources: Some(codes),
+        sort,
+        before,
+        limit,
+    };
+    let batches = store::batch::list(&hub.db, &filter).await?;
+    Ok(PageOf::from_surplus(batches, limit, |batch| store::batch::cursor_of(batch, sort)))
+}
+
+/// The list as a file: the same filters, the same columns.
+pub async fn export(
+    State(hub): State<Datahub>,
+    caller: Caller,
+    input: Input<ExportRequest>,
+) -> Answer<Response> {
+    let query: BatchQuery = input.value.query()?;
+    let sources = visible(&hub, &caller).await?;
+    let codes: Vec<String> = sources.iter().map(|source| source.cd_source.clone()).collect();
+    let mut file =
+        Export::open(&hub.db, "datahub.batches", "数据批次", &BATCH_COLUMNS, input.value)?;
+    let mut before = None;
+    loop {
+        let page = page_of(&hub, &query, &codes, before.as_deref(), i64::from(Page::MAX)).await?;
+        for batch in page.items {
+            let source = sources.iter().find(|source| source.cd_source == batch.cd_source);
+            file.push(&view(&hub, batch, source).await?)?;
+        }
+        before = page.next_cursor;
+        if before.is_none() {
+            break;
+        }
+    }
+    file.finish(&hub.db, &caller).await
+}
+
+/// The columns of the list, by the names under which the workbench knows them.
+static BATCH_COLUMNS: [Column<BatchView>; 14] = {
+    macro_rules! count {
+        ($layer:ident) => {
+            |one| Some(one.counts.$layer.to_string())
+        };
+    }
+    [
+        Column { name: "batch", title: "数据表", cell: |one| Some(one.table_title.clone()) },
+        Column { name: "cd_batch", title: "批次号", cell: |one| Some(one.cd_batch.clone()) },
+        Column { name: "source", title: "数据来源", cell: |one| Some(one.source_name.clone()) },
+        Column { name: "channel", title: "渠道", cell: |one| Some(channel_title(&one.channel)) },
+        Column { name: "file", title: "文件", cell: |one| one.file_name.clone() },
+        Column {
+            name: "received", title: "接收时间", cell: |one| Some(one.received_at.clone())
+        },
+        Column { name: "settled", title: "完成时间", cell: |one| one.settled_at.clone() },
+        Column { name: "state", title: "状态", cell: |one| Some(state_title(&one.state).into()) },
+        Column { name: "front", title: "前置", cell: count!(front) },
+        Column { name: "pending", title: "待处理", cell: count!(pending) },
+        Column { name: "correct", title: "正确", cell: count!(correct) },
+        Column { name: "error", title: "错误", cell: count!(error) },
+        Column { name: "duplicate", title: "重复", cell: count!(duplicate) },
+        Column { name: "superseded", title: "被取代", cell: count!(superseded) },
+    ]
+};
+
+fn channel_title(name: &str) -> String {
+    Channel::parse(name).map_or_else(|| name.to_owned(), |channel| channel.title().to_owned())
+}
+
+fn state_title(name: &str) -> &'static str {
+    match BatchState::parse(name) {
+        Some(BatchState::Received) => "已接收",
+        Some(BatchState::Running) => "处理中",
+        Some(BatchState::Settled) => "已完成",
+        Some(BatchState::Failed) => "失败",
+        None => "",
+    }
 }
 
 pub async fn one(

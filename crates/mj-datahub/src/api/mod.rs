@@ -3,18 +3,22 @@
 
 mod batches;
 mod errors;
+mod repairs;
 mod shapes;
+mod source_file;
 mod sources;
+mod standard;
 mod tables;
 mod uploads;
 
 use mj_platform::jobs::JobHandler;
-use mj_web::{Action, Caller, Module, Resource, create, get, head, post, put};
+use mj_web::{Action, Caller, ExportRequest, Module, Resource, create, get, head, post, put};
 
 use crate::Datahub;
 use crate::error::Result;
 use crate::model::Source;
 use crate::receive::INGEST_BATCH;
+use crate::repair::run::{APPLY_REPAIR, run_job as run_repair};
 use crate::store;
 
 pub const BATCH_PUSH: Action = Action::new("datahub.batch.push", "推送批次");
@@ -41,7 +45,14 @@ pub fn module(hub: Datahub) -> Module {
             async move { hub.run_job(context).await }
         })
     };
-    Module::new("datahub", "监管数据中心").job(job).routes(
+    let repair = {
+        let hub = hub.clone();
+        JobHandler::new(APPLY_REPAIR, move |context| {
+            let hub = hub.clone();
+            async move { run_repair(&hub, context).await }
+        })
+    };
+    Module::new("datahub", "监管数据中心").job(job).job(repair).routes(
         hub,
         vec![
             get(SUMMARY_READ, "/api/v1/datahub/summary", batches::summary)
@@ -59,9 +70,36 @@ pub fn module(hub: Datahub) -> Module {
             get(TABLE_READ, "/api/v1/datahub/tables/{table}/schema.json", tables::schema)
                 .summary("一行数据的JSON Schema")
                 .ok::<serde_json::Value>(),
-            get(SOURCE_READ, "/api/v1/datahub/sources", sources::list)
-                .summary("数据源")
+            get(SOURCE_READ, "/api/v1/datahub/sources", source_file::list)
+                .summary("数据源和它们的接入情况")
                 .ok::<shapes::SourceList>(),
+            get(SOURCE_READ, "/api/v1/datahub/sources/{cd_source}", source_file::one)
+                .summary("一个数据源：各表报送、令牌、事项对应和变更经过")
+                .ok::<source_file::SourceFile>(),
+            post(
+                SOURCE_TOKEN,
+                "/api/v1/datahub/sources/{cd_source}/token/revoke",
+                source_file::revoke_token,
+            )
+            .summary("作废令牌，该系统随即不能推送")
+            .body::<source_file::TokenEnd>()
+            .no_content(),
+            get(TABLE_READ, "/api/v1/datahub/standard/search", standard::search)
+                .summary("在全部表的字段、规则和代码表中查找")
+                .query::<standard::StandardQuery>()
+                .ok::<standard::StandardHits>(),
+            get(TABLE_READ, "/api/v1/datahub/code-lists", standard::lists)
+                .summary("数据标准的全部代码表")
+                .ok::<standard::CodeLists>(),
+            get(TABLE_READ, "/api/v1/datahub/code-lists/{list}", standard::list)
+                .summary("一个代码表的取值，和哪些字段用它")
+                .ok::<standard::CodeListView>(),
+            get(TABLE_READ, "/api/v1/datahub/tables/{table}/sample.csv", standard::sample_csv)
+                .summary("一行正确数据的样例文件（CSV）")
+                .binary("text/csv"),
+            get(TABLE_READ, "/api/v1/datahub/tables/{table}/sample.jsonl", standard::sample_json)
+                .summary("一行正确数据的样例文件（JSON，一行一条）")
+                .binary("application/x-ndjson"),
             create(SOURCE_CREATE, "/api/v1/datahub/sources", sources::register)
                 .summary("登记数据源")
                 .body::<shapes::NewSource>()
@@ -77,6 +115,10 @@ pub fn module(hub: Datahub) -> Module {
                 .summary("批次列表，新的在前")
                 .query::<shapes::BatchQuery>()
                 .list::<shapes::BatchView>(),
+            post(BATCH_READ, "/api/v1/datahub/batches/export", batches::export)
+                .summary("导出批次列表：与所见一致的筛选和列")
+                .body::<ExportRequest>()
+                .binary(shapes::XLSX),
             create(BATCH_PUSH, "/api/v1/datahub/batches", batches::push)
                 .summary("推送一批数据，或把上传好的文件作为一批")
                 .body_limit_bytes(PUSH_BYTES)
@@ -94,6 +136,42 @@ pub fn module(hub: Datahub) -> Module {
                 .summary("一个批次的错误数据与原因")
                 .query::<shapes::ErrorQuery>()
                 .list::<shapes::ErrorView>(),
+            post(ERROR_READ, "/api/v1/datahub/batches/{id}/errors/export", errors::export)
+                .summary("导出错误记录列表：与所见一致的筛选和列")
+                .body::<ExportRequest>()
+                .binary("text/csv"),
+            get(ERROR_READ, "/api/v1/datahub/open-errors", repairs::open_errors)
+                .summary("还有错误待改正的批次，期限近的在前")
+                .ok::<repairs::OpenErrorsList>(),
+            get(ERROR_READ, "/api/v1/datahub/batches/{id}/errors/{row}", repairs::cells)
+                .summary("一条错误记录的各个单元格，供就地改正")
+                .ok::<repairs::ErrorCells>(),
+            post(ERROR_READ, "/api/v1/datahub/batches/{id}/errors/{row}/check", repairs::check_row)
+                .summary("试查改过的一行，不入库")
+                .body::<shapes::Mend>()
+                .ok::<repairs::RowCheck>(),
+            get(ERROR_READ, "/api/v1/datahub/batches/{id}/error-groups", repairs::list_groups)
+                .summary("同一问题的错误行归成组，附可以采用的改法")
+                .ok::<repairs::GroupList>(),
+            post(ERROR_READ, "/api/v1/datahub/batches/{id}/repairs/preview", repairs::preview)
+                .summary("预览按规则改正：每行改前改后、能否通过")
+                .body::<repairs::RepairRequest>()
+                .ok::<repairs::RepairPreview>(),
+            get(ERROR_READ, "/api/v1/datahub/batches/{id}/repairs", repairs::list)
+                .summary("这个批次按规则改正的记录")
+                .ok::<repairs::RepairList>(),
+            create(BATCH_CREATE, "/api/v1/datahub/batches/{id}/repairs", repairs::apply)
+                .summary("按规则改正一组错误行；稍候才执行，其间可以撤销")
+                .body::<repairs::RepairRequest>()
+                .returns::<repairs::RepairView>(202),
+            post(BATCH_CREATE, "/api/v1/datahub/repairs/{id}/cancel", repairs::cancel)
+                .summary("撤销还没有执行的改正")
+                .ok::<repairs::RepairView>(),
+            post(BATCH_CREATE, "/api/v1/datahub/tables/{table}/check", repairs::check_typed)
+                .summary("边填边查：检查在线填写的行，不入库")
+                .body_limit_bytes(PUSH_BYTES)
+                .body::<repairs::CheckRequest>()
+                .ok::<repairs::CheckOutcome>(),
             get(ERROR_READ, "/api/v1/datahub/batches/{id}/errors.xlsx", errors::sheet)
                 .summary("部门原表，错误单元格已标出")
                 .binary(shapes::XLSX),
@@ -113,7 +191,7 @@ pub fn module(hub: Datahub) -> Module {
 }
 
 /// What a decision must know of a source and what came from it.
-fn resource(source: &Source) -> Resource {
+pub(crate) fn resource(source: &Source) -> Resource {
     Resource::at(source.area.as_deref(), source.agency.as_deref())
         .of_source(source.cd_source.clone())
 }

@@ -78,6 +78,8 @@ pub struct BatchQuery {
     pub table: Option<String>,
     pub cd_source: Option<String>,
     pub state: Option<String>,
+    /// received、front、correct、error；前面加“-”为降序
+    pub sort: Option<String>,
 }
 
 /// 已收妥、待处理
@@ -130,6 +132,8 @@ pub struct FileQuery {
 pub struct ErrorQuery {
     pub class: Option<String>,
     pub rule: Option<String>,
+    /// open（待改正）或 mended（已改正）
+    pub state: Option<String>,
     pub limit: Option<u32>,
     pub cursor: Option<String>,
 }
@@ -300,6 +304,30 @@ pub struct SourceView {
     pub backlog_declared: BTreeMap<String, i64>,
     /// active | stopped
     pub status: String,
+    /// 接入情况
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<SourceStanding>,
+}
+
+/// 一个数据源接到哪一步、报来多少
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SourceStanding {
+    /// planned 计划接入 | connecting 接入中 | live 已接入；没有人填过时为空
+    pub stage: Option<String>,
+    /// 应在哪一日前接入
+    pub due_on: Option<String>,
+    pub live_since: Option<String>,
+    pub note: String,
+    /// planned | connecting | overdue | in_use | silent | stopped
+    pub standing: String,
+    pub standing_title: String,
+    /// 静默或逾期的天数
+    pub days: Option<i64>,
+    pub batches: i64,
+    pub front: i64,
+    pub correct: i64,
+    pub error: i64,
+    pub last_received_at: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -324,6 +352,15 @@ pub struct NewSource {
     pub tables: Vec<String>,
     #[serde(default)]
     pub backlog_declared: BTreeMap<String, i64>,
+    /// planned | connecting | live
+    pub stage: Option<String>,
+    /// 应在哪一日前接入（YYYY-MM-DD；空文本表示取消）
+    pub due_on: Option<String>,
+    /// 从哪一日起报送
+    pub live_since: Option<String>,
+    pub note: Option<String>,
+    /// 为什么
+    pub reason: Option<String>,
 }
 
 /// 修改登记；没有写到的照旧
@@ -337,6 +374,15 @@ pub struct SourceChange {
     pub backlog_declared: Option<BTreeMap<String, i64>>,
     /// active | stopped
     pub status: Option<String>,
+    /// planned | connecting | live
+    pub stage: Option<String>,
+    /// 应在哪一日前接入（YYYY-MM-DD；空文本表示取消）
+    pub due_on: Option<String>,
+    /// 从哪一日起报送
+    pub live_since: Option<String>,
+    pub note: Option<String>,
+    /// 为什么
+    pub reason: Option<String>,
 }
 
 /// 令牌只显示这一次

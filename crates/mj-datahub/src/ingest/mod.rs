@@ -353,6 +353,8 @@ impl<'a> Run<'a> {
             for row in &self.mended {
                 store::error_row::mend(&mut tx, mends, *row, &batch.id).await?;
             }
+            let left = store::error_row::open_in(&mut tx, mends).await?;
+            tx.publish(&Event::RowsMended { batch_id: mends.clone(), left }).await?;
         }
         self.finish(tx, batch, end).await
     }
@@ -380,6 +382,7 @@ impl<'a> Run<'a> {
         batch.header = Some(end.header);
         batch.encoding = Some(end.encoding);
         batch.version = store::batch::save_outcome(&mut tx, &batch).await?;
+        self.tell_refused(&mut tx, &batch).await?;
         tx.publish(&Event::BatchSettled {
             batch_id: batch.id.clone(),
             table: batch.table.clone(),
@@ -391,6 +394,26 @@ impl<'a> Run<'a> {
             listener(&Standing { percent: 100, ..self.standing.clone() });
         }
         Ok(batch)
+    }
+
+    /// Refused rows are their source's to mend, by a deadline. What a mending batch could not mend is
+    /// still open where it came from.
+    async fn tell_refused(&self, tx: &mut WriteTx, batch: &Batch) -> Result<()> {
+        if batch.counts.error == 0 || batch.mends_batch.is_some() {
+            return Ok(());
+        }
+        let source = self.hub.source(&batch.cd_source).await?;
+        let deadline = crate::repair::deadline(beijing_date(tx.now()))?;
+        let event = Event::RowsRefused {
+            batch_id: batch.id.clone(),
+            title: format!("{}批次 {} ", self.plan.table.title, batch.cd_batch),
+            agency: source.agency,
+            agency_name: source.agency_name,
+            area: source.area,
+            rows: batch.counts.error,
+            deadline: Some(deadline.to_string()),
+        };
+        Ok(tx.publish(&event).await?)
     }
 
     /// The batch, locked; or what another runner made of it meanwhile.

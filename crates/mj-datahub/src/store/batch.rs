@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mj_platform::{Db, RowExt, TruthTable, Value, WriteTx};
+use mj_web::{Sort, Sortable};
 use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result};
@@ -201,8 +202,29 @@ pub struct Filter<'a> {
     pub state: Option<&'a str>,
     /// `None`: every source.
     pub sources: Option<&'a [String]>,
+    pub sort: Option<Sort>,
     pub before: Option<&'a str>,
     pub limit: i64,
+}
+
+/// What batches may be sorted by.
+pub const SORTABLE: [Sortable; 4] = [
+    Sortable { name: "received", sql: "received_at", is_number: true },
+    Sortable { name: "front", sql: "front", is_number: true },
+    Sortable { name: "correct", sql: "correct", is_number: true },
+    Sortable { name: "error", sql: "error", is_number: true },
+];
+
+/// Where a list in this order goes on after the batch.
+pub fn cursor_of(batch: &Batch, sort: Option<Sort>) -> String {
+    let value = match sort.as_ref().map(Sort::name) {
+        None => return batch.id.clone(),
+        Some("front") => batch.counts.front,
+        Some("correct") => batch.counts.correct,
+        Some("error") => batch.counts.error,
+        Some(_) => batch.received_at,
+    };
+    Sort::cursor(value, &batch.id)
 }
 
 /// Newest first; one more than `limit` so that the caller sees whether there is a next page.
@@ -217,13 +239,18 @@ pub async fn list(db: &Db, filter: &Filter<'_>) -> Result<Vec<Batch>> {
             sql.push_str(&format!(" AND {column} = ${}", args.len()));
         }
     }
-    if let Some(before) = filter.before {
-        args.push(before.into());
-        sql.push_str(&format!(" AND id < ${}", args.len()));
+    match (filter.before, &filter.sort) {
+        (Some(before), Some(sort)) => sql.push_str(&sort.after(before, "id", &mut args)),
+        (Some(before), None) => {
+            args.push(before.into());
+            sql.push_str(&format!(" AND id < ${}", args.len()));
+        }
+        (None, _) => {}
     }
     push_sources(&mut sql, &mut args, filter.sources);
+    let order = filter.sort.map_or_else(|| " ORDER BY id DESC".to_owned(), |sort| sort.order("id"));
     args.push((filter.limit + 1).into());
-    sql.push_str(&format!(" ORDER BY id DESC LIMIT ${}", args.len()));
+    sql.push_str(&format!("{order} LIMIT ${}", args.len()));
     db.fetch_all(&sql, &args).await?.iter().map(read).collect()
 }
 
@@ -306,7 +333,7 @@ pub async fn page_unscoped(db: &Db, after: &str, limit: i64) -> Result<Vec<Batch
     .collect()
 }
 
-fn read(row: &AnyRow) -> Result<Batch> {
+pub fn read(row: &AnyRow) -> Result<Batch> {
     let corrupt = |what: &str| mj_platform::Error::Corrupt(format!("批次的{what}无法识别"));
     Ok(Batch {
         id: row.text("id")?,

@@ -5,7 +5,7 @@ use mj_platform::{Db, RowExt, Value, WriteTx};
 use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result};
-use crate::model::{ErrorRow, RowIssue};
+use crate::model::{Batch, ErrorRow, RowIssue};
 
 /// A refused row as the pipeline hands it over.
 #[derive(Debug, Clone)]
@@ -66,6 +66,7 @@ pub struct Filter<'a> {
     pub class: Option<u32>,
     pub rule: Option<&'a str>,
     pub open_only: bool,
+    pub mended_only: bool,
     pub after_row: i64,
     pub limit: i64,
 }
@@ -114,6 +115,9 @@ async fn select(
     if filter.open_only {
         sql.push_str(" AND state = 'open'");
     }
+    if filter.mended_only {
+        sql.push_str(" AND state = 'mended'");
+    }
     args.push((filter.limit + 1).into());
     sql.push_str(&format!(" ORDER BY row_no LIMIT ${}", args.len()));
     Ok(db.fetch_all(&sql, &args).await?)
@@ -150,6 +154,50 @@ pub async fn count(db: &Db, batch_id: &str) -> Result<i64> {
             &[batch_id.into()],
         )
         .await?)
+}
+
+/// Rows of a batch that still wait to be mended.
+pub async fn open_in(tx: &mut WriteTx, batch_id: &str) -> Result<i64> {
+    let row = tx
+        .fetch_optional(
+            "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM hub_error \
+             WHERE state = 'open' AND batch_id = $1",
+            &[batch_id.into()],
+        )
+        .await?;
+    Ok(row.map(|row| row.int("n")).transpose()?.unwrap_or_default())
+}
+
+/// Rows of a batch that another one brought back.
+pub async fn mended_by(db: &Db, batch_id: &str, by: &str) -> Result<i64> {
+    Ok(db
+        .count(
+            "SELECT CAST(COUNT(*) AS BIGINT) FROM hub_error WHERE batch_id = $1 AND mended_by = $2",
+            &[batch_id.into(), by.into()],
+        )
+        .await?)
+}
+
+/// Settled batches of these sources with rows that still wait, and how many. A row of a mending batch
+/// that was refused again is still open in the batch it came from; it is not counted twice.
+pub async fn open_by_batch(db: &Db, sources: &[String]) -> Result<Vec<(Batch, i64)>> {
+    if sources.is_empty() {
+        return Ok(Vec::new());
+    }
+    let marks: Vec<String> = (1..=sources.len()).map(|at| format!("${at}")).collect();
+    let args: Vec<Value> = sources.iter().map(|code| code.as_str().into()).collect();
+    let sql = format!(
+        "SELECT b.*, e.n AS open_rows FROM hub_batch b JOIN \
+         (SELECT batch_id, CAST(COUNT(*) AS BIGINT) AS n FROM hub_error WHERE state = 'open' \
+          GROUP BY batch_id) e ON e.batch_id = b.id \
+         WHERE b.mends_batch IS NULL AND b.state = 'settled' AND b.cd_source IN ({}) ORDER BY b.id",
+        marks.join(",")
+    );
+    db.fetch_all(&sql, &args)
+        .await?
+        .iter()
+        .map(|row| Ok((super::batch::read(row)?, row.int("open_rows")?)))
+        .collect()
 }
 
 /// Refused rows whose batch is gone.

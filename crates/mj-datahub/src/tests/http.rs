@@ -59,26 +59,26 @@ impl Authority for Names {
     }
 }
 
-struct Client {
-    world: World,
+pub struct Client {
+    pub world: World,
     router: Router,
     runner: Runner,
 }
 
 impl Client {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let world = World::new().await;
         let web = Web::new(Arc::new(Names), vec![crate::module(world.hub.clone())]);
         let runner = Runner::new(world.kit.db().clone(), web.jobs(), web.events());
         Self { router: web.router(Router::new()), runner, world }
     }
 
-    async fn send(&self, request: Builder, body: impl Into<Body>) -> Response<Body> {
+    pub async fn send(&self, request: Builder, body: impl Into<Body>) -> Response<Body> {
         let request = request.body(body.into()).expect("a request");
         self.router.clone().oneshot(request).await.expect("an answer")
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, Value) {
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
         let request = Request::get(path).header("authorization", "Bearer operator");
         read(self.send(request, Body::empty()).await).await
     }
@@ -91,12 +91,12 @@ impl Client {
         read(self.send(request, body.to_string()).await).await
     }
 
-    async fn run(&self) {
+    pub async fn run(&self) {
         self.runner.run_until_idle().await.expect("jobs ran");
     }
 }
 
-async fn read(response: Response<Body>) -> (StatusCode, Value) {
+pub async fn read(response: Response<Body>) -> (StatusCode, Value) {
     let status = response.status();
     let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await.expect("a body");
     (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))

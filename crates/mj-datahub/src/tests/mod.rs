@@ -3,6 +3,7 @@
 mod http;
 mod kills;
 mod reference;
+mod repairs;
 mod stories;
 
 use std::future::Future;

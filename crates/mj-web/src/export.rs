@@ -1,0 +1,253 @@
+//! Export of exactly what a list shows: the same filters, the chosen columns, every row of it, as CSV or
+//! XLSX. Bounded by a rule of `rules/export.toml`, and remembered as an act: who took what away. Cells that
+//! a spreadsheet would run as a formula are written as text (`mj-tabular` does that for both formats).
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::LazyLock;
+
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use mj_platform::rules::RuleTable;
+use mj_platform::{Db, Lane, TruthTable, new_id};
+use mj_tabular::{CsvEncoding, CsvWriter, SheetWriter};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::caller::Caller;
+use crate::problem::Problem;
+
+/// What was taken away: list, columns, filters, how many rows.
+pub const DATA_EXPORT: TruthTable = TruthTable {
+    name: "data_export",
+    columns: &[
+        "id",
+        "list_name",
+        "title",
+        "columns_json",
+        "filters_json",
+        "format",
+        "row_count",
+        "actor",
+        "at",
+    ],
+};
+
+pub const ROWS_HEADER: &str = "x-export-rows";
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+/// Rows asked of a list at a time.
+pub const PAGE: u32 = 500;
+
+static LIMITS: LazyLock<mj_platform::Result<RuleTable>> =
+    LazyLock::new(|| RuleTable::parse(include_str!("../rules/export.toml")));
+
+/// 导出：与所见一致的筛选条件和列
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+pub struct ExportRequest {
+    /// csv | xlsx
+    pub format: String,
+    /// 要导出的列，按先后；不写则为全部列
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// 与列表相同的查询条件
+    #[serde(default)]
+    pub filters: BTreeMap<String, String>,
+}
+
+impl ExportRequest {
+    /// The filters as the list's own query.
+    pub fn query<Q: DeserializeOwned>(&self) -> Result<Q, Problem> {
+        let filters = self.filters.iter().filter(|(_, value)| !value.is_empty());
+        let map = filters.map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        serde_json::from_value(serde_json::Value::Object(map))
+            .map_err(|_| Problem::invalid("export.filters", "筛选条件无法识别"))
+    }
+}
+
+/// One column of a list: its name on the wire, its heading, and what stands in its cells.
+pub struct Column<T: ?Sized> {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub cell: fn(&T) -> Option<String>,
+}
+
+/// An export under way.
+pub struct Export<T: 'static> {
+    list: &'static str,
+    title: &'static str,
+    request: ExportRequest,
+    columns: Vec<&'static Column<T>>,
+    most: usize,
+    rows: Vec<Vec<Option<String>>>,
+}
+
+impl<T: 'static> Export<T> {
+    /// Looks at what is wished; `list` names the list in the rule table and in the journal.
+    pub fn open(
+        db: &Db,
+        list: &'static str,
+        title: &'static str,
+        columns: &'static [Column<T>],
+        request: ExportRequest,
+    ) -> Result<Self, Problem> {
+        if !matches!(request.format.as_str(), "csv" | "xlsx") {
+            return Err(Problem::invalid("export.format", "导出格式只有 CSV 和 XLSX 两种"));
+        }
+        let mut chosen = Vec::new();
+        for name in &request.columns {
+            match columns.iter().find(|column| column.name == name) {
+                Some(column) => chosen.push(column),
+                None => {
+                    return Err(Problem::invalid("export.columns", "没有要导出的这一列")
+                        .field("columns", "请刷新页面后重新选择列"));
+                }
+            }
+        }
+        if chosen.is_empty() {
+            chosen = columns.iter().collect();
+        }
+        let most = most_rows(db, list)?;
+        Ok(Self { list, title, request, columns: chosen, most, rows: Vec::new() })
+    }
+
+    /// Takes a row; more than the rule allows is a refusal of the whole, not a shortened file.
+    pub fn push(&mut self, row: &T) -> Result<(), Problem> {
+        if self.rows.len() >= self.most {
+            return Err(Problem::invalid(
+                "export.too_many",
+                format!("符合条件的记录超过 {} 条，没有导出", self.most),
+            )
+            .detail("请先用筛选条件缩小范围，再分几次导出；需要全部数据时请走数据共享接口。"));
+        }
+        self.rows.push(self.columns.iter().map(|column| (column.cell)(row)).collect());
+        Ok(())
+    }
+
+    /// The file, once it stands in the journal that it was taken.
+    pub async fn finish(self, db: &Db, caller: &Caller) -> Result<Response, Problem> {
+        let Self { list, title, request, columns, rows, .. } = self;
+        let count = rows.len();
+        let id = new_id();
+        let reason = format!("导出{title} {count} 行");
+        let mut tx =
+            db.begin(Lane::People, caller.act(format!("data_export:{id}")).because(reason)).await?;
+        let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+        // what somebody searched for may name a person
+        let filters: BTreeMap<&str, &str> = request
+            .filters
+            .iter()
+            .map(|(name, value)| (name.as_str(), if name == "q" { "（已填）" } else { value }))
+            .collect();
+        let (actor, now) = (tx.act().actor.clone(), tx.now());
+        let text = |value: serde_json::Result<String>| value.unwrap_or_default();
+        tx.insert(
+            &DATA_EXPORT,
+            &[
+                ("id", id.as_str().into()),
+                ("list_name", list.into()),
+                ("title", title.into()),
+                ("columns_json", text(serde_json::to_string(&names)).into()),
+                ("filters_json", text(serde_json::to_string(&filters)).into()),
+                ("format", request.format.as_str().into()),
+                ("row_count", i64::try_from(count).unwrap_or(i64::MAX).into()),
+                ("actor", actor.into()),
+                ("at", now.into()),
+            ],
+        )
+        .await?;
+        tx.commit().await?;
+        let titles: Vec<&'static str> = columns.iter().map(|column| column.title).collect();
+        let csv = request.format == "csv";
+        let bytes = tokio::task::spawn_blocking(move || write(csv, title, &titles, &rows))
+            .await
+            .map_err(|error| Problem::internal(&error))?
+            .map_err(|error| Problem::internal(&error))?;
+        let day = mj_kernel::clock::beijing_date(now).format("%Y%m%d");
+        Ok(attachment(bytes, csv, &format!("{title}-{day}"), count))
+    }
+}
+
+/// How many rows of this list may leave at a time today.
+pub fn most_rows(db: &Db, list: &str) -> Result<usize, Problem> {
+    let today = mj_kernel::clock::beijing_date(db.clock().now());
+    let limits = LIMITS.as_ref().map_err(|error| Problem::internal(error))?;
+    let rule = limits.on(list, today).or_else(|| limits.on("default", today));
+    Ok(rule.and_then(|rule| rule.value.parse().ok()).unwrap_or(0))
+}
+
+fn write(
+    csv: bool,
+    title: &str,
+    titles: &[&str],
+    rows: &[Vec<Option<String>>],
+) -> Result<Vec<u8>, mj_platform::Error> {
+    let broken = |error: &dyn std::fmt::Display| mj_platform::Error::Other(error.to_string());
+    if csv {
+        let mut out = Vec::new();
+        let mut writer = CsvWriter::new(&mut out, CsvEncoding::Utf8Bom);
+        writer.write_row(titles.iter().map(|title| Some(*title))).map_err(|e| broken(&e))?;
+        for row in rows {
+            writer.write_row(row.iter().map(Option::as_deref)).map_err(|e| broken(&e))?;
+        }
+        return Ok(out);
+    }
+    let mut sheet = SheetWriter::new(title, titles.iter().copied()).map_err(|e| broken(&e))?;
+    for row in rows {
+        sheet.push(row.iter().map(Option::as_deref)).map_err(|e| broken(&e))?;
+    }
+    let mut out = Cursor::new(Vec::new());
+    sheet.finish(&mut out).map_err(|e| broken(&e))?;
+    Ok(out.into_inner())
+}
+
+fn attachment(bytes: Vec<u8>, csv: bool, name: &str, rows: usize) -> Response {
+    let (kind, end) = if csv { ("text/csv; charset=utf-8", "csv") } else { (XLSX, "xlsx") };
+    let encoded: String = format!("{name}.{end}")
+        .bytes()
+        .map(|b| match b {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                char::from(b).to_string()
+            }
+            _ => format!("%{b:02X}"),
+        })
+        .collect();
+    let mut response = (StatusCode::OK, bytes).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    let disposition = format!("attachment; filename=\"export.{end}\"; filename*=UTF-8''{encoded}");
+    if let Ok(value) = HeaderValue::from_str(&disposition) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    headers.insert(ROWS_HEADER, HeaderValue::from(rows));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_would_run_as_a_formula_is_text() {
+        let rows = vec![vec![Some("=cmd|' /C calc'!A0".to_owned()), Some("@x".to_owned()), None]];
+        let bytes = write(true, "例", &["甲", "乙", "丙"], &rows).expect("a file");
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        assert!(!text.contains(",=") && !text.contains("\n=") && !text.contains(",@"), "{text}");
+    }
+
+    #[test]
+    fn filters_are_read_as_the_list_reads_them() {
+        #[derive(Deserialize)]
+        struct Query {
+            q: Option<String>,
+            state: Option<String>,
+        }
+        let request: ExportRequest = serde_json::from_value(
+            serde_json::json!({"format": "csv", "filters": {"q": "100%'\"😀", "state": ""}}),
+        )
+        .expect("a request");
+        let query: Query = request.query().expect("a query");
+        assert_eq!((query.q.as_deref(), query.state), (Some("100%'\"😀"), None));
+    }
+}
