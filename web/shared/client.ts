@@ -40,6 +40,11 @@ export function setCsrfToken(token: string): void {
   csrfToken = token
 }
 
+/** What a request with the session's cookie carries besides, for whoever does not go through `api`. */
+export function csrfHeaders(): Record<string, string> {
+  return csrfToken ? { 'X-CSRF-Token': csrfToken } : {}
+}
+
 /** Called when the server no longer knows the session; not for a wrong password. */
 export function onSessionEnd(handler: () => void): void {
   endSession = handler
