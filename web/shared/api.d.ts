@@ -22,6 +22,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/access/accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个账号：授权、会话和变更经过 */
+        get: operations["getAccessAccountsById"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/access/accounts/{id}/activation": {
         parameters: {
             query?: never;
@@ -56,6 +73,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/access/accounts/{id}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 恢复停用的账号；原来的授权仍然有效 */
+        post: operations["postAccessAccountsByIdEnable"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/accounts/{id}/second-factor/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 重置动态口令：原口令作废，下次登录须重新绑定 */
+        post: operations["postAccessAccountsByIdSecondFactorReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/accounts/{id}/sessions/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 结束一个账号的全部会话 */
+        post: operations["postAccessAccountsByIdSessionsEnd"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/access/agencies": {
         parameters: {
             query?: never;
@@ -68,6 +136,41 @@ export interface paths {
         put?: never;
         /** 登记部门 */
         post: operations["postAccessAgencies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/agencies/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个部门：上级、下级；编号或统一社会信用代码 */
+        get: operations["getAccessAgenciesById"];
+        put?: never;
+        /** 修改部门登记 */
+        post: operations["postAccessAgenciesById"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/colleagues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 可以转办的同事：姓名与单位 */
+        get: operations["getAccessColleagues"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -109,6 +212,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/access/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 可授予的角色和它们能做的事 */
+        get: operations["getAccessRoles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/implementations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 查找检查实施清单 */
+        get: operations["getCatalogImplementations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/catalog/items": {
         parameters: {
             query?: never;
@@ -126,6 +263,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/catalog/items/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个监管事项：各版本、子项和谁在实施 */
+        get: operations["getCatalogItemsByCode"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 有监管事项的部门条线，供筛选 */
+        get: operations["getCatalogLines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/mappings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个数据来源的本地事项编码对应哪些监管事项 */
+        get: operations["getCatalogMappings"];
+        put?: never;
+        /** 登记一条对应关系 */
+        post: operations["postCatalogMappings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/mappings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** 删除录错的对应关系 */
+        delete: operations["deleteCatalogMappingsById"];
+        options?: never;
+        head?: never;
+        /** 到某一天为止结束一条对应关系 */
+        patch: operations["patchCatalogMappingsById"];
+        trace?: never;
+    };
     "/api/v1/datahub/batches": {
         parameters: {
             query?: never;
@@ -138,6 +345,23 @@ export interface paths {
         put?: never;
         /** 推送一批数据，或把上传好的文件作为一批 */
         post: operations["postDatahubBatches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/batches/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 导出批次列表：与所见一致的筛选和列 */
+        post: operations["postDatahubBatchesExport"];
         delete?: never;
         options?: never;
         head?: never;
@@ -170,6 +394,23 @@ export interface paths {
         };
         /** 一个批次的状态与各层数量 */
         get: operations["getDatahubBatchesById"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/batches/{id}/error-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 同一问题的错误行归成组，附可以采用的改法 */
+        get: operations["getDatahubBatchesByIdErrorGroups"];
         put?: never;
         post?: never;
         delete?: never;
@@ -212,7 +453,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/datahub/batches/{id}/errors/{row}": {
+    "/api/v1/datahub/batches/{id}/errors/export": {
         parameters: {
             query?: never;
             header?: never;
@@ -221,8 +462,146 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** 导出错误记录列表：与所见一致的筛选和列 */
+        post: operations["postDatahubBatchesByIdErrorsExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/batches/{id}/errors/{row}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一条错误记录的各个单元格，供就地改正 */
+        get: operations["getDatahubBatchesByIdErrorsByRow"];
+        put?: never;
         /** 更正一条错误数据并单独重报 */
         post: operations["postDatahubBatchesByIdErrorsByRow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/batches/{id}/errors/{row}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 试查改过的一行，不入库 */
+        post: operations["postDatahubBatchesByIdErrorsByRowCheck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/batches/{id}/repairs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 这个批次按规则改正的记录 */
+        get: operations["getDatahubBatchesByIdRepairs"];
+        put?: never;
+        /** 按规则改正一组错误行；稍候才执行，其间可以撤销 */
+        post: operations["postDatahubBatchesByIdRepairs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/batches/{id}/repairs/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 预览按规则改正：每行改前改后、能否通过 */
+        post: operations["postDatahubBatchesByIdRepairsPreview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/code-lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 数据标准的全部代码表 */
+        get: operations["getDatahubCodeLists"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/code-lists/{list}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个代码表的取值，和哪些字段用它 */
+        get: operations["getDatahubCodeListsByList"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/open-errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 还有错误待改正的批次，期限近的在前 */
+        get: operations["getDatahubOpenErrors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/repairs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 撤销还没有执行的改正 */
+        post: operations["postDatahubRepairsByIdCancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -236,7 +615,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** 数据源 */
+        /** 数据源和它们的接入情况 */
         get: operations["getDatahubSources"];
         put?: never;
         /** 登记数据源 */
@@ -254,7 +633,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** 一个数据源：各表报送、令牌、事项对应和变更经过 */
+        get: operations["getDatahubSourcesByCdSource"];
         put?: never;
         /** 修改数据源登记 */
         post: operations["postDatahubSourcesByCdSource"];
@@ -275,6 +655,40 @@ export interface paths {
         put?: never;
         /** 发放令牌，只显示这一次；旧令牌随即失效 */
         post: operations["postDatahubSourcesByCdSourceToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/sources/{cd_source}/token/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 作废令牌，该系统随即不能推送 */
+        post: operations["postDatahubSourcesByCdSourceTokenRevoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/standard/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 在全部表的字段、规则和代码表中查找 */
+        get: operations["getDatahubStandardSearch"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -324,6 +738,57 @@ export interface paths {
         };
         /** 一张表的列、规则和出处 */
         get: operations["getDatahubTablesByTable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/tables/{table}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 边填边查：检查在线填写的行，不入库 */
+        post: operations["postDatahubTablesByTableCheck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/tables/{table}/sample.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一行正确数据的样例文件（CSV） */
+        get: operations["getDatahubTablesByTableSampleCsv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/tables/{table}/sample.jsonl": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一行正确数据的样例文件（JSON，一行一条） */
+        get: operations["getDatahubTablesByTableSampleJsonl"];
         put?: never;
         post?: never;
         delete?: never;
@@ -401,6 +866,193 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/evaluation/digests/{id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 标记一期简报为已阅 */
+        post: operations["postEvaluationDigestsByIdRead"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluation/indicators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 指标的公式、出处与起用日期 */
+        get: operations["getEvaluationIndicators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluation/indicators/{id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个数背后的每一行，行数与数相等 */
+        get: operations["getEvaluationIndicatorsByIdRows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluation/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 领导一页：指标、排名、各区划、趋势、需要注意的事 */
+        get: operations["getEvaluationOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluation/records/{table}/{row}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一条记录的各项内容 */
+        get: operations["getEvaluationRecordsByTableByRow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flow/bulk/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 批量认领；preview 为真时只预览 */
+        post: operations["postFlowBulkClaim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flow/bulk/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 批量退回；preview 为真时只预览 */
+        post: operations["postFlowBulkReturn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flow/bulk/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 批量转办；preview 为真时只预览 */
+        post: operations["postFlowBulkTransfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flow/bulk/urge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 批量催办；preview 为真时只预览 */
+        post: operations["postFlowBulkUrge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flow/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 事项的种类 */
+        get: operations["getFlowKinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flow/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 心跳：我正在看这条记录；答复还有谁在看 */
+        post: operations["postFlowPresence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/flow/work-items": {
         parameters: {
             query?: never;
@@ -412,6 +1064,23 @@ export interface paths {
         get: operations["getFlowWorkItems"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flow/work-items/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 导出待办列表：与所见一致的筛选和列 */
+        post: operations["postFlowWorkItemsExport"];
         delete?: never;
         options?: never;
         head?: never;
@@ -461,8 +1130,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** 作出判断 */
+        /** 作出判断；还没有人认领的，同时认领 */
         post: operations["postFlowWorkItemsByIdDecide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flow/work-items/{id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 撤销自己作出的判断 */
+        post: operations["postFlowWorkItemsByIdReopen"];
         delete?: never;
         options?: never;
         head?: never;
@@ -520,6 +1206,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/home": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 工作台：待办、昨日以来、数据问题、最近打开 */
+        get: operations["getHome"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/home/recent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 记下当前用户打开了什么，供下次回到这里 */
+        post: operations["postHomeRecent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -529,6 +1249,296 @@ export interface paths {
         };
         /** 本接口文档（OpenAPI 3.1） */
         get: operations["getOpenapiJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/post-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 正文发布后的样子 */
+        post: operations["postPortalPostPreview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/posts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 监管动态与曝光台的稿件，最近改动的在前 */
+        get: operations["getPortalPosts"];
+        put?: never;
+        /** 起草稿件；曝光须指明监管对象和一条公示的监管记录 */
+        post: operations["postPortalPosts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/posts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一篇稿件，含历次文本和处理经过 */
+        get: operations["getPortalPostsById"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/posts/{id}/correct": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 对已发布稿件发起更正；原文连同日期保留 */
+        post: operations["postPortalPostsByIdCorrect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/posts/{id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 审核通过并发布；审核人不得是文本的作者 */
+        post: operations["postPortalPostsByIdPublish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/posts/{id}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 退回作者修改 */
+        post: operations["postPortalPostsByIdReturn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/posts/{id}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 送审 */
+        post: operations["postPortalPostsByIdSubmit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/posts/{id}/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** 修改未发布的文本 */
+        put: operations["putPortalPostsByIdText"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/posts/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 撤回已发布稿件；地址保留，页面说明何时因何撤回 */
+        post: operations["postPortalPostsByIdWithdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 开放数据：数据集、字段、文件、校验值 */
+        get: operations["getPublicDatasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/datasets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个开放数据集 */
+        get: operations["getPublicDatasetsById"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/exposures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 曝光台，新的在前；过期的不列 */
+        get: operations["getPublicExposures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/exposures/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一篇曝光，含更正前的文本 */
+        get: operations["getPublicExposuresByNumber"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/news": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 监管动态，新的在前 */
+        get: operations["getPublicNews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/news/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一篇监管动态，含更正前的文本 */
+        get: operations["getPublicNewsByNumber"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/parties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 查询公示的监管对象；不含自然人 */
+        get: operations["getPublicParties"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/parties/{register_no}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个监管对象的公示信息，每条注明来源 */
+        get: operations["getPublicPartiesByRegisterNo"];
         put?: never;
         post?: never;
         delete?: never;
@@ -554,6 +1564,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/registry/certificates/{certificate_no}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 恢复使用一张执法证 */
+        post: operations["postRegistryCertificatesByCertificateNoRestore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/certificates/{certificate_no}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 暂停使用一张执法证 */
+        post: operations["postRegistryCertificatesByCertificateNoSuspend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/registry/merges": {
         parameters: {
             query?: never;
@@ -566,6 +1610,23 @@ export interface paths {
         put?: never;
         /** 合并两个监管对象 */
         post: operations["postRegistryMerges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/merges/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 导出合并记录：与所见一致的筛选和列 */
+        post: operations["postRegistryMergesExport"];
         delete?: never;
         options?: never;
         head?: never;
@@ -596,8 +1657,76 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** 查找执法人员 */
+        /** 查找执法人员，证件先到期的在前 */
         get: operations["getRegistryOfficers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/officers/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 各部门的有效执法人员与所承担的事项 */
+        get: operations["getRegistryOfficersCoverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/officers/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 执法人员按证件状态的人数 */
+        get: operations["getRegistryOfficersSummary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/officers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一名执法人员：证件、覆盖的区域和事项 */
+        get: operations["getRegistryOfficersById"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/officers/{id}/acts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 近一年以其执法证办理的监管行为 */
+        get: operations["getRegistryOfficersByIdActs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -620,6 +1749,23 @@ export interface paths {
         get: operations["getRegistryParties"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/parties/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 导出监管对象列表：与所见一致的筛选和列 */
+        post: operations["postRegistryPartiesExport"];
         delete?: never;
         options?: never;
         head?: never;
@@ -660,6 +1806,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * 在当前用户看得到的一切里查找
+         * @description 监管对象、执法人员、部门、账号、批次、监管事项、数据来源、数据表和字段
+         */
+        get: operations["getSearch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions": {
         parameters: {
             query?: never;
@@ -667,7 +1833,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** 自己的登录设备 */
+        get: operations["getSessions"];
         put?: never;
         /** 登录 */
         post: operations["postSessions"];
@@ -712,6 +1879,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/current/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 自己的动态口令状态 */
+        get: operations["getSessionsCurrentSecondFactor"];
+        put?: never;
+        /** 输入动态口令或恢复码，完成登录并换发令牌 */
+        post: operations["postSessionsCurrentSecondFactor"];
+        /** 停用自己的动态口令 */
+        delete: operations["deleteSessionsCurrentSecondFactor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/current/second-factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 输入新密钥的口令，绑定生效并得到恢复码 */
+        post: operations["postSessionsCurrentSecondFactorConfirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/current/second-factor/offer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 领取新的动态口令密钥，验证之前不生效 */
+        post: operations["postSessionsCurrentSecondFactorOffer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/current/step-up": {
         parameters: {
             query?: never;
@@ -724,6 +1944,23 @@ export interface paths {
         /** 再次验证身份，换发会话令牌 */
         post: operations["postSessionsCurrentStepUp"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** 退出自己的一台设备 */
+        delete: operations["deleteSessionsById"];
         options?: never;
         head?: never;
         patch?: never;
@@ -758,6 +1995,14 @@ export interface components {
             rows_received: number;
             state: string;
         };
+        AccountFile: {
+            account: components["schemas"]["AccountView"];
+            /** @description 账号已设置密码 */
+            activated: boolean;
+            grants: components["schemas"]["GrantView"][];
+            history: components["schemas"]["HistoryEntry"][];
+            sessions: components["schemas"]["SessionView"][];
+        };
         AccountRequest: {
             agency?: string | null;
             /** @description business（默认）或 admin */
@@ -765,17 +2010,22 @@ export interface components {
             id?: string | null;
             login: string;
             name: string;
+            /** @description 为什么开设 */
+            reason?: string | null;
         };
         AccountView: {
             /** @description 只在开设时给出一次 */
             activation_code?: string | null;
             agency?: string | null;
+            agency_name?: string | null;
             /** @description business、admin 或 source */
             class: string;
             created_at: string;
             id: string;
             login: string;
             name: string;
+            /** @description 现有的授权 */
+            roles: components["schemas"]["HeldBrief"][];
             /** @description active 或 disabled */
             state: string;
             /** Format: int64 */
@@ -784,6 +2034,54 @@ export interface components {
         ActivationCode: {
             activation_code: string;
         };
+        AgencyChange: {
+            name?: string | null;
+            reason: string;
+            short_name?: string | null;
+            /** @description 有效期最后一日；机构撤并时填写 */
+            valid_to?: string | null;
+            /** Format: int64 */
+            version: number;
+        };
+        AgencyCoverage: {
+            /**
+             * Format: int64
+             * @description 可以办案的人数：有效与即将到期之和
+             */
+            able: number;
+            agency?: string | null;
+            agency_name: string;
+            area_name?: string | null;
+            area_number?: string | null;
+            /** Format: int64 */
+            expired: number;
+            /** Format: int64 */
+            expiring: number;
+            /**
+             * Format: int64
+             * @description 今日有效的检查实施清单所列事项数
+             */
+            items: number;
+            /** Format: int64 */
+            officers: number;
+            /** Format: int64 */
+            suspended: number;
+            /**
+             * Format: int64
+             * @description 其中因可办案人员不足而无法依法实施的
+             */
+            uncovered_items: number;
+        };
+        AgencyFile: {
+            /**
+             * Format: int64
+             * @description 本部门的账号数；无权查看账号时为空
+             */
+            accounts?: number | null;
+            agency: components["schemas"]["AgencyView"];
+            children: components["schemas"]["AgencyView"][];
+            parent_name?: string | null;
+        };
         AgencyRequest: {
             area_number: string;
             id?: string | null;
@@ -791,6 +2089,8 @@ export interface components {
             name: string;
             nature?: string;
             parent?: string | null;
+            /** @description 为什么登记 */
+            reason?: string | null;
             short_name?: string;
             uscc: string;
             valid_from?: string | null;
@@ -801,6 +2101,7 @@ export interface components {
             area_number: string;
             id: string;
             line: string;
+            line_name?: string | null;
             name: string;
             nature: string;
             parent?: string | null;
@@ -822,6 +2123,31 @@ export interface components {
             name: string;
             /** Format: int64 */
             parties: number;
+        };
+        /** @description What came in since a moment. */
+        Arrived: {
+            /** Format: int64 */
+            batches: number;
+            by_table: components["schemas"]["ArrivedTable"][];
+            /** Format: int64 */
+            correct: number;
+            /** Format: int64 */
+            error: number;
+            /** Format: int64 */
+            rows: number;
+            /** @description 从这个时刻起 */
+            since: string;
+        };
+        ArrivedTable: {
+            /** Format: int64 */
+            batches: number;
+            /** Format: int64 */
+            error: number;
+            last_received_at: string;
+            /** Format: int64 */
+            rows: number;
+            table: string;
+            title: string;
         };
         /** @description 一个批次 */
         BatchView: {
@@ -853,19 +2179,128 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        BulkItem: {
+            id: string;
+            /**
+             * Format: int64
+             * @description 依据的版本
+             */
+            version: number;
+        };
+        /** @description 一件事项的结果 */
+        BulkLine: {
+            agency?: string | null;
+            agency_name?: string | null;
+            done: boolean;
+            from_title: string;
+            id: string;
+            /** @description 办不成的原因 */
+            problem?: string | null;
+            title: string;
+            to_title?: string | null;
+            /**
+             * Format: int64
+             * @description 之后的版本，供撤销
+             */
+            version: number;
+        };
+        BulkOutcome: {
+            done: number;
+            failed: number;
+            lines: components["schemas"]["BulkLine"][];
+        };
+        BulkRequest: {
+            account?: string | null;
+            agency?: string | null;
+            agency_name?: string | null;
+            items: components["schemas"]["BulkItem"][];
+            /** @description 只预览，不改动 */
+            preview?: boolean;
+            /** @description 转办、退回必填 */
+            reason?: string | null;
+        };
+        /** @description 错误行的一格 */
+        CellView: {
+            choices: components["schemas"]["ChoiceView"][];
+            column: string;
+            kind: string;
+            /** Format: int64 */
+            max?: number | null;
+            personal: boolean;
+            required: boolean;
+            title: string;
+            /** @description 报送的原值；个人信息已遮挡，不改就按原值重报 */
+            value: string;
+        };
         CertificateView: {
             certificate_no: string;
             issue_authority?: string | null;
+            law_area?: string | null;
             law_type?: string | null;
+            standing: string;
+            standing_title: string;
             /** @description in_use 或 withdrawn */
             status: string;
+            suspension?: components["schemas"]["SuspensionView"] | null;
+            valid_from?: string | null;
             valid_until?: string | null;
+        };
+        CheckOutcome: {
+            /**
+             * Format: int32
+             * @description 一次最多填多少个单元格
+             */
+            most_cells: number;
+            /** @description 这张表不能在线填报的原因 */
+            refusal?: string | null;
+            rows: components["schemas"]["RowCheck"][];
+        };
+        CheckRequest: {
+            cd_source: string;
+            /** @description 列（标识或中文名称），按先后 */
+            columns: string[];
+            rows: (string | null)[][];
+        };
+        /** @description 代码表中的一个值 */
+        ChoiceView: {
+            code: string;
+            title: string;
         };
         ClassSummary: {
             class: string;
             /** Format: int64 */
             rows: number;
             title: string;
+        };
+        CodeListItem: {
+            list: string;
+            source: string;
+            title: string;
+            /** @description 有多少个字段用它 */
+            used_by: number;
+            values: number;
+        };
+        CodeListView: {
+            list: string;
+            source: string;
+            title: string;
+            used_by: components["schemas"]["ListUse"][];
+            values: components["schemas"]["CodeValue"][];
+        };
+        CodeLists: {
+            items: components["schemas"]["CodeListItem"][];
+        };
+        CodeValue: {
+            code: string;
+            /** @description 上报国家平台时的取值 */
+            export?: string | null;
+            title: string;
+        };
+        ColleagueView: {
+            agency?: string | null;
+            agency_name?: string | null;
+            id: string;
+            name: string;
         };
         ColumnView: {
             list?: string | null;
@@ -878,6 +2313,13 @@ export interface components {
             title: string;
             type: string;
             type_title: string;
+        };
+        ConfirmRequest: {
+            totp: string;
+        };
+        Confirmed: (components["schemas"]["SessionOpened"] | null) & {
+            /** @description 只显示这一次，每个用一次 */
+            recovery_codes: string[];
         };
         /** @description 各层数量；front是其余各项之和 */
         CountsView: {
@@ -893,6 +2335,16 @@ export interface components {
             pending: number;
             /** Format: int64 */
             superseded: number;
+        };
+        CoverageList: {
+            basis: string;
+            day: string;
+            /**
+             * Format: int64
+             * @description 依法至少几名执法人员
+             */
+            fewest: number;
+            items: components["schemas"]["AgencyCoverage"][];
         };
         CurrentSession: {
             account_id: string;
@@ -916,6 +2368,15 @@ export interface components {
             name?: string;
             password: string;
         };
+        /** @description 一条错误记录的全部单元格 */
+        ErrorCells: {
+            cells: components["schemas"]["CellView"][];
+            issues: components["schemas"]["IssueView"][];
+            /** Format: int64 */
+            row: number;
+            /** @description open | mended */
+            state: string;
+        };
         /** @description 一行错误数据 */
         ErrorView: {
             cd_id?: string | null;
@@ -927,12 +2388,337 @@ export interface components {
             /** @description open | mended */
             state: string;
         };
+        EvaluationAttention: {
+            /** @description 逾期的 */
+            overdue: components["schemas"]["EvaluationNotice"][];
+            /** @description 在上升的 */
+            rising: components["schemas"]["EvaluationNotice"][];
+            /** @description 没有动静的 */
+            silent: components["schemas"]["EvaluationNotice"][];
+            /**
+             * Format: int64
+             * @description 没有动静的一共多少
+             */
+            silent_total: number;
+        };
+        EvaluationField: {
+            /** @description 值属于个人信息，已按权限遮挡 */
+            masked: boolean;
+            name: string;
+            title: string;
+            value?: string | null;
+        };
+        /** @description One figure with everything it takes to read it. */
+        EvaluationFigure: {
+            /** @description higher：越高越好；lower：越低越好 */
+            better: string;
+            /** @description C、K、I、U */
+            confidence: string;
+            confidence_title: string;
+            /** @description 归期口径：received 到达日，event 发生日，end 期末 */
+            day: string;
+            /**
+             * Format: int64
+             * @description 计数类指标没有分母
+             */
+            denominator?: number | null;
+            denominator_is?: string | null;
+            formula: string;
+            id: string;
+            name: string;
+            /** Format: int64 */
+            numerator: number;
+            numerator_is: string;
+            /**
+             * Format: double
+             * @description 上一期的值
+             */
+            previous?: number | null;
+            /** @description 是否达到目标；没有目标时为空 */
+            reached?: boolean | null;
+            source: string;
+            /** Format: double */
+            target?: number | null;
+            target_basis?: string | null;
+            /** @description percent、count 或 index */
+            unit: string;
+            /**
+             * Format: double
+             * @description 百分比为 0 到 1；没有分母数据时为空
+             */
+            value?: number | null;
+        };
+        /** @description A row of the rule table. */
+        EvaluationIndicator: {
+            confidence: string;
+            confidence_title: string;
+            /** @description received、event 或 end */
+            day: string;
+            denominator_is?: string | null;
+            formula: string;
+            id: string;
+            name: string;
+            numerator_is: string;
+            source: string;
+            tables: string[];
+            /** Format: double */
+            target?: number | null;
+            target_basis?: string | null;
+            unit: string;
+            valid_from: string;
+            valid_to?: string | null;
+        };
+        EvaluationIndicators: {
+            items: components["schemas"]["EvaluationIndicator"][];
+            version: string;
+        };
+        /** @description Acts of one month, by table. */
+        EvaluationMonth: {
+            /** @description 与 `act_tables` 同序 */
+            by_table: number[];
+            from: string;
+            /** @description 2026-09 */
+            month: string;
+            to: string;
+            /** Format: int64 */
+            total: number;
+        };
+        /** @description Something to look at, with the figure whose rows show it. */
+        EvaluationNotice: {
+            agency?: string | null;
+            /**
+             * Format: int64
+             * @description 上一期的数；只有“在上升的”有
+             */
+            before?: number | null;
+            /** Format: int64 */
+            count: number;
+            indicator: string;
+            part: string;
+            source?: string | null;
+            table?: string | null;
+            text: string;
+        };
+        /** @description The leader's page. */
+        EvaluationOverview: {
+            /** @description 行为表名，与 months.by_table 同序 */
+            act_tables: string[];
+            agencies: components["schemas"]["EvaluationStanding"][];
+            area: string;
+            area_name: string;
+            /** @description 下一级区划 */
+            areas: components["schemas"]["EvaluationStanding"][];
+            /** @description 数据截至 */
+            as_of: string;
+            attention: components["schemas"]["EvaluationAttention"];
+            figures: components["schemas"]["EvaluationFigure"][];
+            /** @description 此后又有数据到达，正在更新 */
+            is_stale: boolean;
+            /** @description province、city、county、town */
+            level: string;
+            months: components["schemas"]["EvaluationMonth"][];
+            period: components["schemas"]["EvaluationPeriod"];
+            /** @description 与之比较的上一期 */
+            previous: components["schemas"]["EvaluationPeriod"];
+            rules_version: string;
+            tables: components["schemas"]["EvaluationTable"][];
+        };
+        EvaluationPair: {
+            /** Format: int64 */
+            denominator: number;
+            /** Format: int64 */
+            numerator: number;
+            /** Format: double */
+            value?: number | null;
+        };
+        EvaluationPeriod: {
+            from: string;
+            /** @description month、quarter、year 或 range */
+            kind: string;
+            title: string;
+            to: string;
+        };
+        EvaluationRecord: {
+            as_of: string;
+            fields: components["schemas"]["EvaluationField"][];
+            row: components["schemas"]["EvaluationRow"];
+        };
+        /** @description One row behind a figure. */
+        EvaluationRow: {
+            agency_name?: string | null;
+            area_name?: string | null;
+            /** @description 查看该事项行为用的主项编码，或该数据源、机构的编码 */
+            code?: string | null;
+            /** @description 是否计入分子 */
+            counted: boolean;
+            /** @description 归期所依据的日子 */
+            day?: string | null;
+            /** @description 业务发生日 */
+            event_date?: string | null;
+            /** @description 打开它用的编号：记录号、批次号、待办号等，依 kind */
+            id?: string | null;
+            /** @description record、refused、item、officer、account、owed、agency、table、work_item */
+            kind: string;
+            /** @description 补充说明：错误原因、事项名称等 */
+            note?: string | null;
+            /** @description 到达时间 */
+            received_at?: string | null;
+            /**
+             * Format: int64
+             * @description 错误数据在批次中的行号
+             */
+            row?: number | null;
+            source_name?: string | null;
+            table?: string | null;
+            table_title?: string | null;
+            title: string;
+            /**
+             * Format: int64
+             * @description 这一行在这个数里计多少
+             */
+            weight: number;
+        };
+        /** @description The rows behind one side of a figure. */
+        EvaluationRows: {
+            as_of: string;
+            indicator: components["schemas"]["EvaluationIndicator"];
+            is_stale: boolean;
+            items: components["schemas"]["EvaluationRow"][];
+            next_cursor?: string | null;
+            part: string;
+            period: components["schemas"]["EvaluationPeriod"];
+            /**
+             * Format: int64
+             * @description 各行计数之和，就是这个数
+             */
+            sum: number;
+            /**
+             * Format: int64
+             * @description 行数
+             */
+            total: number;
+        };
+        /** @description The main figures of one agency or area. */
+        EvaluationStanding: {
+            /** Format: int64 */
+            acts: number;
+            /** @description 机构代码或行政区划代码；空：未注明 */
+            code: string;
+            /** Format: int64 */
+            collected: number;
+            correct: components["schemas"]["EvaluationPair"];
+            coverage: components["schemas"]["EvaluationPair"];
+            name: string;
+            /**
+             * Format: int64
+             * @description 超期未改的错误数据
+             */
+            overdue: number;
+            timeliness: components["schemas"]["EvaluationPair"];
+        };
+        /** @description One table of the standard in the period. */
+        EvaluationTable: {
+            /** Format: int64 */
+            collected: number;
+            correct: components["schemas"]["EvaluationPair"];
+            /** @description 最近一次有新数据的日子 */
+            last_received?: string | null;
+            table: string;
+            title: string;
+        };
+        /** @description 导出：与所见一致的筛选条件和列 */
+        ExportRequest: {
+            /** @description 要导出的列，按先后；不写则为全部列 */
+            columns?: string[];
+            /** @description 与列表相同的查询条件 */
+            filters?: {
+                [key: string]: string;
+            };
+            /** @description csv | xlsx */
+            format: string;
+        };
+        FactorView: {
+            bound: boolean;
+            bound_at?: string | null;
+            /** Format: int64 */
+            recovery_codes_left: number;
+        };
+        FaultAgency: {
+            /** @description 统一社会信用代码；第三方来源为空 */
+            agency?: string | null;
+            /** @description 问题最多的批次 */
+            batch_id: string;
+            name: string;
+            /** Format: int64 */
+            rows: number;
+        };
+        FaultClass: {
+            class: string;
+            /** Format: int64 */
+            rows: number;
+            title: string;
+        };
+        /** @description Rows that wait to be mended. */
+        Faults: {
+            by_agency: components["schemas"]["FaultAgency"][];
+            /** @description 一行可能属于几类 */
+            by_class: components["schemas"]["FaultClass"][];
+            /**
+             * Format: int64
+             * @description 尚未更正的问题数据行数
+             */
+            rows: number;
+        };
         /** @description One field that is wrong, and how to mend it. */
         FieldError: {
             /** @description 字段名，嵌套时用点分隔 */
             field: string;
             /** @description 错在哪里、怎样改 */
             message: string;
+        };
+        /** @description A column of a table, found. */
+        FieldHit: {
+            list?: string | null;
+            list_title?: string | null;
+            name: string;
+            personal: boolean;
+            required: boolean;
+            /** @description 检核规则数 */
+            rules: number;
+            table: string;
+            table_title: string;
+            title: string;
+            type_title: string;
+        };
+        FinishRequest: {
+            /** @description 手机不在身边时的一次性恢复码 */
+            recovery_code?: string | null;
+            /** @description 手机上显示的 6 位数字 */
+            totp?: string | null;
+        };
+        /** @description 改正办法 */
+        Fix: {
+            from: string;
+            /** @enum {string} */
+            kind: "replace";
+            to: string;
+        } | {
+            /** @enum {string} */
+            kind: "fill";
+            to: string;
+        } | {
+            /** @enum {string} */
+            kind: "lookalike";
+        } | {
+            /** @enum {string} */
+            kind: "clean";
+        } | {
+            /** @enum {string} */
+            kind: "swap";
+            with: string;
+        } | {
+            /** @enum {string} */
+            kind: "successor";
         };
         GrantRequest: {
             account_id: string;
@@ -943,6 +2729,8 @@ export interface components {
             item_lines?: string[] | null;
             /** @description public、internal（默认）或 personal */
             level?: string | null;
+            /** @description 为什么授予 */
+            reason?: string | null;
             role: string;
             valid_from?: string | null;
             valid_to?: string | null;
@@ -951,6 +2739,8 @@ export interface components {
             account_id: string;
             /** @description 空值表示全部 */
             agencies?: string[] | null;
+            agency_names?: string[] | null;
+            area_names: string[];
             areas: string[];
             granted_at: string;
             granted_by: string;
@@ -964,6 +2754,46 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        GroupList: {
+            /** @description 行数太多，只看了前面的 */
+            cut: boolean;
+            /** @description 改正期限（年-月-日） */
+            deadline?: string | null;
+            groups: components["schemas"]["GroupView"][];
+            /**
+             * Format: int64
+             * @description 待改正的行数
+             */
+            open: number;
+        };
+        /** @description 同一问题的一组行 */
+        GroupView: {
+            choices: components["schemas"]["ChoiceView"][];
+            class: string;
+            column: string;
+            column_title: string;
+            may_replace: boolean;
+            proposal?: components["schemas"]["Fix"] | null;
+            proposal_title?: string | null;
+            reason: string;
+            remedy: string;
+            /** Format: int64 */
+            rows: number;
+            rule: string;
+            rule_title: string;
+            /** @description 这组行共同的值；各不相同或含个人信息时没有 */
+            value?: string | null;
+            why?: string | null;
+        };
+        /** @description A role in a list of accounts. */
+        HeldBrief: {
+            /** @description 部门名称；空表示区划内全部部门 */
+            agencies?: string | null;
+            /** @description 区划名称，多个以顿号分隔 */
+            areas: string;
+            role: string;
+            role_name: string;
+        };
         HeldRole: {
             /** @description 统一社会信用代码；空表示该区划内全部部门 */
             agency?: string | null;
@@ -972,6 +2802,66 @@ export interface components {
             area_name?: string | null;
             role: string;
             role_name: string;
+        };
+        /** @description One act upon an account, out of the act journal. */
+        HistoryEntry: {
+            action: string;
+            action_title: string;
+            /** @description 谁做的 */
+            actor_name: string;
+            at: string;
+            reason?: string | null;
+            /** Format: int64 */
+            seq: number;
+        };
+        /** @description Something found, or opened before. */
+        Hit: {
+            id: string;
+            /** @description party、officer、agency、account、batch、item、source、table、field 或 list */
+            kind: string;
+            /** @description 帮助辨认的一句话 */
+            note: string;
+            title: string;
+        };
+        HitGroup: {
+            items: components["schemas"]["Hit"][];
+            kind: string;
+            /** @description 还有没列出的 */
+            more: boolean;
+            title: string;
+        };
+        HomeView: {
+            arrived?: components["schemas"]["Arrived"] | null;
+            day: string;
+            faults?: components["schemas"]["Faults"] | null;
+            officers?: components["schemas"]["OfficerSummary"] | null;
+            people?: components["schemas"]["People"] | null;
+            /** @description 最近打开 */
+            recent: components["schemas"]["Hit"][];
+            sources?: components["schemas"]["SourcesAtAGlance"] | null;
+            work?: components["schemas"]["WorkBrief"] | null;
+        };
+        /** @description One version of an implementation list entry. */
+        ImplementationView: {
+            area_name?: string | null;
+            area_number?: string | null;
+            body_code: string;
+            body_name?: string | null;
+            exercise_level?: string | null;
+            exercise_level_title?: string | null;
+            id: string;
+            in_force: boolean;
+            inventory_code: string;
+            /** @description 是否列入双随机 */
+            is_random?: string | null;
+            item_code: string;
+            item_name?: string | null;
+            list_version: string;
+            state: string;
+            state_title: string;
+            valid_from: string;
+            /** @description 到这一天为止（不含当日） */
+            valid_to: string;
         };
         IssueView: {
             class: string;
@@ -985,6 +2875,19 @@ export interface components {
             source: string;
             /** @description 个人信息已掩码 */
             value: string;
+        };
+        ItemFile: {
+            /** @description 今日（或所查日期）有效的版本；没有则为最近的版本 */
+            current: components["schemas"]["ItemView"];
+            day: string;
+            implementations: components["schemas"]["ImplementationView"][];
+            in_force: boolean;
+            item_code: string;
+            main?: components["schemas"]["ItemView"] | null;
+            /** @description 主项之下的子项 */
+            subitems: components["schemas"]["ItemView"][];
+            /** @description 全部版本，新的在前 */
+            versions: components["schemas"]["ItemView"][];
         };
         /** @description One version of an item. */
         ItemView: {
@@ -1007,6 +2910,7 @@ export interface components {
             levels?: string | null;
             /** @description 部门条线（编码前两位） */
             line: string;
+            line_name?: string | null;
             list_version: string;
             main_code: string;
             name: string;
@@ -1019,9 +2923,58 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        KindList: {
+            items: components["schemas"]["KindView"][];
+        };
+        KindView: {
+            name: string;
+            title: string;
+        };
+        LineList: {
+            items: components["schemas"]["LineView"][];
+        };
+        LineView: {
+            /** Format: int64 */
+            items: number;
+            line: string;
+            name?: string | null;
+        };
+        ListHit: {
+            /** @description 命中的取值 */
+            code?: string | null;
+            code_title?: string | null;
+            list: string;
+            title: string;
+            values: number;
+        };
+        ListUse: {
+            column: string;
+            column_title: string;
+            table: string;
+            table_title: string;
+        };
         LoginRequest: {
             login: string;
             password: string;
+        };
+        MappingEnd: {
+            /** @description 到这一天为止，不含当日；空：长期 */
+            valid_to?: string | null;
+            /** Format: int64 */
+            version: number;
+        };
+        MappingView: {
+            cd_source: string;
+            id: string;
+            item_code: string;
+            /** @description 目录中的名称；目录中没有时为空 */
+            item_name?: string | null;
+            local_code: string;
+            valid_from: string;
+            /** @description 到这一天为止，不含当日；9999-12-31 为长期 */
+            valid_to: string;
+            /** Format: int64 */
+            version: number;
         };
         /** @description 更正后的值，列名 → 值；没有写到的列照原样 */
         Mend: {
@@ -1038,6 +2991,8 @@ export interface components {
         };
         MergeView: {
             actor: string;
+            /** @description 谁合并的 */
+            actor_name: string;
             id: string;
             keep: string;
             /** @description 保留的监管对象的名称；自然人按权限遮挡 */
@@ -1049,8 +3004,22 @@ export interface components {
             undo_reason?: string | null;
             undone_at?: string | null;
             undone_by?: string | null;
+            /** @description 谁撤销的 */
+            undone_by_name?: string | null;
             /** Format: int64 */
             version: number;
+        };
+        /** @description What one local code stands for, and on which days. */
+        NewMapping: {
+            cd_source: string;
+            /** @description 14位监管事项目录编码 */
+            item_code: string;
+            /** @description 部门系统自己的事项编码 */
+            local_code: string;
+            /** @description 从这一天起（不填：一直如此） */
+            valid_from?: string | null;
+            /** @description 到这一天为止，不含当日（不填：长期） */
+            valid_to?: string | null;
         };
         /** @description 登记数据源 */
         NewSource: {
@@ -1063,14 +3032,75 @@ export interface components {
             cd_source: string;
             /** @description file | push | upload | manual */
             channels: string[];
+            /** @description 应在哪一日前接入（YYYY-MM-DD；空文本表示取消） */
+            due_on?: string | null;
             /** @description agency | third_party */
             kind: string;
+            /** @description 从哪一日起报送 */
+            live_since?: string | null;
             name: string;
+            note?: string | null;
             /** Format: int64 */
             priority?: number | null;
+            /** @description 为什么 */
+            reason?: string | null;
+            /** @description planned | connecting | live */
+            stage?: string | null;
             tables?: string[];
         };
+        OfferView: {
+            /** @description Base32，供手工输入 */
+            secret: string;
+            /** @description otpauth 地址，供扫码 */
+            uri: string;
+        };
+        OfficerActs: {
+            from: string;
+            items: components["schemas"]["TimelineEntry"][];
+            /** Format: int64 */
+            total: number;
+        };
+        OfficerFile: {
+            /**
+             * Format: int64
+             * @description 所属部门可以办案的人数
+             */
+            agency_able: number;
+            /**
+             * Format: int64
+             * @description 所属部门今日有效的检查实施清单所列事项数
+             */
+            agency_items: number;
+            is_supervisor?: string | null;
+            /** @description 当前用户可以暂停、恢复其证件 */
+            may_suspend: boolean;
+            officer: components["schemas"]["OfficerView"];
+            suspensions: components["schemas"]["SuspensionView"][];
+        };
+        OfficerSummary: {
+            basis: string;
+            day: string;
+            /** Format: int64 */
+            expired: number;
+            /** Format: int64 */
+            expiring: number;
+            /**
+             * Format: int64
+             * @description 到期前多少天算即将到期
+             */
+            expiring_days: number;
+            /** Format: int64 */
+            in_force: number;
+            /** Format: int64 */
+            suspended: number;
+            /** Format: int64 */
+            total: number;
+            /** Format: int64 */
+            withdrawn: number;
+        };
         OfficerView: {
+            /** @description 所属部门的统一社会信用代码；名称与登记的部门不符时为空 */
+            agency?: string | null;
             area_name?: string | null;
             area_number?: string | null;
             certificates: components["schemas"]["CertificateView"][];
@@ -1079,14 +3109,56 @@ export interface components {
             org_full_name?: string | null;
             register_no: string;
             staff_type?: string | null;
+            staff_type_title?: string | null;
+            standing: string;
+            standing_title: string;
             status: string;
+            /** @description 最晚到期的可用证件的有效期；没有期限的为空 */
+            valid_until?: string | null;
             /** Format: int64 */
             version: number;
+        };
+        OpenErrorsList: {
+            items: components["schemas"]["OpenErrorsView"][];
+            /** Format: int64 */
+            open: number;
+        };
+        /** @description 有待改正错误的批次 */
+        OpenErrorsView: {
+            agency_name?: string | null;
+            batch_id: string;
+            cd_batch: string;
+            cd_source: string;
+            deadline?: string | null;
+            /** Format: int64 */
+            errors: number;
+            /** Format: int64 */
+            open: number;
+            settled_at?: string | null;
+            source_name: string;
+            table: string;
+            table_title: string;
+        };
+        Opened: {
+            id: string;
+            /** @description party、officer、agency、account、batch、item、source 或 table */
+            kind: string;
         };
         OtherValue: {
             masked: boolean;
             provenance: components["schemas"]["Provenance"];
             value?: string | null;
+        };
+        OwnSession: {
+            created_at: string;
+            current: boolean;
+            device: string;
+            expires_at: string;
+            id: string;
+            last_seen_at: string;
+        };
+        OwnSessions: {
+            items: components["schemas"]["OwnSession"][];
         };
         PartyCredit: {
             class?: string | null;
@@ -1164,6 +3236,153 @@ export interface components {
             current: string;
             new: string;
         };
+        /** @description Accounts in short, for the three administrators. */
+        People: {
+            /** Format: int64 */
+            accounts: number;
+            /** Format: int64 */
+            disabled: number;
+            /**
+             * Format: int64
+             * @description 三十日内到期的授权
+             */
+            grants_ending: number;
+            /**
+             * Format: int64
+             * @description 已开设但还没有设置密码的
+             */
+            not_activated: number;
+            /**
+             * Format: int64
+             * @description 在用但没有任何角色的
+             */
+            without_role: number;
+        };
+        PostDraftRequest: {
+            /** @description 曝光：公示的监管记录（见 /api/v1/public/parties/{register_no} 的 line） */
+            act_line?: string | null;
+            /** @description 发布机关（统一社会信用代码）；缺省为本人所在部门 */
+            agency?: string | null;
+            /** @description 正文，可用少量标记：## 小标题、**加粗**、- 列表、> 引用、[文字](网址) */
+            body: string;
+            /** @description news 监管动态，exposure 曝光台 */
+            kind: string;
+            /** @description 曝光：监管对象的登记编号 */
+            register_no?: string | null;
+            title: string;
+        };
+        /** @description What may be done with a post now, by this caller; what may not says why. */
+        PostMove: {
+            /** @description 不能进行时的原因 */
+            refused?: string | null;
+            title: string;
+            verb: string;
+        };
+        PostPreview: {
+            html: string;
+        };
+        PostPreviewRequest: {
+            body: string;
+        };
+        PostRow: {
+            /** @description 门户上的地址 */
+            address?: string | null;
+            agency: string;
+            agency_name: string;
+            area_number: string;
+            id: string;
+            kind: string;
+            kind_title: string;
+            /** Format: int64 */
+            number?: number | null;
+            party_name?: string | null;
+            published_at?: string | null;
+            shown_until?: string | null;
+            state: string;
+            state_title: string;
+            title: string;
+            updated_at: string;
+            /** Format: int64 */
+            version: number;
+        };
+        PostStep: {
+            actor_name: string;
+            at: string;
+            note?: string | null;
+            /** Format: int64 */
+            number: number;
+            verb: string;
+            verb_title: string;
+        };
+        PostText: {
+            author_name: string;
+            body: string;
+            /** @description 发布后的样子 */
+            html: string;
+            /** Format: int64 */
+            number: number;
+            published_at?: string | null;
+            reviewer_name?: string | null;
+            state: string;
+            state_title: string;
+            title: string;
+            updated_at: string;
+            /** @description 更正的原因 */
+            why?: string | null;
+        };
+        PostTextRequest: {
+            body: string;
+            title: string;
+            /**
+             * Format: int64
+             * @description 依据的版本
+             */
+            version: number;
+        };
+        PostVerbRequest: {
+            /** @description 原因：退回、更正、撤回时必填；更正和撤回的原因会公开 */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description 依据的版本
+             */
+            version: number;
+        };
+        PostView: components["schemas"]["PostRow"] & {
+            act_date?: string | null;
+            act_title?: string | null;
+            moves: components["schemas"]["PostMove"][];
+            /**
+             * Format: int64
+             * @description 未发布的文本的序号
+             */
+            open_text?: number | null;
+            register_no?: string | null;
+            /**
+             * Format: int64
+             * @description 当前公开的文本的序号
+             */
+            shown_text?: number | null;
+            steps: components["schemas"]["PostStep"][];
+            texts: components["schemas"]["PostText"][];
+            /** @description 曝光期限的依据 */
+            until_basis?: string | null;
+            withdrawn_at?: string | null;
+            withdrawn_why?: string | null;
+        };
+        PresenceBeat: {
+            /** @description 离开 */
+            leave?: boolean;
+            /** @description 记录，例如 work_item:0197… */
+            object: string;
+        };
+        PresenceView: {
+            others: components["schemas"]["PresentColleague"][];
+        };
+        PresentColleague: {
+            name: string;
+            since: string;
+        };
         /** @description What an error answer says. */
         Problem: {
             /** @description 稳定的错误代码 */
@@ -1206,6 +3425,117 @@ export interface components {
             table: string;
             table_title: string;
         };
+        PublicAct: {
+            agency_code?: string | null;
+            agency_name?: string | null;
+            /** Format: int64 */
+            amount_fen?: number | null;
+            document_no?: string | null;
+            event_date?: string | null;
+            item_code?: string | null;
+            item_name?: string | null;
+            /** @description 这条记录的固定名称，提出纠错时引用 */
+            line: string;
+            result?: string | null;
+            source: components["schemas"]["PublicSource"];
+            table: string;
+            table_title: string;
+        };
+        PublicDataset: {
+            about: string;
+            /** @description 数据的时间 */
+            data_time: string;
+            fields: components["schemas"]["PublicDatasetField"][];
+            files: components["schemas"]["PublicFile"][];
+            id: string;
+            licence: string;
+            /** Format: int64 */
+            rows: number;
+            title: string;
+        };
+        PublicDatasetField: {
+            name: string;
+            title: string;
+        };
+        PublicField: {
+            name: string;
+            source?: components["schemas"]["PublicSource"] | null;
+            title: string;
+            value: string;
+        };
+        PublicFile: {
+            address: string;
+            /** Format: int64 */
+            bytes: number;
+            /** @description csv | json */
+            format: string;
+            sha256: string;
+        };
+        PublicParty: {
+            address?: string | null;
+            area_name?: string | null;
+            area_number?: string | null;
+            kind: string;
+            kind_title: string;
+            name: string;
+            /** @description 门户页面的地址 */
+            page: string;
+            register_no: string;
+            status?: string | null;
+            uscc?: string | null;
+        };
+        PublicPartyPage: {
+            /** @description 不存在因而没有使用的筛选条件 */
+            ignored: string[];
+            items: components["schemas"]["PublicParty"][];
+            next_cursor?: string | null;
+            /**
+             * Format: int64
+             * @description 总数；超过 1000 时为 1001
+             */
+            total: number;
+        };
+        PublicPost: {
+            act_date?: string | null;
+            act_line?: string | null;
+            act_title?: string | null;
+            agency: string;
+            agency_name: string;
+            /** @description news | exposure */
+            kind: string;
+            /** Format: int64 */
+            number: number;
+            /** @description 门户页面的地址 */
+            page: string;
+            party_name?: string | null;
+            published_at?: string | null;
+            register_no?: string | null;
+            /** @description 曝光展示到哪一天 */
+            shown_until?: string | null;
+            /** @description 现在的文本在前，更正前的文本在后；列表中没有 */
+            texts?: components["schemas"]["PublicText"][] | null;
+            title: string;
+        };
+        PublicRecord: {
+            acts: components["schemas"]["PublicAct"][];
+            fields: components["schemas"]["PublicField"][];
+            next_cursor?: string | null;
+            party: components["schemas"]["PublicParty"];
+        };
+        PublicSource: {
+            /** @description 来源系统给出的数据日期 */
+            data_date: string;
+            source_name: string;
+            table_title: string;
+        };
+        PublicText: {
+            body: string;
+            html: string;
+            published_at?: string | null;
+            title: string;
+            /** @description 更正的原因；首次发布时为空 */
+            why?: string | null;
+        };
         /** @description 推送一批 */
         Push: {
             /** @description yyyyMMdd加5位序号 */
@@ -1220,16 +3550,101 @@ export interface components {
             table: string;
             upload?: components["schemas"]["UploadRef"] | null;
         };
+        ReadDigest: {
+            /**
+             * Format: int64
+             * @description 依据的版本
+             */
+            version: number;
+        };
+        Reason: {
+            reason: string;
+        };
         ReasonedChange: {
             reason: string;
             /** Format: int64 */
             version: number;
+        };
+        RepairList: {
+            items: components["schemas"]["RepairView"][];
+        };
+        RepairPreview: {
+            /** @description 前 200 行，先列还通不过的 */
+            lines: components["schemas"]["TriedView"][];
+            matched: number;
+            passing: number;
+            title: string;
+        };
+        RepairRequest: {
+            column: string;
+            fix: components["schemas"]["Fix"];
+            /** @description 改正的依据；预览时不需要 */
+            reason?: string | null;
+            rule: string;
+        };
+        /** @description 一次按规则的改正 */
+        RepairView: {
+            actor_name: string;
+            batch_id: string;
+            created_at: string;
+            finished_at?: string | null;
+            id: string;
+            /** Format: int64 */
+            matched: number;
+            /**
+             * Format: int64
+             * @description 其中已改正入库的行数
+             */
+            mended: number;
+            reason: string;
+            result_batch?: string | null;
+            /** @description 此刻之前可以撤销 */
+            run_at: string;
+            /** @description waiting | cancelled | submitted | empty */
+            state: string;
+            /**
+             * Format: int64
+             * @description 通过检查、已重报的行数
+             */
+            submitted: number;
+            title: string;
+        };
+        ResetRequest: {
+            reason: string;
+        };
+        RestoreRequest: {
+            reason: string;
+        };
+        RoleList: {
+            items: components["schemas"]["RoleView"][];
+        };
+        RoleView: {
+            /** @description 能做的事 */
+            abilities: string[];
+            /** @description 只能授予管理员账号 */
+            is_administrator: boolean;
+            role: string;
+            role_name: string;
+        };
+        /** @description 一行数据检查后的结果 */
+        RowCheck: {
+            issues: components["schemas"]["IssueView"][];
+            passes: boolean;
         };
         RuleCount: {
             /** Format: int64 */
             rows: number;
             rule: string;
             title: string;
+        };
+        /** @description A rule, found by its words. */
+        RuleHit: {
+            remedy: string;
+            rule: string;
+            source: string;
+            table: string;
+            table_title: string;
+            text: string;
         };
         RuleView: {
             class: string;
@@ -1240,13 +3655,24 @@ export interface components {
             source: string;
             text: string;
         };
+        SearchAnswer: {
+            groups: components["schemas"]["HitGroup"][];
+            /** @description 实际查找的内容 */
+            q: string;
+        };
         SessionOpened: {
             /** @description 用 Cookie 时，修改类请求须带在 X-CSRF-Token 请求头中 */
             csrf_token: string;
-            /** @description active：已登录 */
+            /** @description active：已登录；second_factor：还要动态口令；enrol：须先绑定动态口令 */
             state: string;
             /** @description 会话令牌，可作 Bearer 使用；浏览器同时得到 Cookie */
             token: string;
+        };
+        SessionView: {
+            expires_at: string;
+            id: string;
+            last_seen_at: string;
+            opened_at: string;
         };
         /** @description A titled value of a row. */
         ShownField: {
@@ -1269,17 +3695,108 @@ export interface components {
                 [key: string]: number;
             } | null;
             channels?: string[] | null;
+            /** @description 应在哪一日前接入（YYYY-MM-DD；空文本表示取消） */
+            due_on?: string | null;
+            /** @description 从哪一日起报送 */
+            live_since?: string | null;
             name?: string | null;
+            note?: string | null;
             /** Format: int64 */
             priority?: number | null;
+            /** @description 为什么 */
+            reason?: string | null;
+            /** @description planned | connecting | live */
+            stage?: string | null;
             /** @description active | stopped */
             status?: string | null;
             tables?: string[] | null;
             /** Format: int64 */
             version: number;
         };
+        /** @description 对一个数据源登记的一次变更 */
+        SourceChangeEntry: {
+            action: string;
+            action_title: string;
+            actor_name: string;
+            at: string;
+            reason?: string | null;
+        };
+        SourceFile: {
+            basis: string;
+            history: components["schemas"]["SourceChangeEntry"][];
+            mapping: components["schemas"]["SourceMapping"];
+            may_change: boolean;
+            /** Format: int64 */
+            silent_after_days: number;
+            source: components["schemas"]["SourceView"];
+            tables: components["schemas"]["SourceTable"][];
+            tokens: components["schemas"]["TokenView"][];
+        };
         SourceList: {
             items: components["schemas"]["SourceView"][];
+        };
+        /** @description Item codes of a source's own and what they stand for. */
+        SourceMapping: {
+            /**
+             * Format: int64
+             * @description 已登记对应关系的本地编码数
+             */
+            mapped_codes: number;
+            /**
+             * Format: int64
+             * @description 报来的行为数据行数
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description 其中事项编码没能对应到监管事项而退回的行数
+             */
+            unmapped_rows: number;
+        };
+        /** @description 一个数据源接到哪一步、报来多少 */
+        SourceStanding: {
+            /** Format: int64 */
+            batches: number;
+            /** Format: int64 */
+            correct: number;
+            /**
+             * Format: int64
+             * @description 静默或逾期的天数
+             */
+            days?: number | null;
+            /** @description 应在哪一日前接入 */
+            due_on?: string | null;
+            /** Format: int64 */
+            error: number;
+            /** Format: int64 */
+            front: number;
+            last_received_at?: string | null;
+            live_since?: string | null;
+            note: string;
+            /** @description planned 计划接入 | connecting 接入中 | live 已接入；没有人填过时为空 */
+            stage?: string | null;
+            /** @description planned | connecting | overdue | in_use | silent | stopped */
+            standing: string;
+            standing_title: string;
+        };
+        /** @description What one table of a source brought. */
+        SourceTable: {
+            /**
+             * Format: int64
+             * @description 声明的存量
+             */
+            backlog_declared?: number | null;
+            /** Format: int64 */
+            batches: number;
+            /** Format: int64 */
+            correct: number;
+            /** Format: int64 */
+            error: number;
+            /** Format: int64 */
+            front: number;
+            last_received_at?: string | null;
+            table: string;
+            title: string;
         };
         /** @description 一个数据源 */
         SourceView: {
@@ -1291,6 +3808,7 @@ export interface components {
             };
             cd_source: string;
             channels: string[];
+            connection?: components["schemas"]["SourceStanding"] | null;
             /** @description agency | third_party */
             kind: string;
             name: string;
@@ -1303,11 +3821,34 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        /** @description Sources that need somebody, counted. */
+        SourcesAtAGlance: {
+            /** Format: int64 */
+            in_use: number;
+            /** Format: int64 */
+            not_connected: number;
+            /** Format: int64 */
+            overdue: number;
+            /** Format: int64 */
+            silent: number;
+            /** Format: int64 */
+            total: number;
+        };
+        StandardHits: {
+            fields: components["schemas"]["FieldHit"][];
+            lists: components["schemas"]["ListHit"][];
+            /** @description 还有没列出的 */
+            more: boolean;
+            rules: components["schemas"]["RuleHit"][];
+        };
         StepUpRequest: {
             password: string;
+            /** @description 绑定了动态口令的账号必填 */
+            totp?: string | null;
         };
         StepView: {
             actor: string;
+            actor_name: string;
             at: string;
             note?: string | null;
             /** Format: int64 */
@@ -1322,6 +3863,22 @@ export interface components {
             by_class: components["schemas"]["ClassSummary"][];
             by_table: components["schemas"]["TableSummary"][];
             totals: components["schemas"]["CountsView"];
+        };
+        SuspendRequest: {
+            reason: string;
+            /** @description 暂停到哪一日（含）；不填则到恢复为止 */
+            until?: string | null;
+        };
+        SuspensionView: {
+            from_day: string;
+            lift_reason?: string | null;
+            lifted_at?: string | null;
+            lifted_by?: string | null;
+            reason: string;
+            suspended_at: string;
+            suspended_by: string;
+            /** @description 空值表示到恢复为止 */
+            to_day?: string | null;
         };
         TableItem: {
             columns: number;
@@ -1385,10 +3942,25 @@ export interface components {
             table_title: string;
             title?: string | null;
         };
+        TokenEnd: {
+            reason: string;
+        };
         /** @description 令牌只显示这一次 */
         TokenIssued: {
             cd_source: string;
             token: string;
+        };
+        TokenView: {
+            issued_at: string;
+            revoked_at?: string | null;
+        };
+        TriedView: {
+            after: string;
+            before: string;
+            left: string[];
+            passes: boolean;
+            /** Format: int64 */
+            row: number;
         };
         UndoRequest: {
             reason: string;
@@ -1399,8 +3971,22 @@ export interface components {
             sha256: string;
         };
         Value: unknown;
+        Vec: {
+            about: string;
+            /** @description 数据的时间 */
+            data_time: string;
+            fields: components["schemas"]["PublicDatasetField"][];
+            files: components["schemas"]["PublicFile"][];
+            id: string;
+            licence: string;
+            /** Format: int64 */
+            rows: number;
+            title: string;
+        }[];
         /** @description What every verb takes; which parts it needs depends on the verb. */
         VerbRequest: {
+            /** @description 转办给哪位同事（账号编号）；只有这位同事能认领 */
+            account?: string | null;
             /** @description 转办给哪个部门（统一社会信用代码） */
             agency?: string | null;
             agency_name?: string | null;
@@ -1418,17 +4004,44 @@ export interface components {
             name: string;
             title: string;
         };
+        VersionedReason: {
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
+        WorkBrief: {
+            /** Format: int64 */
+            due_today: number;
+            /** @description 期限最近的几件，逾期的在前 */
+            items: components["schemas"]["WorkLine"][];
+            /**
+             * Format: int64
+             * @description 其中由当前用户认领的
+             */
+            mine: number;
+            /**
+             * Format: int64
+             * @description 待办总数，与待办列表相同
+             */
+            open: number;
+            /** Format: int64 */
+            overdue: number;
+        };
         WorkItemView: {
             agency?: string | null;
             agency_name?: string | null;
             area_number?: string | null;
+            /** @description 认领人 */
+            assignee_name?: string | null;
             created_at: string;
             /** @description 最后期限（年-月-日） */
             deadline?: string | null;
             id: string;
             kind: string;
             kind_title: string;
-            /** @description 由当前用户认领 */
+            /** @description 当前用户可以撤销自己的判断 */
+            may_reopen: boolean;
+            /** @description 由当前用户认领，或指名转给当前用户 */
             mine: boolean;
             object_id: string;
             object_table: string;
@@ -1449,6 +4062,19 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        WorkLine: {
+            agency_name?: string | null;
+            deadline?: string | null;
+            id: string;
+            kind: string;
+            kind_title: string;
+            mine: boolean;
+            state: string;
+            state_title: string;
+            title: string;
+            /** Format: int64 */
+            urged: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -1461,6 +4087,16 @@ export interface operations {
     getAccessAccounts: {
         parameters: {
             query?: {
+                /** @description 登录名或姓名的一部分 */
+                q?: string | null;
+                /** @description business、admin 或 source */
+                class?: string | null;
+                /** @description active 或 disabled */
+                state?: string | null;
+                /** @description 所在部门的统一社会信用代码 */
+                agency?: string | null;
+                /** @description 持有这个角色的 */
+                role?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
@@ -1516,6 +4152,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessAccountsById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountFile"];
                 };
             };
             /** @description 出错 */
@@ -1595,11 +4262,116 @@ export interface operations {
             };
         };
     };
+    postAccessAccountsByIdEnable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionedReason"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessAccountsByIdSecondFactorReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessAccountsByIdSessionsEnd: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getAccessAgencies: {
         parameters: {
             query?: {
                 /** @description 行政区划代码，含其下级 */
                 area?: string | null;
+                /** @description 名称、简称或统一社会信用代码的一部分 */
+                q?: string | null;
+                /** @description 部门条线（2位） */
+                line?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
@@ -1655,6 +4427,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgencyView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessAgenciesById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgencyFile"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessAgenciesById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgencyChange"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgencyView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessColleagues: {
+        parameters: {
+            query?: {
+                /** @description 姓名或单位名称的一部分 */
+                q?: string | null;
+                /** @description 只看这个单位（统一社会信用代码） */
+                agency?: string | null;
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 一页 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["ColleagueView"][];
+                        /** @description 下一页的游标；没有下一页时为空 */
+                        next_cursor: string | null;
+                    };
                 };
             };
             /** @description 出错 */
@@ -1774,6 +4652,81 @@ export interface operations {
             };
         };
     };
+    getAccessRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCatalogImplementations: {
+        parameters: {
+            query?: {
+                /** @description 清单编码的前几位，或实施主体名称的一部分 */
+                q?: string | null;
+                /** @description 事项编码 */
+                item?: string | null;
+                /** @description 实施主体的统一社会信用代码 */
+                body?: string | null;
+                /** @description 行政区划代码，含下级 */
+                area?: string | null;
+                /** @description 这一天有效的（年-月-日） */
+                as_of?: string | null;
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 一页 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["ImplementationView"][];
+                        /** @description 下一页的游标；没有下一页时为空 */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getCatalogItems: {
         parameters: {
             query?: {
@@ -1783,6 +4736,10 @@ export interface operations {
                 kind?: string | null;
                 /** @description in_use、suspended 或 cancelled */
                 state?: string | null;
+                /** @description 部门条线（编码前两位） */
+                line?: string | null;
+                /** @description 只看这一天有效的版本（年-月-日） */
+                as_of?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
@@ -1816,6 +4773,211 @@ export interface operations {
             };
         };
     };
+    getCatalogItemsByCode: {
+        parameters: {
+            query?: {
+                /** @description 只看这一天有效的实施清单（年-月-日） */
+                as_of?: string | null;
+            };
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemFile"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCatalogLines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCatalogMappings: {
+        parameters: {
+            query: {
+                /** @description 数据来源 */
+                cd_source: string;
+                /** @description 本地编码或统一编码的开头 */
+                q?: string | null;
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 一页 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["MappingView"][];
+                        /** @description 下一页的游标；没有下一页时为空 */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postCatalogMappings: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMapping"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteCatalogMappingsById: {
+        parameters: {
+            query: {
+                /** @description 您看到的版本 */
+                version: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchCatalogMappingsById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MappingEnd"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getDatahubBatches: {
         parameters: {
             query?: {
@@ -1824,6 +4986,8 @@ export interface operations {
                 table?: string | null;
                 cd_source?: string | null;
                 state?: string | null;
+                /** @description received、front、correct、error；前面加“-”为降序 */
+                sort?: string | null;
             };
             header?: never;
             path?: never;
@@ -1877,6 +5041,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postDatahubBatchesExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Record<string, never>;
                 };
             };
             /** @description 出错 */
@@ -1967,11 +5164,44 @@ export interface operations {
             };
         };
     };
+    getDatahubBatchesByIdErrorGroups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getDatahubBatchesByIdErrors: {
         parameters: {
             query?: {
                 class?: string | null;
                 rule?: string | null;
+                /** @description open（待改正）或 mended（已改正） */
+                state?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
@@ -2038,6 +5268,73 @@ export interface operations {
             };
         };
     };
+    postDatahubBatchesByIdErrorsExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDatahubBatchesByIdErrorsByRow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                row: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorCells"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     postDatahubBatchesByIdErrorsByRow: {
         parameters: {
             query?: never;
@@ -2063,6 +5360,265 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postDatahubBatchesByIdErrorsByRowCheck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                row: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Mend"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowCheck"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDatahubBatchesByIdRepairs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postDatahubBatchesByIdRepairs: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RepairRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postDatahubBatchesByIdRepairsPreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RepairRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairPreview"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDatahubCodeLists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeLists"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDatahubCodeListsByList: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeListView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDatahubOpenErrors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenErrorsList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postDatahubRepairsByIdCancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairView"];
                 };
             };
             /** @description 出错 */
@@ -2140,6 +5696,37 @@ export interface operations {
             };
         };
     };
+    getDatahubSourcesByCdSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cd_source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceFile"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     postDatahubSourcesByCdSource: {
         parameters: {
             query?: never;
@@ -2193,6 +5780,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenIssued"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postDatahubSourcesByCdSourceTokenRevoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cd_source: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenEnd"];
+            };
+        };
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDatahubStandardSearch: {
+        parameters: {
+            query: {
+                /** @description 字段名称、标识符、代码表名称、代码或取值的一部分 */
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandardHits"];
                 };
             };
             /** @description 出错 */
@@ -2282,6 +5934,103 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TableSpecView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postDatahubTablesByTableCheck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckOutcome"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDatahubTablesByTableSampleCsv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDatahubTablesByTableSampleJsonl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": Record<string, never>;
                 };
             };
             /** @description 出错 */
@@ -2454,12 +6203,397 @@ export interface operations {
             };
         };
     };
+    postEvaluationDigestsByIdRead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadDigest"];
+            };
+        };
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEvaluationIndicators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationIndicators"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEvaluationIndicatorsByIdRows: {
+        parameters: {
+            query?: {
+                /** @description numerator 分子（缺省），denominator 分母，gap 分母中未计入分子的 */
+                part?: string | null;
+                /** @description month 本月，quarter 本季，year 本年（缺省） */
+                period?: string | null;
+                from?: string | null;
+                to?: string | null;
+                area?: string | null;
+                agency?: string | null;
+                table?: string | null;
+                source?: string | null;
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationRows"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEvaluationOverview: {
+        parameters: {
+            query?: {
+                /** @description month 本月，quarter 本季，year 本年（缺省） */
+                period?: string | null;
+                /** @description 起日，与 to 一起给出时不看 period */
+                from?: string | null;
+                to?: string | null;
+                /** @description 行政区划代码：该区划及以下 */
+                area?: string | null;
+                /** @description 机构的统一社会信用代码 */
+                agency?: string | null;
+                /** @description 数据表 */
+                table?: string | null;
+                /** @description 数据源 */
+                source?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationOverview"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEvaluationRecordsByTableByRow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table: string;
+                row: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationRecord"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postFlowBulkClaim: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutcome"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postFlowBulkReturn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutcome"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postFlowBulkTransfer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutcome"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postFlowBulkUrge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutcome"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getFlowKinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KindList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postFlowPresence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresenceBeat"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresenceView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getFlowWorkItems: {
         parameters: {
             query?: {
                 /** @description 状态；open 为所有待办的，done 为所有办过的 */
                 state?: string | null;
                 kind?: string | null;
+                /** @description 标题的一部分 */
+                q?: string | null;
+                /** @description 写 me 只看自己的 */
+                assignee?: string | null;
+                /** @description 部门（统一社会信用代码） */
+                agency?: string | null;
+                /** @description overdue（已逾期）或 soon（三天内到期，含逾期） */
+                due?: string | null;
+                /** @description created、urged；前面加“-”为降序；不写则期限近的在前 */
+                sort?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
@@ -2480,6 +6614,39 @@ export interface operations {
                         /** @description 下一页的游标；没有下一页时为空 */
                         next_cursor: string | null;
                     };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postFlowWorkItemsExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": Record<string, never>;
                 };
             };
             /** @description 出错 */
@@ -2560,6 +6727,41 @@ export interface operations {
         };
     };
     postFlowWorkItemsByIdDecide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerbRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkItemView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postFlowWorkItemsByIdReopen: {
         parameters: {
             query?: never;
             header?: never;
@@ -2699,6 +6901,66 @@ export interface operations {
             };
         };
     };
+    getHome: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postHomeRecent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Opened"];
+            };
+        };
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getOpenapiJson: {
         parameters: {
             query?: never;
@@ -2715,6 +6977,621 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Value"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postPortalPostPreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostPreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostPreview"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPortalPosts: {
+        parameters: {
+            query?: {
+                /** @description 栏目：news 监管动态，exposure 曝光台 */
+                kind?: string | null;
+                /** @description 状态：draft 起草中，submitted 待审核，returned 已退回，published 已发布，withdrawn 已撤回 */
+                state?: string | null;
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 一页 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["PostRow"][];
+                        /** @description 下一页的游标；没有下一页时为空 */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postPortalPosts: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostDraftRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPortalPostsById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postPortalPostsByIdCorrect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostVerbRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postPortalPostsByIdPublish: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostVerbRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postPortalPostsByIdReturn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostVerbRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postPortalPostsByIdSubmit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostVerbRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putPortalPostsByIdText: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostTextRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postPortalPostsByIdWithdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostVerbRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPublicDatasets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vec"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPublicDatasetsById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicDataset"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPublicExposures: {
+        parameters: {
+            query?: {
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 一页 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["PublicPost"][];
+                        /** @description 下一页的游标；没有下一页时为空 */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPublicExposuresByNumber: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicPost"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPublicNews: {
+        parameters: {
+            query?: {
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 一页 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["PublicPost"][];
+                        /** @description 下一页的游标；没有下一页时为空 */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPublicNewsByNumber: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicPost"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPublicParties: {
+        parameters: {
+            query?: {
+                /** @description 名称的一部分、拼音首字母、统一社会信用代码；至少两个字 */
+                q?: string | null;
+                /** @description 行政区划代码，含下级 */
+                area?: string | null;
+                /** @description enterprise 企业，self_employed 个体工商户，organization 非企业法人和其他组织 */
+                kind?: string | null;
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicPartyPage"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPublicPartiesByRegisterNo: {
+        parameters: {
+            query?: {
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                register_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicRecord"];
                 };
             };
             /** @description 出错 */
@@ -2757,9 +7634,81 @@ export interface operations {
             };
         };
     };
+    postRegistryCertificatesByCertificateNoRestore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                certificate_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfficerFile"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postRegistryCertificatesByCertificateNoSuspend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                certificate_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SuspendRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfficerFile"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getRegistryMerges: {
         parameters: {
             query?: {
+                /** @description holds（有效）或 undone（已撤销） */
+                state?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
@@ -2828,6 +7777,39 @@ export interface operations {
             };
         };
     };
+    postRegistryMergesExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     postRegistryMergesByIdUndo: {
         parameters: {
             query?: never;
@@ -2866,8 +7848,14 @@ export interface operations {
     getRegistryOfficers: {
         parameters: {
             query?: {
-                /** @description 姓名、拼音首字母或执法证号 */
+                /** @description 姓名、拼音首字母或执法证号的前几位 */
                 q?: string | null;
+                /** @description in_force 有效、expiring 即将到期、expired 已过期、suspended 暂停、withdrawn 已收回 */
+                standing?: string | null;
+                /** @description 部门的统一社会信用代码 */
+                agency?: string | null;
+                /** @description 行政区划代码，含下级 */
+                area?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
@@ -2888,6 +7876,129 @@ export interface operations {
                         /** @description 下一页的游标；没有下一页时为空 */
                         next_cursor: string | null;
                     };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRegistryOfficersCoverage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CoverageList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRegistryOfficersSummary: {
+        parameters: {
+            query?: {
+                agency?: string | null;
+                area?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfficerSummary"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRegistryOfficersById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfficerFile"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRegistryOfficersByIdActs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfficerActs"];
                 };
             };
             /** @description 出错 */
@@ -2930,6 +8041,39 @@ export interface operations {
                         /** @description 下一页的游标；没有下一页时为空 */
                         next_cursor: string | null;
                     };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postRegistryPartiesExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": Record<string, never>;
                 };
             };
             /** @description 出错 */
@@ -3001,6 +8145,67 @@ export interface operations {
                         /** @description 下一页的游标；没有下一页时为空 */
                         next_cursor: string | null;
                     };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSearch: {
+        parameters: {
+            query: {
+                /** @description 要找的内容；只看前 100 个字 */
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchAnswer"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnSessions"];
                 };
             };
             /** @description 出错 */
@@ -3136,6 +8341,157 @@ export interface operations {
             };
         };
     };
+    getSessionsCurrentSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postSessionsCurrentSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FinishRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOpened"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSessionsCurrentSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postSessionsCurrentSecondFactorConfirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Confirmed"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postSessionsCurrentSecondFactorOffer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     postSessionsCurrentStepUp: {
         parameters: {
             query?: never;
@@ -3157,6 +8513,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SessionOpened"];
                 };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSessionsById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description 出错 */
             default: {
