@@ -14,6 +14,7 @@ struct File {
     database: DatabaseSection,
     server: ServerSection,
     node: NodeSection,
+    ledger: LedgerSection,
     access: AccessSection,
     portal: PortalSection,
 }
@@ -36,6 +37,13 @@ struct ServerSection {
 struct NodeSection {
     name: Option<String>,
     area: Option<String>,
+    production: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LedgerSection {
+    verify_minutes: Option<u32>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -80,6 +88,10 @@ pub struct Config {
     pub node_name: String,
     /// The division this node serves.
     pub area: String,
+    /// Real work: keys that were made for trying are refused.
+    pub production: bool,
+    /// How often the tables that people work on are held against the log; 0 is never.
+    pub verify_minutes: u32,
     /// Who must have a second factor: `optional`, `administrators` (unless said) or `everybody`.
     pub second_factor: String,
     /// The public site's own words.
@@ -141,7 +153,25 @@ impl Config {
                 "access.second_factor={second_factor} 应为 optional（自愿）、administrators（管理员必须）或 everybody（人人必须）"
             )));
         }
+        let production = match env("MINGJIAN_NODE_PRODUCTION").as_deref() {
+            Some("true" | "1") => true,
+            Some("false" | "0") => false,
+            Some(other) => {
+                return Err(Error::Config(format!(
+                    "MINGJIAN_NODE_PRODUCTION={other} 应为 true 或 false"
+                )));
+            }
+            None => file.node.production.unwrap_or(false),
+        };
+        let verify_minutes = match env("MINGJIAN_LEDGER_VERIFY_MINUTES") {
+            Some(text) => text.parse().map_err(|_| {
+                Error::Config(format!("MINGJIAN_LEDGER_VERIFY_MINUTES={text} 不是分钟数"))
+            })?,
+            None => file.ledger.verify_minutes.unwrap_or(10),
+        };
         Ok(Self {
+            production,
+            verify_minutes,
             data_dir: data_dir.to_owned(),
             database_url,
             port,

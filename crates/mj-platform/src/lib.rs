@@ -13,6 +13,7 @@ mod error;
 pub mod gm;
 pub mod jobs;
 pub mod keys;
+pub mod ledger;
 pub mod outbox;
 pub mod rules;
 

@@ -162,6 +162,9 @@ fn on_database(server: &str, name: &str) -> String {
     format!("{base}/{name}")
 }
 
+#[cfg(test)]
+mod insider;
+
 /// The floor's own stories stand here, because the kit stands on the floor and not beside it.
 #[cfg(test)]
 mod tests {
@@ -395,7 +398,19 @@ mod tests {
         assert_eq!(open(keys.clone(), sealed.clone()).await.as_deref(), Some("13800000000"));
         let act = Act::new(&Actor::system("test"), "test.erase", "");
         keys.destroy(kit.db(), act, &subject).await.expect("destroyed");
-        assert_eq!(open(keys, sealed).await, None);
+        assert_eq!(open(keys.clone(), sealed).await, None);
+        // erased is not lost
+        let census = || mj_platform::db::door::census(kit.db());
+        assert_eq!(census().await.expect("counted"), []);
+        let other = keys.lookup("citizen_id", "110101199003070011");
+        let mut tx = kit.begin().await;
+        keys.data_keys(&mut tx, std::slice::from_ref(&other)).await.expect("keys");
+        keys.data_keys(&mut tx, std::slice::from_ref(&other)).await.expect("known by now");
+        tx.commit().await.expect("done");
+        assert_eq!(census().await.expect("counted"), []);
+        execute(kit.db(), "DELETE FROM data_key").await;
+        let wrong = census().await.expect("counted");
+        assert_eq!((wrong[0].table.as_str(), wrong[0].written, wrong[0].found), ("data_key", 1, 0));
     }
 
     fn walk(folder: std::path::PathBuf) -> Vec<std::path::PathBuf> {

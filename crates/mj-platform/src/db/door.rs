@@ -3,21 +3,25 @@
 //! Whoever changes a row says who acts, what the act is, on what, why, and in which request. The
 //! door sets `version`, `change_seq`, `row_salt` and `row_digest` (contracts.md 5) and appends the
 //! act to the journal in the same transaction. A test of the house fails on SQL that writes a truth
-//! table anywhere else. The supervision log of a later issue hangs on [`WriteTx::commit`].
+//! table anywhere else. [`WriteTx::commit`] gives the act its number in the supervision log
+//! ([`crate::ledger`]) in the same transaction.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use mj_kernel::{Actor, Event, Instant};
+use mj_ledger::entry::{Changes, Payload, PayloadRef};
+use mj_ledger::{Entry, Hash};
 use rustc_hash::FxHashMap;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
+use tokio::sync::watch;
 
 use super::gate::Pass;
 use super::value::{RowExt, Value, query, query_of};
 use super::{Db, Dialect};
 use crate::error::{Error, Result};
+use crate::ledger::book::Book;
 use crate::{gm, new_id, outbox};
 
 /// A table of business truth. Its primary key is the text column `id`; the four bookkeeping columns
@@ -71,13 +75,13 @@ pub struct WriteTx {
     now: Instant,
     change_seq: Option<i64>,
     book: Book,
+    /// Where it is told how many entries of the log there are now.
+    log_head: watch::Sender<i64>,
     // last field: the gate opens only after the transaction is gone
     _pass: Option<Pass>,
 }
 
 const JOURNAL: &str = "act_journal";
-/// How many sheet lines stand in the journal entry itself.
-const LINES_IN_CLEAR: i64 = 200;
 /// SQLite takes 32,766 parameters a statement, PostgreSQL 65,535.
 const PARAMETERS: usize = 30_000;
 /// Rows of one prepared statement on SQLite. Two lengths only, so that statements are parsed once and
@@ -91,8 +95,10 @@ impl WriteTx {
         dialect: Dialect,
         act: Act,
         now: Instant,
+        log_head: watch::Sender<i64>,
     ) -> Self {
-        Self { tx, dialect, act, now, change_seq: None, book: Book::default(), _pass: pass }
+        let book = Book::default();
+        Self { tx, dialect, act, now, change_seq: None, book, log_head, _pass: pass }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -212,7 +218,7 @@ impl WriteTx {
             for (((version, row), salt), seq) in todo.by_ref().take(count) {
                 debug_assert_eq!(row.len(), table.columns.len(), "values for {}", table.name);
                 let digest = canon.digest(salt, &row, version);
-                book.note(table.name, text_of(&row[0]), version, Some(&digest));
+                book.note(table.name, text_of(&row[0]), version, Some(digest));
                 args.extend(row);
                 args.extend([
                     Value::Int(version),
@@ -294,7 +300,7 @@ impl WriteTx {
         args.push(Value::from(id));
         let _ = write!(sql, " WHERE id = ${}", args.len());
         self.execute(&sql, &args).await?;
-        self.book.note(table.name, id, version, Some(&digest));
+        self.book.note(table.name, id, version, Some(digest));
         Ok(version)
     }
 
@@ -313,6 +319,19 @@ impl WriteTx {
         self.fetch_optional(&sql, &[id.into()])
             .await?
             .ok_or_else(|| Error::Missing { table: table.name, id: id.into() })
+    }
+
+    /// Journals the act even if it changes no business truth: an export, an ended session, whatever
+    /// somebody must be able to read later.
+    pub async fn note(&mut self) -> Result<()> {
+        self.next_change_seq().await?;
+        self.book.is_noted = true;
+        Ok(())
+    }
+
+    /// Rows that a table outside the truth gained or lost, so that the census misses a lost one.
+    pub fn counted(&mut self, table: &'static str, gained: i64) {
+        *self.book.gained.entry(table).or_default() += gained;
     }
 
     /// Tells the other domains, in the same transaction.
@@ -368,45 +387,96 @@ impl WriteTx {
 
     /// Everything, the journal entry included, or nothing.
     pub async fn commit(mut self) -> Result<()> {
-        let book = std::mem::take(&mut self.book);
-        if book.changes > 0 {
-            let sheet = book.sheet.finish();
-            let seq = self.change_seq.unwrap_or_default();
-            let entry: [Value; 11] = [
-                new_id().into(),
-                seq.into(),
-                self.now.into(),
-                self.act.actor.as_str().into(),
-                self.act.action.into(),
-                self.act.object.as_str().into(),
-                self.act.reason.clone().into(),
-                self.act.request_id.as_str().into(),
-                book.changes.into(),
-                sheet.to_vec().into(),
-                book.lines.into(),
-            ];
+        let mut book = std::mem::take(&mut self.book);
+        let mut gained = std::mem::take(&mut book.gained);
+        let is_logged = book.changes > 0 || book.is_noted;
+        let mut entries = None;
+        if is_logged {
+            entries = Some(self.enter(book).await?);
+            gained.insert(JOURNAL, 1);
+        }
+        for (table, gained) in gained {
             self.execute(
-                "INSERT INTO act_journal (id, seq, at, actor, action, object, reason, request_id, \
-                 changes, sheet_sm3, lines) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
-                &entry,
+                "INSERT INTO truth_count (table_name, row_count) VALUES ($1,$2) \
+                 ON CONFLICT (table_name) \
+                 DO UPDATE SET row_count = truth_count.row_count + excluded.row_count",
+                &[table.into(), gained.into()],
             )
             .await?;
-            let mut gained = book.gained;
-            gained.insert(JOURNAL, 1);
-            for (table, gained) in gained {
-                self.execute(
-                    "INSERT INTO truth_count (table_name, row_count) VALUES ($1,$2) \
-                     ON CONFLICT (table_name) \
-                     DO UPDATE SET row_count = truth_count.row_count + excluded.row_count",
-                    &[table.into(), gained.into()],
-                )
-                .await?;
-            }
         }
-        if let Some(seq) = self.change_seq {
+        if let Some(seq) = self.change_seq.filter(|_| !is_logged) {
             self.execute("UPDATE change_head SET seq = $1 WHERE id = 1", &[seq.into()]).await?;
         }
-        self.tx.commit().await.map_err(Error::db("提交事务"))
+        self.tx.commit().await.map_err(Error::db("提交事务"))?;
+        if let Some(entries) = entries {
+            self.log_head.send_replace(entries);
+        }
+        Ok(())
+    }
+
+    /// Gives the act the next number of the log, under the lock that orders changes, and leaves entry
+    /// and sheet for the ledger. Gives how many entries there are now.
+    async fn enter(&mut self, book: Book) -> Result<i64> {
+        let (rows, lines) = (book.changes, book.lines);
+        let (sheet, stored) = book.sheet.finish()?;
+        let last = self.change_seq.unwrap_or_default();
+        let head = self
+            .fetch_optional(
+                "UPDATE change_head SET seq = $1, entries = entries + 1 WHERE id = 1 \
+                 RETURNING entries",
+                &[last.into()],
+            )
+            .await?
+            .ok_or_else(|| Error::Corrupt("change_head 没有首行".into()))?;
+        let entries = head.int("entries")?;
+        let (id, salt) = (new_id(), gm::random::<16>());
+        let Act { actor, action, object, reason, request_id } = self.act.clone();
+        let kind = |reference: &str| reference.split(':').next().unwrap_or_default().to_owned();
+        let payload = Payload { actor, object, reason, request_id };
+        let entry = Entry {
+            action: action.to_owned(),
+            actor: kind(&payload.actor),
+            changes: Changes { last, rows },
+            object: kind(&payload.object),
+            payload: PayloadRef { digest: payload.digest(&salt), id: id.clone() },
+            seq: u64::try_from(entries - 1).unwrap_or_default(),
+            sheet,
+            time: self.now,
+            v: Entry::VERSION,
+        };
+        let act: [Value; 13] = [
+            id.into(),
+            last.into(),
+            self.now.into(),
+            payload.actor.into(),
+            action.into(),
+            payload.object.into(),
+            payload.reason.into(),
+            payload.request_id.into(),
+            rows.into(),
+            sheet.to_vec().into(),
+            lines.into(),
+            (entries - 1).into(),
+            salt.to_vec().into(),
+        ];
+        self.execute(
+            "INSERT INTO act_journal (id, seq, at, actor, action, object, reason, request_id, \
+             changes, sheet_sm3, lines, log_seq, salt) \
+             VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)",
+            &act,
+        )
+        .await?;
+        self.execute(
+            "INSERT INTO log_pending (seq, entry, sheet) VALUES ($1,$2,$3)",
+            &[(entries - 1).into(), entry.canonical().into(), stored.into()],
+        )
+        .await?;
+        Ok(entries)
+    }
+
+    /// Takes a row that was there before the log into the sheet of this act, as it stands.
+    pub(crate) fn take_over(&mut self, table: &str, key: &str, version: i64, digest: Hash) {
+        self.book.line(table, key, version, Some(digest));
     }
 
     /// The change sequence the next change of this transaction will get: what is known from here on
@@ -439,40 +509,6 @@ impl WriteTx {
         };
         self.change_seq = Some(first + i64::try_from(count).unwrap_or(i64::MAX) - 1);
         Ok(first)
-    }
-}
-
-/// What one transaction did, for its journal entry.
-#[derive(Default)]
-struct Book {
-    changes: i64,
-    sheet: gm::Sm3,
-    /// The first lines of the sheet in clear, so that a journal entry of a person's act is readable.
-    lines: String,
-    /// Rows that each table gained or lost.
-    gained: BTreeMap<&'static str, i64>,
-    line: String,
-}
-
-impl Book {
-    fn note(&mut self, table: &'static str, key: &str, version: i64, digest: Option<&[u8; 32]>) {
-        match digest {
-            None => *self.gained.entry(table).or_default() -= 1,
-            Some(_) if version == 1 => *self.gained.entry(table).or_default() += 1,
-            Some(_) => {}
-        }
-        self.line.clear();
-        let _ = write!(self.line, "{table}\t{key}\t{version}\t");
-        match digest {
-            Some(digest) => push_hex(&mut self.line, digest),
-            None => self.line.push('-'),
-        }
-        self.line.push('\n');
-        self.sheet.update(self.line.as_bytes());
-        if self.changes < LINES_IN_CLEAR {
-            self.lines.push_str(&self.line);
-        }
-        self.changes += 1;
     }
 }
 
@@ -566,13 +602,13 @@ pub fn row_digest(salt: &[u8; 16], columns: &[&str], values: &[Value], version: 
 }
 
 /// The canonical form of the rows of one table: its keys, sorted once.
-struct Canon {
+pub(crate) struct Canon {
     /// `{"key":` or `,"key":` with the place of the value; `None` is the version.
     keys: Vec<(String, Option<usize>)>,
 }
 
 impl Canon {
-    fn new(columns: &[&str]) -> Self {
+    pub(crate) fn new(columns: &[&str]) -> Self {
         let places = columns.iter().enumerate().map(|(at, column)| (*column, Some(at)));
         let mut sorted: Vec<(&str, Option<usize>)> =
             places.chain(std::iter::once(("version", None))).collect();
@@ -584,7 +620,7 @@ impl Canon {
         Self { keys: keys.collect() }
     }
 
-    fn digest(&self, salt: &[u8], values: &[Value], version: i64) -> [u8; 32] {
+    pub(crate) fn digest(&self, salt: &[u8], values: &[Value], version: i64) -> [u8; 32] {
         let mut hash = gm::Sm3::new();
         hash.update(salt);
         hash.update(self.row(values, version).as_bytes());

@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use mj_kernel::{Clock, Scope};
 use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{AnyPool, AssertSqlSafe, Executor};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Transaction};
+use tokio::sync::watch;
 
 pub use gate::Lane;
 pub use migrate::Migration;
@@ -56,6 +57,8 @@ pub struct Db {
     writer: AnyPool,
     gate: Arc<Gate>,
     clock: Arc<dyn Clock>,
+    /// How many entries of the log this process has committed last.
+    log_head: watch::Sender<i64>,
 }
 
 impl std::fmt::Debug for Db {
@@ -96,7 +99,45 @@ impl Db {
                 (pool.clone(), pool)
             }
         };
-        Ok(Self { dialect, pool, writer, gate: Arc::new(Gate::new()), clock })
+        let log_head = watch::Sender::new(0);
+        Ok(Self { dialect, pool, writer, gate: Arc::new(Gate::new()), clock, log_head })
+    }
+
+    /// Opens an existing database that nothing will be written to: SQLite beside its write-ahead
+    /// log, PostgreSQL in sessions that refuse to write.
+    pub async fn open_to_read(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let (dialect, target) = reading_target(url)?;
+        let setting = match dialect {
+            Dialect::Sqlite => "PRAGMA busy_timeout=30000; PRAGMA cache_size=-16000;",
+            Dialect::Postgres => "SET default_transaction_read_only = on;",
+        };
+        let pool = AnyPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(30))
+            .after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(setting).await.map(drop) })
+            })
+            .connect(&target)
+            .await
+            .map_err(Error::db("连接数据库"))?;
+        let (writer, gate) = (pool.clone(), Arc::new(Gate::new()));
+        Ok(Self { dialect, pool, writer, gate, clock, log_head: watch::Sender::new(0) })
+    }
+
+    /// One unchanging view of everything committed so far, whatever is written meanwhile.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let begin = match self.dialect {
+            Dialect::Sqlite => "BEGIN",
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        let tx = self.pool.begin_with(begin).await.map_err(Error::db("开始读取"))?;
+        Ok(Snapshot { tx, dialect: self.dialect })
+    }
+
+    /// Changes whenever this process has committed an entry of the log.
+    pub fn log_head(&self) -> watch::Receiver<i64> {
+        self.log_head.subscribe()
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -129,7 +170,8 @@ impl Db {
             Dialect::Postgres => "BEGIN",
         };
         let tx = self.writer.begin_with(begin).await.map_err(Error::db("开始事务"))?;
-        Ok(WriteTx::new(tx, pass, self.dialect, act, self.clock.now()))
+        let head = self.log_head.clone();
+        Ok(WriteTx::new(tx, pass, self.dialect, act, self.clock.now(), head))
     }
 
     pub async fn fetch_all(&self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
@@ -160,6 +202,34 @@ impl Db {
     /// The first column of the only row.
     pub async fn count(&self, sql: &str, args: &[Value]) -> Result<i64> {
         self.fetch_one(sql, args).await?.int_at(0)
+    }
+}
+
+/// Reads of one unchanging view; ends when dropped.
+pub struct Snapshot {
+    tx: Transaction<'static, Any>,
+    dialect: Dialect,
+}
+
+impl Snapshot {
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub async fn fetch_all(&mut self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
+        let query = value::query(self.dialect, sql, args);
+        query.fetch_all(&mut *self.tx).await.map_err(Error::db("查询"))
+    }
+}
+
+fn reading_target(url: &str) -> Result<(Dialect, String)> {
+    match url.split(':').next() {
+        Some("sqlite") => {
+            let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+            Ok((Dialect::Sqlite, format!("sqlite:{path}?mode=ro")))
+        }
+        Some("postgres" | "postgresql") => Ok((Dialect::Postgres, url.to_owned())),
+        _ => Err(Error::Config("database.url 应以 sqlite: 或 postgres:// 开头".into())),
     }
 }
 
@@ -237,4 +307,18 @@ pub fn scope_predicate(
         }
     };
     format!(" AND ({areas}){agencies}")
+}
+
+/// For `column LIKE $n ESCAPE '\\'`: the text anywhere in the value, its own `%` and `_` meaning
+/// themselves. Longer than anybody types is cut: a pattern of kilobytes only costs time.
+pub fn contains_pattern(text: &str) -> Value {
+    let mut pattern = String::from("%");
+    for character in text.chars().take(100) {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern.into()
 }

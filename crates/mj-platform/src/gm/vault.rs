@@ -116,6 +116,16 @@ impl Vault {
         }
     }
 
+    /// The same with the master key that already lies in `folder`.
+    pub fn beside_master(folder: &Path, production: bool) -> Result<Self> {
+        let path = folder.join("master.key");
+        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let mut master = [0; 16];
+        hex::decode_to_slice(text.trim(), &mut master)
+            .map_err(|_| Error::Key(format!("{} 应为 32 位十六进制", path.display())))?;
+        Ok(Self::open(folder, &master, production))
+    }
+
     fn path(&self, class: KeyClass) -> PathBuf {
         self.folder.join(format!("{}.key", class.name()))
     }

@@ -1,0 +1,145 @@
+//! What one act wrote, while it is being written: the sheet's root and its packed text.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use mj_ledger::{Hash, Line, Sheet};
+
+use crate::error::{Error, Result};
+
+/// Text is packed in pieces of this size, so that a large act takes little memory and a small one
+/// does not pay for a packer.
+const PIECE: usize = 256 * 1024;
+
+/// How many lines of the sheet stand in the journal itself.
+const LINES_IN_CLEAR: i64 = 50;
+
+/// What one transaction did, for its journal row and its entry.
+#[derive(Default)]
+pub(crate) struct Book {
+    pub(crate) changes: i64,
+    /// The act is journalled whether or not it changed anything.
+    pub(crate) is_noted: bool,
+    pub(crate) sheet: SheetWriter,
+    /// The first lines in clear, so that the journal row of a person's act is readable.
+    pub(crate) lines: String,
+    /// Rows that each table gained or lost.
+    pub(crate) gained: BTreeMap<&'static str, i64>,
+}
+
+impl Book {
+    /// One row written, or taken away with `None`.
+    pub(crate) fn note(
+        &mut self,
+        table: &'static str,
+        key: &str,
+        version: i64,
+        digest: Option<Hash>,
+    ) {
+        match digest {
+            None => *self.gained.entry(table).or_default() -= 1,
+            Some(_) if version == 1 => *self.gained.entry(table).or_default() += 1,
+            Some(_) => {}
+        }
+        self.line(table, key, version, digest);
+    }
+
+    /// The line alone: the row was counted before.
+    pub(crate) fn line(&mut self, table: &str, key: &str, version: i64, digest: Option<Hash>) {
+        let line = self.sheet.push(&Line { table, key, version, digest });
+        if self.changes < LINES_IN_CLEAR {
+            self.lines.push_str(line);
+        }
+        self.changes += 1;
+    }
+}
+
+/// A sheet under way.
+#[derive(Default)]
+pub(crate) struct SheetWriter {
+    sheet: Sheet,
+    text: String,
+    packer: Option<zstd::Encoder<'static, Vec<u8>>>,
+    /// Packing into memory that failed is told at the end, before anything is committed.
+    failed: Option<std::io::Error>,
+}
+
+impl SheetWriter {
+    /// Writes one line and gives it back with its line end.
+    pub(crate) fn push(&mut self, line: &Line<'_>) -> &str {
+        if self.text.len() >= PIECE {
+            self.pack();
+        }
+        let start = self.text.len();
+        line.write(&mut self.text);
+        self.sheet.push(&self.text.as_bytes()[start..]);
+        self.text.push('\n');
+        &self.text[start..]
+    }
+
+    fn pack(&mut self) {
+        let packed = match self.packer.take() {
+            Some(packer) => Ok(packer),
+            None => zstd::Encoder::new(Vec::new(), 1),
+        }
+        .and_then(|mut packer| {
+            packer.write_all(self.text.as_bytes())?;
+            self.packer = Some(packer);
+            Ok(())
+        });
+        self.failed = self.failed.take().or(packed.err());
+        self.text.clear();
+    }
+
+    /// The root and the sheet as it is stored: a zstd frame, or the text itself behind a zero byte.
+    pub(crate) fn finish(mut self) -> Result<(Hash, Vec<u8>)> {
+        let root = self.sheet.root();
+        if self.packer.is_none() && self.text.len() < 4_096 {
+            let mut plain = vec![0];
+            plain.extend(self.text.as_bytes());
+            return Ok((root, plain));
+        }
+        self.pack();
+        if let Some(error) = self.failed {
+            return Err(Error::io("行清单")(error));
+        }
+        let packed = match self.packer {
+            Some(packer) => packer.finish().map_err(Error::io("行清单"))?,
+            None => Vec::new(),
+        };
+        Ok((root, packed))
+    }
+}
+
+/// The text of a stored sheet.
+pub fn unpack(stored: &[u8]) -> Result<String> {
+    let bytes = match stored.split_first() {
+        Some((0, plain)) => plain.to_vec(),
+        _ => zstd::decode_all(stored).map_err(|_| Error::Corrupt("行清单无法解压".into()))?,
+    };
+    String::from_utf8(bytes).map_err(|_| Error::Corrupt("行清单不是 UTF-8".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_is_stored_small_and_read_back_whole() {
+        for rows in [0, 1, 30, 100, 10_000] {
+            let mut writer = SheetWriter::default();
+            let mut whole = String::new();
+            for number in 0..rows {
+                let key = format!("0197-{number}");
+                let digest = Some(mj_ledger::tree::sm3(key.as_bytes()));
+                let line = Line { table: "mention", key: &key, version: 1, digest };
+                whole.push_str(writer.push(&line));
+            }
+            let (root, stored) = writer.finish().expect("packed");
+            assert_eq!(root, mj_ledger::sheet::root(&whole));
+            assert_eq!(unpack(&stored).expect("unpacked"), whole);
+            assert!(rows < 1_000 || stored.len() < whole.len() / 2);
+        }
+        assert!(unpack(&[9, 9, 9]).is_err());
+    }
+}

@@ -1,0 +1,329 @@
+//! The log in files: tiles of hashes, bundles of entries, their sheets, the newest signed checkpoint.
+//!
+//! Files only grow. What stands behind the size that the checkpoint names was cut off by a crash and
+//! is cut away at the next start; its entries still wait in the database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use mj_ledger::tree::{self, Frontier};
+use mj_ledger::{Hash, tiles};
+
+use crate::error::{Error, Result};
+
+const WIDTH: u64 = tiles::WIDTH;
+const HASH: u64 = 32;
+
+/// One entry to append.
+pub(super) struct Fresh {
+    pub(super) entry: String,
+    /// As stored by [`super::book`].
+    pub(super) sheet: Vec<u8>,
+}
+
+/// The log's folder, open for appending.
+pub(super) struct LogFiles {
+    root: PathBuf,
+    frontier: Frontier,
+    /// The last, unfinished tile of every level.
+    tails: Vec<Vec<Hash>>,
+}
+
+impl LogFiles {
+    /// Opens the log at the size its checkpoint names, cutting off what a crash left behind it.
+    pub(super) fn open(root: &Path, size: u64) -> Result<Self> {
+        fs::create_dir_all(root).map_err(Error::io(root))?;
+        cut(&root.join(tiles::tile_path(0, size / WIDTH)), size % WIDTH * HASH)?;
+        for (path, prefix) in [
+            (root.join(tiles::entries_path(size / WIDTH)), 2),
+            (root.join(tiles::sheets_path(size / WIDTH)), 4),
+        ] {
+            let end = end_of(&path, prefix, size % WIDTH)?;
+            cut(&path, end)?;
+        }
+        for place in [tiles::entries_path, tiles::sheets_path] {
+            drop_behind(root, size / WIDTH, place)?;
+        }
+        let mut tails = Vec::new();
+        let mut count = size;
+        let mut level = 0;
+        while count > 0 || root.join(format!("tile/{level}")).exists() {
+            drop_behind(root, count / WIDTH, |index| tiles::tile_path(level, index))?;
+            let path = root.join(tiles::tile_path(level, count / WIDTH));
+            cut(&path, count % WIDTH * HASH)?;
+            tails.push(if count % WIDTH == 0 { Vec::new() } else { read_tile(&path)? });
+            count /= WIDTH;
+            level += 1;
+        }
+        let reader = LogReader::new(root);
+        let frontier = Frontier::of(&reader, size)
+            .map_err(|error| Error::Corrupt(format!("监管日志不完整：{error}")))?;
+        Ok(Self { root: root.to_owned(), frontier, tails })
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    pub(super) fn root(&self) -> Hash {
+        self.frontier.root()
+    }
+
+    /// Appends, makes durable, reads back and hashes again. On an error the files must be opened anew.
+    pub(super) fn append(&mut self, fresh: &[Fresh]) -> Result<()> {
+        let mut grown: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        let mut leaves = Vec::with_capacity(fresh.len());
+        for one in fresh {
+            let index = self.frontier.size();
+            let leaf = tree::leaf(one.entry.as_bytes());
+            leaves.push(leaf);
+            let bundle = grown.entry(tiles::entries_path(index / WIDTH)).or_default();
+            tiles::put_entry(bundle, one.entry.as_bytes())
+                .map_err(|error| Error::Corrupt(error.to_string()))?;
+            let sheets = grown.entry(tiles::sheets_path(index / WIDTH)).or_default();
+            let length = u32::try_from(one.sheet.len())
+                .map_err(|_| Error::Corrupt("行清单超过 4 GiB".into()))?;
+            sheets.extend(length.to_be_bytes());
+            sheets.extend(&one.sheet);
+            self.push(leaf, &mut grown);
+        }
+        let mut folders = BTreeSet::new();
+        let mut written = Vec::new();
+        for (path, bytes) in &grown {
+            let path = self.root.join(path);
+            let mut above = path.parent();
+            while let Some(folder) = above.filter(|folder| !folder.exists()) {
+                folders.insert(folder.parent().unwrap_or(folder).to_owned());
+                above = folder.parent();
+            }
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(Error::io(folder))?;
+                if !path.exists() {
+                    folders.insert(folder.to_owned());
+                }
+            }
+            let mut options = OpenOptions::new();
+            let mut file =
+                options.append(true).create(true).open(&path).map_err(Error::io(&path))?;
+            let before = file.metadata().map_err(Error::io(&path))?.len();
+            file.write_all(bytes).map_err(Error::io(&path))?;
+            file.sync_all().map_err(Error::io(&path))?;
+            written.push((path, before, bytes));
+        }
+        for folder in folders {
+            sync_folder(&folder)?;
+        }
+        for (path, before, bytes) in written {
+            let mut file = File::open(&path).map_err(Error::io(&path))?;
+            file.seek(SeekFrom::Start(before)).map_err(Error::io(&path))?;
+            let mut back = Vec::with_capacity(bytes.len());
+            file.read_to_end(&mut back).map_err(Error::io(&path))?;
+            if &back != bytes {
+                return Err(Error::Corrupt(format!("{} 写入后读回不同", path.display())));
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, leaf: Hash, grown: &mut BTreeMap<String, Vec<u8>>) {
+        let mut index = self.frontier.size();
+        self.frontier.push(leaf);
+        let mut hash = leaf;
+        for level in 0_u32.. {
+            let at = level as usize;
+            if self.tails.len() == at {
+                self.tails.push(Vec::new());
+            }
+            let path = tiles::tile_path(level, index / WIDTH);
+            grown.entry(path).or_default().extend(hash);
+            self.tails[at].push(hash);
+            if self.tails[at].len() as u64 != WIDTH {
+                return;
+            }
+            let mut row = std::mem::take(&mut self.tails[at]);
+            while row.len() > 1 {
+                row = row.chunks(2).map(|pair| tree::node(&pair[0], &pair[1])).collect();
+            }
+            hash = row[0];
+            index /= WIDTH;
+        }
+    }
+
+    /// Puts a file in place of the one before, whole or not at all.
+    pub(super) fn replace(&self, name: &str, text: &str) -> Result<()> {
+        let (path, partial) = (self.root.join(name), self.root.join(format!("{name}.partial")));
+        let mut file = File::create(&partial).map_err(Error::io(&partial))?;
+        file.write_all(text.as_bytes()).map_err(Error::io(&partial))?;
+        file.sync_all().map_err(Error::io(&partial))?;
+        fs::rename(&partial, &path).map_err(Error::io(&path))?;
+        sync_folder(&self.root)
+    }
+
+    /// One more line of a list that is only for reading.
+    pub(super) fn note(&self, name: &str, line: &str) -> Result<()> {
+        let path = self.root.join(name);
+        let file = OpenOptions::new().append(true).create(true).open(&path);
+        file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(Error::io(&path))
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+}
+
+/// Removes the files after this one: they hold nothing that was signed.
+fn drop_behind(root: &Path, index: u64, place: impl Fn(u64) -> String) -> Result<()> {
+    for later in index + 1.. {
+        let path = root.join(place(later));
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::io(&path)(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Shortens a file to `length`; a shorter one has lost something that was signed.
+fn cut(path: &Path, length: u64) -> Result<()> {
+    let file = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && length == 0 => return Ok(()),
+        Err(error) => return Err(Error::io(path)(error)),
+    };
+    let found = file.metadata().map_err(Error::io(path))?.len();
+    if found < length {
+        return Err(Error::Corrupt(format!("监管日志被截短：{}", path.display())));
+    }
+    if found > length {
+        file.set_len(length).and_then(|()| file.sync_all()).map_err(Error::io(path))?;
+    }
+    Ok(())
+}
+
+/// Where the first `count` pieces of a file end, each behind its length of `prefix` bytes.
+fn end_of(path: &Path, prefix: usize, count: u64) -> Result<u64> {
+    if count == 0 {
+        return Ok(0);
+    }
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut end = 0;
+    for _ in 0..count {
+        file.seek(SeekFrom::Start(end)).map_err(Error::io(path))?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length[8 - prefix..]).map_err(Error::io(path))?;
+        end += prefix as u64 + u64::from_be_bytes(length);
+    }
+    Ok(end)
+}
+
+fn read_tile(path: &Path) -> Result<Vec<Hash>> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    Ok(bytes.as_chunks::<32>().0.to_vec())
+}
+
+/// The log's folder for reading: by the node itself, by `verify`, by whoever has a copy.
+pub struct LogReader {
+    root: PathBuf,
+    /// The tile read last of each level: proofs ask the same ones again.
+    recent: Mutex<BTreeMap<u32, (u64, Arc<Vec<Hash>>)>>,
+}
+
+impl LogReader {
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), recent: Mutex::default() }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A file of the log's folder; `None` where there is none.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        let path = self.root.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(&path)(error)),
+        }
+    }
+
+    /// The entries of one bundle, as many as there are whole.
+    pub fn bundle(&self, index: u64) -> Result<Vec<Vec<u8>>> {
+        let path = self.root.join(tiles::entries_path(index));
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::io(&path)(error)),
+        };
+        Ok(tiles::entries(&bytes).map_while(|entry| entry.map(<[u8]>::to_vec)).collect())
+    }
+
+    /// One entry, as it stands in the log.
+    pub fn entry(&self, seq: u64) -> Result<Option<Vec<u8>>> {
+        let at = usize::try_from(seq % WIDTH).unwrap_or(0);
+        Ok(self.bundle(seq / WIDTH)?.into_iter().nth(at))
+    }
+
+    /// The sheets of one bundle, one after another.
+    pub fn sheets(&self, index: u64) -> Result<Sheets> {
+        let path = self.root.join(tiles::sheets_path(index));
+        match File::open(&path) {
+            Ok(file) => Ok(Sheets { path, file: Some(std::io::BufReader::new(file)) }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Sheets { path, file: None })
+            }
+            Err(error) => Err(Error::io(&path)(error)),
+        }
+    }
+
+    /// One sheet, as text.
+    pub fn sheet(&self, seq: u64) -> Result<Option<String>> {
+        let mut sheets = self.sheets(seq / WIDTH)?;
+        for _ in 0..seq % WIDTH {
+            sheets.next_stored()?;
+        }
+        sheets.next_stored()?.map(|stored| super::book::unpack(&stored)).transpose()
+    }
+}
+
+/// Sheets of 256 entries, read one by one: together they may be large.
+pub struct Sheets {
+    path: PathBuf,
+    file: Option<std::io::BufReader<File>>,
+}
+
+impl Sheets {
+    /// The next one as it is stored; `None` at the end or where the file was cut short.
+    pub fn next_stored(&mut self) -> Result<Option<Vec<u8>>> {
+        let Some(file) = &mut self.file else { return Ok(None) };
+        let mut length = [0; 4];
+        if file.read_exact(&mut length).is_err() {
+            return Ok(None);
+        }
+        let length = u64::from(u32::from_be_bytes(length));
+        let mut stored = Vec::new();
+        file.take(length).read_to_end(&mut stored).map_err(Error::io(&self.path))?;
+        Ok((stored.len() as u64 == length).then_some(stored))
+    }
+}
+
+impl tiles::Tiles for LogReader {
+    fn tile(&self, level: u32, index: u64) -> mj_ledger::Result<Arc<Vec<Hash>>> {
+        let missing = mj_ledger::Error::MissingNode { level: level * tiles::HEIGHT, index };
+        let mut recent = self.recent.lock().map_err(|_| missing.clone())?;
+        if let Some((at, tile)) = recent.get(&level)
+            && *at == index
+            && tile.len() as u64 == WIDTH
+        {
+            return Ok(tile.clone());
+        }
+        let tile = read_tile(&self.root.join(tiles::tile_path(level, index)));
+        let tile = Arc::new(tile.map_err(|_| missing)?);
+        recent.insert(level, (index, tile.clone()));
+        Ok(tile)
+    }
+}
