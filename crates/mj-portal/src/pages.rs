@@ -1,49 +1,60 @@
-//! The pages and their addresses. Every answer is whole HTML; an error is a page too.
+//! Home, search and a party's public record. Every answer is whole HTML; an error is a page too.
+
+use std::sync::{Mutex, PoisonError};
 
 use askama::Template;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use mj_kernel::Page;
-use mj_registry::SHORTEST_QUERY;
+use mj_kernel::clock::beijing_date;
+use mj_kernel::{Instant, Page};
+use mj_registry::{PartyKind, PublicWanted};
 use mj_web::{Caller, PathOf, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Portal;
-use crate::view::{self, Field, Figure, SiteView};
+use crate::posts::{Kind, is_shown};
+use crate::view::{self, Choice, Figure, SiteView};
 
 /// Hits a page, and behaviours a page.
 const HITS: u32 = 20;
 const ACTS: u32 = 50;
 /// Longer queries find nothing and only cost.
-const LONGEST_QUERY: usize = 100;
+pub const LONGEST_QUERY: usize = 100;
+/// Nobody reads a longer list; counting on would only cost.
+pub const COUNTED: i64 = 1_000;
+/// How long the figures of the home page may be old.
+const FIGURES_MICROS: i64 = 60 * 1_000_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct SearchQuery {
     #[serde(default)]
-    q: String,
-    cursor: Option<String>,
+    pub q: String,
+    #[serde(default)]
+    pub area: String,
+    #[serde(default)]
+    pub kind: String,
+    pub cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub struct PageQuery {
-    cursor: Option<String>,
+    pub cursor: Option<String>,
 }
 
+/// Two counts over everything, remembered for a minute.
+#[derive(Default)]
+pub struct FigureCache(Mutex<Option<(Instant, i64, i64)>>);
+
 impl Portal {
-    fn site(&self, at: &'static str) -> SiteView {
-        SiteView {
-            name: self.site.name.clone(),
-            assets: self.site.assets.clone(),
-            demo: self.site.demo,
-            at,
-        }
+    pub(crate) fn view(&self, at: &'static str, column: &'static str) -> SiteView {
+        SiteView { site: self.site.clone(), at, column, json: None, article: None }
     }
 
     /// A face whose assets were not built says so instead of showing a bare page.
-    fn page(&self, status: StatusCode, page: impl Template) -> Response {
+    pub(crate) fn page(&self, status: StatusCode, page: impl Template) -> Response {
         if self.site.assets.is_none() {
             let text = "服务门户的样式尚未构建，请在项目目录执行 make web 后重新编译。";
             let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
@@ -59,12 +70,12 @@ impl Portal {
         }
     }
 
-    fn failed(&self, error: impl std::fmt::Display) -> Response {
-        tracing::error!(error = %error, "门户查询失败");
+    pub(crate) fn failed(&self, error: impl std::fmt::Display) -> Response {
+        tracing::error!(error = %error, "门户页面失败");
         self.page(
             StatusCode::INTERNAL_SERVER_ERROR,
             view::Problem {
-                site: self.site(""),
+                site: self.view("", "出错"),
                 is_fault: true,
                 title: "暂时无法查询",
                 detail: "系统出了问题，已记录下来。请稍后再试。",
@@ -72,19 +83,39 @@ impl Portal {
         )
     }
 
-    fn nothing_there(&self) -> Response {
-        self.page(
-            StatusCode::NOT_FOUND,
-            view::Problem {
-                site: self.site(""),
-                is_fault: false,
-                title: "没有这份公示信息",
-                detail: "登记编号不存在，或该对象的信息不公示。自然人的信息不在此公示。",
-            },
+    pub(crate) fn missing(&self, title: &'static str, detail: &'static str) -> Response {
+        let site = self.view("", "没有找到");
+        self.page(StatusCode::NOT_FOUND, view::Problem { site, is_fault: false, title, detail })
+    }
+
+    pub(crate) fn no_party(&self) -> Response {
+        self.missing(
+            "没有这份公示信息",
+            "登记编号不存在，或该对象的信息不公示。自然人的信息不在此公示。",
         )
     }
 
     async fn figures(&self) -> mj_platform::Result<Vec<Figure>> {
+        let now = self.db.clock().now();
+        let kept = *self.figures.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (parties, behaviours) = match kept {
+            Some((at, parties, behaviours)) if now - at < FIGURES_MICROS => (parties, behaviours),
+            _ => {
+                let counted = self.count_figures().await?;
+                *self.figures.0.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((now, counted.0, counted.1));
+                counted
+            }
+        };
+        Ok(vec![
+            Figure { title: "监管对象", number: view::thousands(parties), unit: "户" },
+            Figure {
+                title: "已汇聚监管行为", number: view::thousands(behaviours), unit: "条"
+            },
+        ])
+    }
+
+    async fn count_figures(&self) -> mj_platform::Result<(i64, i64)> {
         let parties = self
             .db
             .count("SELECT COUNT(*) FROM party WHERE merged_into IS NULL AND kind <> 'person'", &[])
@@ -97,13 +128,59 @@ impl Portal {
                 &[],
             )
             .await?;
-        Ok(vec![
-            Figure { title: "监管对象", number: view::thousands(parties), unit: "户" },
-            Figure {
-                title: "已汇聚监管行为", number: view::thousands(behaviours), unit: "条"
-            },
-        ])
+        Ok((parties, behaviours))
     }
+
+    /// What a query looks for, and which of its filters do not exist.
+    pub(crate) fn wanted(&self, query: &SearchQuery) -> (PublicWanted, Vec<String>) {
+        let q: String = query.q.trim().chars().take(LONGEST_QUERY).collect();
+        let mut ignored = Vec::new();
+        let area = query.area.trim();
+        let known = area.len() == 6 && mj_standard::register::divisions().name(area).is_some();
+        if !area.is_empty() && !known {
+            ignored.push("地区".to_owned());
+        }
+        let kind = query.kind.trim();
+        let chosen = PartyKind::parse(kind).filter(|kind| *kind != PartyKind::Person);
+        if !kind.is_empty() && chosen.is_none() {
+            ignored.push("类型".to_owned());
+        }
+        let wanted = PublicWanted { q, area: known.then(|| area.to_owned()), kind: chosen };
+        (wanted, ignored)
+    }
+
+    /// The parts of the node's own division, and whichever else was asked for.
+    fn areas(&self, chosen: Option<&str>) -> Vec<Choice> {
+        let register = mj_standard::register::divisions();
+        let mut known: Vec<(String, String)> = register
+            .children(&self.site.area, self.today())
+            .into_iter()
+            .map(|division| (division.code.to_string(), division.name.to_string()))
+            .collect();
+        if let Some(chosen) = chosen
+            && !known.iter().any(|(code, _)| code == chosen)
+            && let Some(name) = register.name(chosen)
+        {
+            known.push((chosen.to_owned(), name.to_owned()));
+        }
+        let choices = known.into_iter().map(|(value, title)| {
+            let is_chosen = chosen == Some(value.as_str());
+            Choice { value, title, is_chosen }
+        });
+        choices.collect()
+    }
+}
+
+fn kinds(chosen: Option<PartyKind>) -> Vec<Choice> {
+    PartyKind::ALL
+        .into_iter()
+        .filter(|kind| *kind != PartyKind::Person)
+        .map(|kind| Choice {
+            value: kind.name().into(),
+            title: kind.title().into(),
+            is_chosen: chosen == Some(kind),
+        })
+        .collect()
 }
 
 /// What every face says of the node it stands on.
@@ -121,21 +198,20 @@ pub async fn site(State(portal): State<Portal>, _caller: Caller) -> Json<SiteInf
 
 /// For an address that no page answers.
 pub async fn no_such_page(State(portal): State<Portal>) -> Response {
-    portal.page(
-        StatusCode::NOT_FOUND,
-        view::Problem {
-            site: portal.site(""),
-            is_fault: false,
-            title: "没有这个页面",
-            detail: "地址可能写错了，或者页面已经移走。",
-        },
-    )
+    portal
+        .missing("没有这个页面", "地址可能写错了，或者页面已经移走。可以从网站地图找到需要的内容。")
 }
 
 pub async fn home(State(portal): State<Portal>, _caller: Caller) -> Response {
-    match portal.figures().await {
-        Ok(figures) => {
-            portal.page(StatusCode::OK, view::Home { site: portal.site("home"), figures })
+    let loaded = async {
+        let news = portal.latest(Kind::News, 6).await?;
+        let exposures = portal.latest(Kind::Exposure, 4).await?;
+        Ok::<_, crate::Error>((portal.figures().await?, news, exposures))
+    };
+    match loaded.await {
+        Ok((figures, news, exposures)) => {
+            let site = portal.view("home", "首页");
+            portal.page(StatusCode::OK, view::Home { site, figures, news, exposures })
         }
         Err(error) => portal.failed(error),
     }
@@ -146,19 +222,46 @@ pub async fn search(
     _caller: Caller,
     Query(query): Query<SearchQuery>,
 ) -> Response {
-    let q: String = query.q.trim().chars().take(LONGEST_QUERY).collect();
-    let first = query.cursor.is_some().then(|| address("/search", &[("q", &q)]));
+    let (wanted, ignored) = portal.wanted(&query);
+    let area = wanted.area.clone().unwrap_or_default();
+    let kind = wanted.kind.map(PartyKind::name).unwrap_or_default();
+    let asked = [("q", wanted.q.as_str()), ("area", area.as_str()), ("kind", kind)];
+    let first = query.cursor.is_some().then(|| address("/search", &asked));
+    let json = address("/api/v1/public/parties", &asked);
     let page = Page { limit: Some(HITS), cursor: query.cursor };
-    let found = match portal.registry.public_search(&q, &page).await {
-        Ok(found) => found,
+    let loaded = async {
+        let found = portal.registry.public_search(&wanted, &page).await?;
+        Ok::<_, mj_registry::Error>((found, portal.registry.public_count(&wanted, COUNTED).await?))
+    };
+    let (found, total) = match loaded.await {
+        Ok(loaded) => loaded,
         Err(error) => return portal.failed(error),
     };
-    let next =
-        found.next_cursor.map(|cursor| address("/search", &[("q", &q), ("cursor", &cursor)]));
-    let rows = found.items.into_iter().map(view::hit).collect();
-    let is_short = q.chars().count() < SHORTEST_QUERY;
-    let site = portal.site("search");
-    portal.page(StatusCode::OK, view::Search { site, q, is_short, rows, first, next })
+    let next = found.next_cursor.map(|cursor| {
+        let mut asked = asked.to_vec();
+        asked.push(("cursor", &cursor));
+        address("/search", &asked)
+    });
+    let total = if total > COUNTED {
+        format!("超过 {} 户", view::thousands(COUNTED))
+    } else {
+        format!("{} 户", view::thousands(total))
+    };
+    let page = view::Search {
+        site: portal.view("search", "企业信息查询").json(json),
+        is_cut: query.q.trim().chars().count() > LONGEST_QUERY,
+        is_short: wanted.is_too_short(),
+        is_filtered: wanted.area.is_some() || wanted.kind.is_some(),
+        areas: portal.areas(wanted.area.as_deref()),
+        kinds: kinds(wanted.kind),
+        q: wanted.q.clone(),
+        ignored,
+        total,
+        rows: found.items.into_iter().map(view::hit).collect(),
+        first,
+        next,
+    };
+    portal.page(StatusCode::OK, page)
 }
 
 pub async fn party(
@@ -171,44 +274,55 @@ pub async fn party(
     let page = Page { limit: Some(ACTS), cursor: query.cursor };
     let record = match portal.registry.public_record(&portal.acts, &register_no, &page).await {
         Ok(Some(record)) => record,
-        Ok(None) => return portal.nothing_there(),
+        // a cursor of a line that is gone is no fault of ours: the record from its beginning
+        Err(mj_registry::Error::Cursor) => {
+            return axum::response::Redirect::to(&address(&format!("/parties/{register_no}"), &[]))
+                .into_response();
+        }
+        Ok(None) => return portal.no_party(),
         Err(error) => return portal.failed(error),
     };
     let party = record.party;
-    let fields = [
-        ("对象类型", Some(party.kind_title.to_owned())),
-        ("所在地区", party.area_name),
-        ("住所（经营场所）", party.address),
-        ("登记状态", party.status.clone()),
-    ];
-    let next = record
-        .next_cursor
-        .map(|cursor| address(&format!("/parties/{}", party.register_no), &[("cursor", &cursor)]));
+    let number = party.register_no.clone();
+    let exposures = match portal.exposures_of(&number).await {
+        Ok(exposures) => exposures,
+        Err(error) => return portal.failed(error),
+    };
+    let today = portal.today();
+    let acts = record.acts.into_iter().filter(|act| is_shown(act, today)).collect();
+    let own = format!("/parties/{number}");
+    let next = record.next_cursor.map(|cursor| address(&own, &[("cursor", &cursor)]));
+    let site =
+        portal.view("search", "企业信息查询").json(format!("/api/v1/public/parties/{number}"));
     portal.page(
         StatusCode::OK,
         view::Party {
-            site: portal.site("search"),
-            first: is_later.then(|| format!("/parties/{}", party.register_no)),
+            site,
+            first: is_later.then_some(own),
             name: party.name,
-            register_no: party.register_no,
+            kind: party.kind_title,
             code: party.uscc.as_deref().map(view::grouped),
             status_class: view::status_class(party.status.as_deref()),
             status: party.status,
-            fields: fields
-                .into_iter()
-                .filter_map(|(title, value)| Some(Field { title, value: value? }))
-                .collect(),
-            sections: view::sections(record.acts),
+            fields: record.fields.into_iter().map(|one| view::field(&number, one)).collect(),
+            sections: view::sections(&number, acts),
+            exposures,
+            today: view::chinese_day(&beijing_date(portal.db.clock().now()).to_string()),
+            register_no: number,
             next,
         },
     )
 }
 
-/// An address with its query, escaped.
-fn address(path: &str, query: &[(&str, &str)]) -> String {
-    let query: Vec<String> =
-        query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-    format!("{path}?{}", query.join("&"))
+/// An address with its query, escaped; empty parts are left out.
+pub fn address(path: &str, query: &[(&str, &str)]) -> String {
+    let path: String = path.split('/').map(escaped).collect::<Vec<_>>().join("/");
+    let query: Vec<String> = query
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}={}", escaped(value)))
+        .collect();
+    if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
 }
 
 fn escaped(text: &str) -> String {
@@ -228,7 +342,7 @@ mod tests {
 
     #[test]
     fn an_address_carries_any_query_unharmed() {
-        let text = address("/search", &[("q", "滕州 &=\"<")]);
+        let text = address("/search", &[("q", "滕州 &=\"<"), ("area", "")]);
         assert_eq!(text, "/search?q=%E6%BB%95%E5%B7%9E%20%26%3D%22%3C");
     }
 }

@@ -1,15 +1,46 @@
 //! What the templates are given: texts as a citizen reads them.
 
-use askama::Template;
-use mj_registry::{PublicAct, PublicParty};
+use std::sync::Arc;
 
-/// What every page knows of its site.
+use askama::Template;
+use mj_registry::{PublicAct, PublicField, PublicParty, PublicSource};
+
+use crate::Site;
+
+/// What every page knows of its site and says of itself.
 pub struct SiteView {
-    pub name: String,
-    pub assets: Option<(String, String)>,
-    pub demo: bool,
+    pub site: Arc<Site>,
     /// Which entry of the menu is the present one.
     pub at: &'static str,
+    /// The column's name for page metas.
+    pub column: &'static str,
+    /// The same content for programs.
+    pub json: Option<String>,
+    pub article: Option<Article>,
+}
+
+/// Page metas of an article.
+pub struct Article {
+    pub title: String,
+    pub published: String,
+    pub source: String,
+    pub description: String,
+}
+
+impl SiteView {
+    pub fn name(&self) -> &str {
+        &self.site.name
+    }
+
+    pub fn json(mut self, address: impl Into<String>) -> Self {
+        self.json = Some(address.into());
+        self
+    }
+
+    pub fn article(mut self, article: Article) -> Self {
+        self.article = Some(article);
+        self
+    }
 }
 
 pub struct Figure {
@@ -18,20 +49,41 @@ pub struct Figure {
     pub unit: &'static str,
 }
 
+/// A post in a list.
+pub struct PostLine {
+    pub address: String,
+    pub title: String,
+    pub day: String,
+    pub agency: String,
+    pub summary: String,
+    pub party: Option<String>,
+    pub until: Option<String>,
+}
+
 #[derive(Template)]
 #[template(path = "home.html")]
 pub struct Home {
     pub site: SiteView,
     pub figures: Vec<Figure>,
+    pub news: Vec<PostLine>,
+    pub exposures: Vec<PostLine>,
 }
 
 pub struct Hit {
     pub register_no: String,
     pub name: String,
+    pub kind: &'static str,
     pub code: Option<String>,
     pub area: Option<String>,
     pub status: Option<String>,
     pub status_class: &'static str,
+}
+
+/// One entry of a select box.
+pub struct Choice {
+    pub value: String,
+    pub title: String,
+    pub is_chosen: bool,
 }
 
 #[derive(Template)]
@@ -39,8 +91,16 @@ pub struct Hit {
 pub struct Search {
     pub site: SiteView,
     pub q: String,
+    pub areas: Vec<Choice>,
+    pub kinds: Vec<Choice>,
+    /// Filters of the address that do not exist (any more).
+    pub ignored: Vec<String>,
+    /// The query was cut.
+    pub is_cut: bool,
     /// Too short to be looked for.
     pub is_short: bool,
+    pub is_filtered: bool,
+    pub total: String,
     pub rows: Vec<Hit>,
     /// Back to the first page, on a later one.
     pub first: Option<String>,
@@ -48,8 +108,11 @@ pub struct Search {
 }
 
 pub struct Field {
-    pub title: &'static str,
+    pub title: String,
     pub value: String,
+    pub from: Option<String>,
+    /// Where to say that it is wrong.
+    pub wrong: String,
 }
 
 pub struct Section {
@@ -63,6 +126,8 @@ pub struct Line {
     pub what: String,
     pub agency: String,
     pub result: String,
+    pub from: String,
+    pub wrong: String,
 }
 
 #[derive(Template)]
@@ -71,11 +136,14 @@ pub struct Party {
     pub site: SiteView,
     pub name: String,
     pub register_no: String,
+    pub kind: &'static str,
     pub code: Option<String>,
     pub status: Option<String>,
     pub status_class: &'static str,
     pub fields: Vec<Field>,
     pub sections: Vec<Section>,
+    pub exposures: Vec<PostLine>,
+    pub today: String,
     /// Back to the newest records, on a later page.
     pub first: Option<String>,
     pub next: Option<String>,
@@ -96,6 +164,7 @@ const NOTHING: &str = "—";
 pub fn hit(party: PublicParty) -> Hit {
     Hit {
         status_class: status_class(party.status.as_deref()),
+        kind: party.kind_title,
         register_no: party.register_no,
         name: party.name,
         code: party.uscc.as_deref().map(grouped),
@@ -124,8 +193,27 @@ pub fn status_class(status: Option<&str>) -> &'static str {
     }
 }
 
+/// `市场监管局办案系统《行政处罚》，数据日期 2026年6月18日`
+fn from(source: &PublicSource) -> String {
+    format!(
+        "{}《{}》，数据日期 {}",
+        source.source_name,
+        source.table_title,
+        chinese_day(&source.data_date)
+    )
+}
+
+pub fn field(register_no: &str, field: PublicField) -> Field {
+    Field {
+        wrong: format!("/parties/{register_no}/wrong?line=field:{}", field.name),
+        title: field.title,
+        from: field.source.as_ref().map(from),
+        value: field.value,
+    }
+}
+
 /// One section a kind of behaviour, in the order in which the kinds first appear.
-pub fn sections(acts: Vec<PublicAct>) -> Vec<Section> {
+pub fn sections(register_no: &str, acts: Vec<PublicAct>) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     for act in acts {
         let at = match sections.iter().position(|section| section.id == act.table) {
@@ -139,12 +227,15 @@ pub fn sections(acts: Vec<PublicAct>) -> Vec<Section> {
                 sections.len() - 1
             }
         };
-        sections[at].rows.push(line(act));
+        sections[at].rows.push(line(register_no, act));
     }
     sections
 }
 
-fn line(act: PublicAct) -> Line {
+fn line(register_no: &str, act: PublicAct) -> Line {
+    let from =
+        format!("{}，数据日期 {}", act.source.source_name, chinese_day(&act.source.data_date));
+    let wrong = format!("/parties/{register_no}/wrong?line={}", act.line);
     let mut result = act.result.unwrap_or_else(|| NOTHING.into());
     if let Some(fen) = act.amount_fen {
         result += &format!("，{}", yuan(fen));
@@ -158,11 +249,22 @@ fn line(act: PublicAct) -> Line {
         what,
         agency: act.agency_name.unwrap_or_else(|| NOTHING.into()),
         result,
+        from,
+        wrong,
+    }
+}
+
+/// `2026年6月18日`; a text that is no day stays as it is.
+pub fn chinese_day(day: &str) -> String {
+    let parts: Vec<Option<u32>> = day.split('-').map(|part| part.parse().ok()).collect();
+    match parts.as_slice() {
+        [Some(year), Some(month), Some(day)] => format!("{year}年{month}月{day}日"),
+        _ => day.to_owned(),
     }
 }
 
 /// `5,000.00 元`
-fn yuan(fen: i64) -> String {
+pub fn yuan(fen: i64) -> String {
     let sign = if fen < 0 { "−" } else { "" };
     format!("{sign}{}.{:02} 元", thousands(fen.abs() / 100), fen.abs() % 100)
 }
@@ -179,6 +281,16 @@ pub fn thousands(number: i64) -> String {
     text
 }
 
+/// `1.2 MB`, as people compare files.
+pub fn size(bytes: i64) -> String {
+    let tenth = |unit: i64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
+    match bytes {
+        ..1_024 => format!("{bytes} 字节"),
+        1_024..1_048_576 => format!("{} KB", tenth(1_024)),
+        _ => format!("{} MB", tenth(1_048_576)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,5 +303,7 @@ mod tests {
         assert_eq!(yuan(500_000), "5,000.00 元");
         assert_eq!(yuan(-5), "−0.05 元");
         assert_eq!(grouped("91370400MA3D2E3F55"), "91 370400 MA3D2E3F5 5");
+        assert_eq!(chinese_day("2026-06-08"), "2026年6月8日");
+        assert_eq!((size(999).as_str(), size(1_536).as_str()), ("999 字节", "1.5 KB"));
     }
 }

@@ -12,8 +12,41 @@ use mj_web::BoxFuture;
 use crate::error::{Error, Result};
 use crate::show;
 
+/// An agency of the house.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgencyName {
+    pub uscc: String,
+    pub name: String,
+    pub area_number: String,
+}
+
+/// How many items in force a body implements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Implementing {
+    pub body_code: String,
+    pub items: i64,
+}
+
 /// What the registry needs of other domains for showing: a port, wired by the server.
 pub trait Names: Send + Sync {
+    /// The agencies of the house: whose officer somebody is follows from the name of the body.
+    fn agencies(&self) -> BoxFuture<'_, mj_platform::Result<Vec<AgencyName>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// What each body implements on that day (`YYYY-MM-DD`).
+    fn implementing<'a>(
+        &'a self,
+        _day: &'a str,
+    ) -> BoxFuture<'a, mj_platform::Result<Vec<Implementing>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// What the actor of an act is called.
+    fn person<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, mj_platform::Result<String>> {
+        Box::pin(async move { Ok(reference.to_owned()) })
+    }
+
     /// Names of sources (by `cd_source`) and of items (by item code), as far as they are known.
     fn look_up<'a>(
         &'a self,
@@ -164,10 +197,69 @@ impl Acts {
         Ok((entries, next))
     }
 
+    /// The line of this name (an [`Entry::cursor`]) in the timeline of these mentions.
+    pub async fn entry(
+        &self,
+        mentions: Vec<i64>,
+        scopes: &[Scope],
+        name: &str,
+    ) -> Result<Option<Entry>> {
+        let all = self.lines(TableKind::Behaviour, vec![mentions], scopes.to_vec()).await?;
+        let mut lines: Vec<Line> = all.into_iter().flatten().collect();
+        lines.retain(|line| self.cursor_of(line) == name);
+        lines.truncate(1);
+        Ok(self.entries(lines, scopes).await?.pop())
+    }
+
     /// The rows of the credit tables about these mentions.
     pub async fn credit(&self, mentions: Vec<i64>, scopes: &[Scope]) -> Result<Vec<Entry>> {
         let lines = self.lines(TableKind::Credit, vec![mentions], scopes.to_vec()).await?;
         self.entries(lines.into_iter().flatten().collect(), scopes).await
+    }
+
+    /// Behaviours of some days that cite one of these certificates, newest first: how many there are
+    /// and the first `most` of them. A scan: the store keeps no index of certificates.
+    pub async fn citing(
+        &self,
+        certificates: Vec<String>,
+        from: NaiveDate,
+        to: NaiveDate,
+        scopes: &[Scope],
+        most: usize,
+    ) -> Result<(i64, Vec<Entry>)> {
+        let mut wanted = Vec::new();
+        for number in self.of_kind(TableKind::Behaviour) {
+            let columns = &self.specs[number].columns;
+            if let Some(column) = columns.iter().position(|column| column.name == CITED) {
+                wanted.push((number, column));
+            }
+        }
+        let numbers: Vec<usize> = wanted.iter().map(|(number, _)| *number).collect();
+        let snapshots = self.snapshots(&numbers).await?;
+        let scopes_of = scopes.to_vec();
+        let found = tokio::task::spawn_blocking(move || {
+            citing(&certificates, &wanted, &snapshots, days_of(from)..=days_of(to), &scopes_of)
+        });
+        let mut found = found.await.map_err(Error::thread)??;
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        let total = i64::try_from(found.len()).unwrap_or(i64::MAX);
+        found.truncate(most);
+        let mut ids: Vec<usize> = found.iter().map(|(_, spec, _)| *spec).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let snapshots = self.snapshots(&ids).await?;
+        let rows: Vec<(usize, mj_facts::RowId)> =
+            found.iter().map(|(_, spec, row)| (*spec, mj_facts::RowId(*row))).collect();
+        let scopes_of = scopes.to_vec();
+        let fetched = tokio::task::spawn_blocking(move || fetch(&rows, &snapshots, &scopes_of));
+        let mut fetched = fetched.await.map_err(Error::thread)??;
+        let entries = found.iter().filter_map(|(day, spec, row)| {
+            let row = fetched.remove(&(*spec, *row))?;
+            let table = show::table(&self.specs[*spec].name)?;
+            Some(Entry { table, spec: *spec, row, cursor: day.to_string() })
+        });
+        Ok((total, entries.collect()))
     }
 
     /// The full rows of some lines, in their order.
@@ -258,6 +350,44 @@ fn lines_of(
     let mut lines: Vec<Line> = found.into_values().collect();
     lines.sort_by_cached_key(|line| line.place(specs));
     Ok(lines)
+}
+
+/// The column in which a behaviour names the certificates it was done with, joined by `;`.
+const CITED: &str = "check_personnel_code";
+
+/// (day, table, row) of the rows that cite one of the certificates.
+fn citing(
+    certificates: &[String],
+    wanted: &[(usize, usize)],
+    snapshots: &[(usize, Snapshot)],
+    days: std::ops::RangeInclusive<i32>,
+    scopes: &[Scope],
+) -> Result<Vec<(i32, usize, i64)>> {
+    let filter = mj_facts::Filter {
+        dates: Some((*days.start(), *days.end())),
+        ..mj_facts::Filter::default()
+    };
+    let mut found = Vec::new();
+    for ((number, column), (_, snapshot)) in wanted.iter().zip(snapshots) {
+        for scope in scopes {
+            snapshot.scan(Columns::Only(&[*column]), &filter, scope, &mut |row| {
+                let cites = row.value(0).is_some_and(|codes| {
+                    codes.split(';').any(|code| certificates.iter().any(|own| own == code))
+                });
+                if cites {
+                    found.push((row.event_date.unwrap_or(i32::MIN), *number, row.row.0));
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(found)
+}
+
+/// Days since 1970-01-01.
+fn days_of(day: NaiveDate) -> i32 {
+    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap_or_default();
+    i32::try_from((day - epoch).num_days()).unwrap_or(i32::MAX)
 }
 
 type Fetched = HashMap<(usize, i64), FactRow>;

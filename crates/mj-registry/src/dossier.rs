@@ -301,7 +301,7 @@ impl Registry {
         Ok(row.int("version")?)
     }
 
-    async fn names(
+    pub(crate) async fn names(
         &self,
         acts: &Acts,
         sources: &[SourceRow],
@@ -319,7 +319,7 @@ impl Registry {
     }
 
     /// Fields out of the register rows; of a party without any, what the rows call it.
-    async fn fields(
+    pub(crate) async fn fields(
         &self,
         root: &PartyRow,
         sources: &[SourceRow],
@@ -458,6 +458,21 @@ impl Registry {
             items.push(self.timeline_entry(acts, entry, &names, sight.mask).await?);
         }
         Ok(PageOf { items, next_cursor })
+    }
+
+    /// Entries that were found otherwise than by their party.
+    pub(crate) async fn entries_shown(
+        &self,
+        acts: &Acts,
+        entries: &[Entry],
+        mask: Mask,
+    ) -> Result<Vec<TimelineEntry>> {
+        let names = self.names(acts, &[], entries).await?;
+        let mut items = Vec::with_capacity(entries.len());
+        for entry in entries {
+            items.push(self.timeline_entry(acts, entry, &names, mask).await?);
+        }
+        Ok(items)
     }
 
     async fn timeline_entry(

@@ -17,18 +17,21 @@ mod api;
 mod digest;
 mod dossier;
 mod error;
+mod finding;
 mod likeness;
 mod masters;
 mod mentions;
 mod merges;
 pub mod model;
+mod officer_api;
 mod officers;
 mod public;
 mod relink;
 mod search;
-mod show;
+pub mod show;
 mod sources;
 mod survivor;
+mod suspensions;
 mod tables;
 mod wording;
 
@@ -42,18 +45,22 @@ use std::sync::{Arc, RwLock};
 use mj_platform::Db;
 use mj_platform::keys::Keys;
 
-pub use acts::{Acts, FoundNames, Names, NoNames};
-pub use api::module;
+pub use acts::{Acts, AgencyName, FoundNames, Implementing, Names, NoNames, day_text};
+pub use api::{PARTY_READ, module};
 pub use digest::RowDigest;
 pub use dossier::{PartyAsOf, PartyDossier, PartyHit, TimelineEntry};
 pub use error::{Error, Result};
+pub use finding::PartyBrief;
 pub use mentions::Said;
 pub use merges::Merge;
 pub use model::{
     MentionId, MentionInput, Operation, PartyKind, Relinked, SourceField, SourceRecord,
 };
+pub use officer_api::{OFFICER_READ, OfficerSummary, OfficerView};
 pub use officers::{CertificateStanding, Certificates};
-pub use public::{PublicAct, PublicParty, PublicRecord, SHORTEST_QUERY};
+pub use public::{
+    PublicAct, PublicField, PublicParty, PublicRecord, PublicSource, PublicWanted, SHORTEST_QUERY,
+};
 pub use wording::subject_of;
 
 /// The register of parties. Cheap to clone.

@@ -30,7 +30,48 @@ impl Registry {
         page: &Page,
     ) -> Result<PageOf<PartyRow>> {
         let mut args: Vec<Value> = Vec::new();
-        let mut filter = scope(&mut args);
+        let mut filter = self.filter(wanted, scope, &mut args).await?;
+        if let Some(cursor) = &page.cursor {
+            args.push(cursor.into());
+            filter.push_str(&format!(" AND p.id > ${}", args.len()));
+        }
+        args.push((page.limit() + 1).into());
+        let sql = format!(
+            "SELECT {PARTY_COLUMNS} FROM party p WHERE p.merged_into IS NULL{filter} \
+             ORDER BY p.id LIMIT ${}",
+            args.len()
+        );
+        let rows = self.db.fetch_all(&sql, &args).await?;
+        let items = rows.iter().map(PartyRow::read).collect::<mj_platform::Result<Vec<_>>>()?;
+        Ok(PageOf::from_surplus(items, page.limit(), |row| row.id.clone()))
+    }
+
+    /// How many there are, counted no further than `most + 1`.
+    pub(crate) async fn count_up_to(
+        &self,
+        wanted: &Wanted,
+        scope: impl FnOnce(&mut Vec<Value>) -> String,
+        most: i64,
+    ) -> Result<i64> {
+        let mut args: Vec<Value> = Vec::new();
+        let filter = self.filter(wanted, scope, &mut args).await?;
+        args.push((most + 1).into());
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM party p WHERE p.merged_into IS NULL{filter} \
+             LIMIT ${}) found",
+            args.len()
+        );
+        Ok(self.db.count(&sql, &args).await?)
+    }
+
+    /// What must hold of a party that is looked for, as SQL; `args` grows by what it needs.
+    async fn filter(
+        &self,
+        wanted: &Wanted,
+        scope: impl FnOnce(&mut Vec<Value>) -> String,
+        args: &mut Vec<Value>,
+    ) -> Result<String> {
+        let mut filter = scope(args);
         let mut add = |text: &str, values: &[Value]| {
             let mut text = text.to_owned();
             for value in values {
@@ -56,18 +97,7 @@ impl Registry {
         if let Some(q) = wanted.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
             self.add_query(q, wanted.bodies_only, &mut add).await?;
         }
-        if let Some(cursor) = &page.cursor {
-            add("p.id > ?", &[cursor.into()]);
-        }
-        args.push((page.limit() + 1).into());
-        let sql = format!(
-            "SELECT {PARTY_COLUMNS} FROM party p WHERE p.merged_into IS NULL{filter} \
-             ORDER BY p.id LIMIT ${}",
-            args.len()
-        );
-        let rows = self.db.fetch_all(&sql, &args).await?;
-        let items = rows.iter().map(PartyRow::read).collect::<mj_platform::Result<Vec<_>>>()?;
-        Ok(PageOf::from_surplus(items, page.limit(), |row| row.id.clone()))
+        Ok(filter)
     }
 
     async fn add_query(

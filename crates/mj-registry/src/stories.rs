@@ -340,6 +340,10 @@ async fn a_timeline_turns_its_pages_without_losing_or_repeating_a_line() {
     assert_eq!(keys.len(), 5);
 }
 
+fn looking_for(q: &str) -> crate::PublicWanted {
+    crate::PublicWanted { q: q.into(), ..Default::default() }
+}
+
 #[tokio::test]
 async fn the_public_finds_a_shop_and_never_a_person() {
     let mut world = World::new().await;
@@ -358,15 +362,33 @@ async fn the_public_finds_a_shop_and_never_a_person() {
     world.inspected(shop, 20_000, "370481").await;
     world.inspected(person, 20_000, "370481").await;
     let page = mj_kernel::Page::default();
-    let found = world.registry.public_search("好味", &page).await.expect("found").items;
+    let found =
+        world.registry.public_search(&looking_for("好味"), &page).await.expect("found").items;
     assert_eq!(found.len(), 1);
     for q in ["欧阳锋", "34052419800101001X", "欧"] {
-        assert!(world.registry.public_search(q, &page).await.expect("found").items.is_empty());
+        assert!(
+            world
+                .registry
+                .public_search(&looking_for(q), &page)
+                .await
+                .expect("found")
+                .items
+                .is_empty()
+        );
     }
     let record = world.registry.public_record(&world.acts, &found[0].register_no, &page).await;
     let record = record.expect("an answer").expect("a record");
     assert_eq!(record.acts.len(), 1);
     assert!(!format!("{record:?}").contains("138"), "nobody's telephone");
+    let line = record.acts[0].line.clone();
+    let number = &found[0].register_no;
+    let act = world.registry.public_act(&world.acts, number, &line).await.expect("an answer");
+    assert_eq!(act.as_ref(), record.acts.first(), "the line has a name of its own");
+    let other = world.registry.public_act(&world.acts, number, "1.0000").await.expect("an answer");
+    assert_eq!(other, None);
+    let elsewhere = crate::PublicWanted { area: Some("370403".into()), ..looking_for("好味") };
+    assert_eq!(world.registry.public_count(&elsewhere, 10).await.expect("counted"), 0);
+    assert_eq!(world.registry.public_count(&looking_for("好味"), 10).await.expect("counted"), 1);
     // an official finds the person by the whole name, and sees it masked
     let hit = world.find("欧阳锋").await;
     assert_eq!(hit[0]["name"], "欧**");

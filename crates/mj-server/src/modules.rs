@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use mj_access::Access;
+use mj_access::{Access, SecondFactorPolicy};
 use mj_catalog::Catalog;
 use mj_datahub::Datahub;
 use mj_datahub::ingest::plan::TablePlan;
+use mj_evaluation::Evaluation;
 use mj_facts::disk::RealDisk;
 use mj_facts::{FactStore, TableSpec};
 use mj_flow::Flow;
@@ -28,6 +29,7 @@ pub struct Domains {
     pub acts: Acts,
     pub datahub: Datahub,
     pub portal: Portal,
+    pub evaluation: Evaluation,
 }
 
 impl Domains {
@@ -36,7 +38,8 @@ impl Domains {
         let disk = RealDisk::new(config.data_dir.join("segments")).map_err(Failure::broken)?;
         let facts = FactStore::open(db.clone(), Arc::new(disk)).await.map_err(Failure::broken)?;
         let registry = Registry::new(db.clone(), keys.clone());
-        let catalog = Catalog::new(db.clone());
+        let names = Arc::new(HouseNames::new(db.clone()));
+        let catalog = Catalog::new(db.clone()).with_sources(names.clone());
         let datahub = Datahub::new(mj_datahub::Parts {
             db: db.clone(),
             blobs: blobs.clone(),
@@ -47,18 +50,52 @@ impl Domains {
             inbox: config.data_dir.join("inbox"),
         })
         .map_err(Failure::broken)?;
-        let names = Arc::new(HouseNames::new(db.clone()));
         let acts = Acts::new(facts.clone(), table_specs(), names);
+        // in the demonstration everybody can look in; one account shows how it is with a code
+        let second_factor = match SecondFactorPolicy::parse(&config.second_factor) {
+            Some(policy) if !floor.demo => policy,
+            _ => SecondFactorPolicy::Optional,
+        };
         let site = Site {
             name: config.node_name.clone(),
+            area: config.area.clone(),
             assets: crate::faces::portal_assets(),
             demo: floor.demo,
+            own: config.portal.clone(),
         };
+        let flow = Flow::new(db.clone());
+        let evaluation = Evaluation::new(mj_evaluation::Parts {
+            db: db.clone(),
+            keys: keys.clone(),
+            facts: facts.clone(),
+            flow: flow.clone(),
+            specs: table_specs(),
+            house: Arc::new(crate::evaluation::EvaluationHouse::new(db.clone(), keys.clone())),
+        })
+        .map_err(Failure::broken)?;
         Ok(Self {
-            portal: Portal::new(db.clone(), registry.clone(), acts.clone(), site),
+            evaluation,
+            portal: Portal::new(
+                mj_portal::Parts {
+                    db: db.clone(),
+                    keys: keys.clone(),
+                    registry: registry.clone(),
+                    acts: acts.clone(),
+                    flow: flow.clone(),
+                    facts: facts.clone(),
+                    specs: table_specs(),
+                    data_folder: config.data_dir.join("open-data"),
+                },
+                site,
+            ),
             access: Access::new(db.clone())
-                .with_area_names(|code| mj_standard::register::divisions().full_name(code)),
-            flow: Flow::new(db.clone()),
+                .with_area_names(|code| mj_standard::register::divisions().full_name(code))
+                .with_line_names(|code| {
+                    let line = mj_standard::register::departments().get(code)?;
+                    Some(line.name.clone())
+                })
+                .with_second_factor(second_factor, keys.clone()),
+            flow,
             acts,
             facts,
             catalog,
@@ -76,16 +113,31 @@ pub fn table_specs() -> Vec<TableSpec> {
 }
 
 pub fn web(domains: &Domains) -> Web {
+    let everything = crate::search::Everything {
+        access: domains.access.clone(),
+        catalog: domains.catalog.clone(),
+        registry: domains.registry.clone(),
+        acts: domains.acts.clone(),
+        datahub: domains.datahub.clone(),
+    };
+    let home = crate::home::Home {
+        db: domains.access.db().clone(),
+        flow: domains.flow.clone(),
+        everything: everything.clone(),
+    };
     let authority: Arc<dyn Authority> = Arc::new(domains.access.clone());
     Web::new(
         authority,
         vec![
             mj_access::module(domains.access.clone()),
+            crate::home::module(home),
+            crate::search::module(everything),
             mj_catalog::module(domains.catalog.clone()),
             mj_registry::module(domains.registry.clone(), domains.acts.clone()),
             mj_flow::module(domains.flow.clone()),
             mj_datahub::module(domains.datahub.clone()),
             mj_portal::module(domains.portal.clone()),
+            mj_evaluation::module(domains.evaluation.clone()),
         ],
     )
 }

@@ -7,12 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mj_evaluation::Evaluation;
 use mj_facts::{FactStore, TableSpec};
 use mj_platform::blob::Blobs;
 use mj_platform::db::Migration;
 use mj_platform::jobs::Runner;
+use mj_platform::gm::vault::Vault;
 use mj_platform::keys::Keys;
+use mj_platform::ledger::{self, Ledger};
 use mj_platform::{Config, Db, SystemClock};
+use mj_portal::Portal;
 use mj_web::Web;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -26,6 +30,7 @@ pub struct Node {
     pub domains: Domains,
     pub web: Web,
     pub runner: Runner,
+    pub ledger: Ledger,
     _lock: File,
 }
 
@@ -87,22 +92,30 @@ impl Node {
                 floor.config.node_name = city.to_owned();
             }
         }
+        let ledger = open_ledger(&floor).await?;
         let domains = Domains::open(&floor).await?;
         let web = modules::web(&domains);
         let runner = Runner::new(floor.db.clone(), web.jobs(), web.events());
         let wake = runner.clone();
         domains.datahub.on_queued(move || wake.wake());
         runner.reclaim().await?;
-        Ok(Self { config: floor.config, db: floor.db, domains, web, runner, _lock: lock })
+        Ok(Self { config: floor.config, db: floor.db, domains, web, runner, ledger, _lock: lock })
     }
 
     /// Jobs, events and files handed over by `mingjian import`, until told to stop.
     pub fn start_background(&self, mut stopped: watch::Receiver<bool>) -> JoinHandle<()> {
         let runner = self.runner.clone();
         let inbox = crate::import::Inbox::of(self);
-        let upkeep = Upkeep { facts: self.domains.facts.clone(), specs: modules::table_specs() };
+        let ledger = self.ledger.clone();
+        let upkeep = Upkeep {
+            facts: self.domains.facts.clone(),
+            specs: modules::table_specs(),
+            evaluation: self.domains.evaluation.clone(),
+            portal: self.domains.portal.clone(),
+        };
         tokio::spawn(async move {
             let mut also_stopped = stopped.clone();
+            let mut ledger_stopped = stopped.clone();
             let mut upkeep_stopped = stopped.clone();
             tokio::join!(
                 upkeep.watch(async move {
@@ -114,8 +127,19 @@ impl Node {
                 inbox.watch(async move {
                     let _ = also_stopped.wait_for(|stop| *stop).await;
                 }),
+                ledger.watch(async move {
+                    let _ = ledger_stopped.wait_for(|stop| *stop).await;
+                }),
             );
         })
+    }
+
+    /// Signs what was done last and lets go of the database.
+    pub async fn close(&self) {
+        if let Err(error) = self.ledger.drain().await {
+            tracing::error!(error = %error, "监管日志未能签署，下次启动时补签");
+        }
+        self.db.close().await;
     }
 
     /// The one-time codes of a first start, for whoever stands at the machine.
@@ -132,9 +156,18 @@ impl Node {
     }
 }
 
+/// The supervision log of a node, which first takes over what is older than it.
+async fn open_ledger(floor: &Floor) -> Result<Ledger, Failure> {
+    let Config { data_dir, area, .. } = &floor.config;
+    let keys = Vault::beside_master(&data_dir.join("keys"), floor.config.production)?;
+    ledger::found(&floor.db).await?;
+    Ok(Ledger::open(floor.db.clone(), &data_dir.join("log"), Arc::new(keys), area).await?)
+}
+
 /// The domains of a data directory that another process may be using: for reading beside it.
 pub struct Beside {
     pub domains: Domains,
+    pub keys: Keys,
     db: Db,
 }
 
@@ -145,7 +178,7 @@ impl Beside {
         }
         let floor = Floor::open(Config::load(data_dir)?, false).await?;
         let domains = Domains::open(&floor).await?;
-        Ok(Self { domains, db: floor.db })
+        Ok(Self { domains, keys: floor.keys, db: floor.db })
     }
 
     pub fn db(&self) -> &Db {
@@ -161,6 +194,8 @@ impl Beside {
 struct Upkeep {
     facts: FactStore,
     specs: Vec<TableSpec>,
+    evaluation: Evaluation,
+    portal: Portal,
 }
 
 impl Upkeep {
@@ -175,6 +210,12 @@ impl Upkeep {
         loop {
             if let Err(error) = self.facts.maintain(&self.specs).await {
                 tracing::error!(error = %error, "事实库维护未成，稍后重试");
+            }
+            if let Err(error) = self.evaluation.tick().await {
+                tracing::error!(error = %error, "每周简报未能安排，稍后重试");
+            }
+            if let Err(error) = self.portal.keep_open_data().await {
+                tracing::error!(error = %error, "开放数据未能安排更新，稍后重试");
             }
             tokio::select! {
                 () = &mut stop => return,
@@ -192,6 +233,7 @@ pub async fn migrate(data_dir: &Path) -> Result<Outcome, Failure> {
         .ok_or_else(|| Failure::Usage("请先停止正在运行的明鉴进程，再升级数据库".into()))?;
     let floor = Floor::open(Config::load(data_dir)?, false).await?;
     let applied = floor.db.migrate(&migrations()).await?;
+    ledger::found(&floor.db).await?;
     println!("已执行 {applied} 项数据库升级");
     floor.db.close().await;
     Ok(Outcome::Clean)
