@@ -57,3 +57,28 @@ export type Merge = Shapes['MergeView']
 /** The payload belongs to the kind of item; pages read it with care. */
 export type WorkItem = Omit<Shapes['WorkItemView'], 'payload'> & { payload: Record<string, unknown> }
 export type WorkItemStep = Shapes['StepView']
+
+// -- evaluation -------------------------------------------------------------------------------------------
+
+export type EvaluationOverview = Shapes['EvaluationOverview']
+export type EvaluationFigure = Shapes['EvaluationFigure']
+export type EvaluationStanding = Shapes['EvaluationStanding']
+export type EvaluationNotice = Shapes['EvaluationNotice']
+export type EvaluationRows = Shapes['EvaluationRows']
+export type EvaluationRow = Shapes['EvaluationRow']
+export type EvaluationRecord = Shapes['EvaluationRecord']
+
+// -- the clerk's workbench ----------------------------------------------------------------------------------
+
+export type RepairGroup = Shapes['GroupView']
+export type RepairGroups = Shapes['GroupList']
+export type RepairFix = Shapes['Fix']
+export type RepairPreview = Shapes['RepairPreview']
+export type Repair = Shapes['RepairView']
+export type RowCheck = Shapes['RowCheck']
+export type ErrorCells = Shapes['ErrorCells']
+export type ErrorCell = Shapes['CellView']
+export type OpenErrors = Shapes['OpenErrorsView']
+export type CheckOutcome = Shapes['CheckOutcome']
+export type BulkOutcome = Shapes['BulkOutcome']
+export type Colleague = Shapes['ColleagueView']

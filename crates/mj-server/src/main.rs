@@ -8,12 +8,21 @@ mod check;
 mod cli;
 mod demo;
 mod doctor;
+mod evaluation;
 mod faces;
+mod figures;
+mod home;
 mod import;
+mod mappings;
 mod modules;
+mod moving;
 mod names;
 mod node;
+mod search;
 mod serve;
+mod standing;
+#[cfg(test)]
+mod reference_stories;
 #[cfg(test)]
 mod tests;
 

@@ -23,12 +23,17 @@ const link = (name: string, text: string, needs: string, also: string[] = []): M
 
 export const MENU: readonly MenuGroup[] = [
   {
+    title: t('nav.insight'),
+    links: [link('leader', t('leader.nav'), 'evaluation.figure.read', ['leader-rows', 'leader-record'])],
+  },
+  {
     title: t('nav.data'),
     links: [
       link('overview', t('nav.overview'), 'datahub.summary.read'),
       link('batches', t('nav.batches'), 'datahub.batch.read', ['batch']),
       link('upload', t('nav.upload'), 'datahub.batch.create'),
       link('standard', t('nav.standard'), 'datahub.table.read', ['standard-table']),
+      link('developer', t('nav.developer'), 'datahub.table.read'),
     ],
   },
   {

@@ -31,6 +31,13 @@ export const router = createRouter({
       meta: { title: 'enrol.title', isBare: true },
     },
     {
+      path: '/developer/:id?',
+      name: 'developer',
+      component: () => import('./features/developer/DeveloperPage.vue'),
+      meta: { title: 'dev.title', isBare: true },
+      props: true,
+    },
+    {
       path: '/datahub',
       name: 'overview',
       component: () => import('./features/datahub/OverviewPage.vue'),
@@ -93,6 +100,32 @@ export const router = createRouter({
       name: 'work-items',
       component: () => import('./features/flow/WorkItemListPage.vue'),
       meta: { title: 'work.title' },
+      props: true,
+    },
+    {
+      path: '/me',
+      name: 'me',
+      component: () => import('./features/session/MyAccountPage.vue'),
+      meta: { title: 'me.title' },
+    },
+    {
+      path: '/leader',
+      name: 'leader',
+      component: () => import('./features/leader/LeaderPage.vue'),
+      meta: { title: 'leader.title' },
+    },
+    {
+      path: '/leader/rows/:id',
+      name: 'leader-rows',
+      component: () => import('./features/leader/RowsPage.vue'),
+      meta: { title: 'leader.title' },
+      props: true,
+    },
+    {
+      path: '/leader/records/:table/:row',
+      name: 'leader-record',
+      component: () => import('./features/leader/RecordPage.vue'),
+      meta: { title: 'leader.record_values' },
       props: true,
     },
     {

@@ -63,6 +63,9 @@ pub async fn fill(node: &Node, health: &Health, size: Size) -> Result<(), Failur
     }
     // to-dos come from what the files told
     node.runner.run_until_idle().await?;
+    // the leaders' first digest is about the week before, as every week
+    let last_week = node.db.clock().today() - chrono::Days::new(7);
+    node.domains.evaluation.make_digests(last_week).await.map_err(Failure::broken)?;
     let verdict = judge::judge(node, &manifest, &batches).await?;
     eprintln!("{verdict}");
     if !verdict.is_exact() {

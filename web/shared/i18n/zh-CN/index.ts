@@ -1,11 +1,19 @@
 // The source text of every face, one file a domain. Keys are flat and begin with the domain.
+
+import { agencies } from './agencies'
+import { catalog } from './catalog'
 import { datahub } from './datahub'
 import { developer } from './developer'
 import { flow } from './flow'
+import { home } from './home'
+import { leader } from './leader'
+import { officers } from './officers'
 import { registry } from './registry'
 import { session } from './session'
 import { shell } from './shell'
+import { sources } from './sources'
 import { table } from './table'
+import { workbench } from './workbench'
 
 export const zhCN = {
   ...shell,
@@ -13,6 +21,13 @@ export const zhCN = {
   ...datahub,
   ...developer,
   ...registry,
+  ...home,
+  ...officers,
+  ...agencies,
+  ...sources,
+  ...catalog,
   ...flow,
+  ...leader,
   ...table,
+  ...workbench,
 } as const
