@@ -11,7 +11,7 @@ red=0
 declare -A line
 finish() {
   [ -n "${server:-}" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
-  [ -d "$work/postgres" ] && scripts/postgres.sh stop "$work/postgres"
+  for dir in "$work"/postgres*; do [ -d "$dir" ] && scripts/postgres.sh stop "$dir"; done
   rm -rf "$work"
 }
 trap finish EXIT
@@ -55,29 +55,57 @@ if [ "$only" = all ]; then
   fi
 fi
 
-browser() {
-  command -v chromium >/dev/null || { not_run browser chromium "Chromium is not installed"; return; }
-  make -s web || { line[browser]="0 passed, 1 failed"; red=1; return; }
-  # the faces are embedded, so the binary is built after them
-  cargo build --workspace --locked || { line[browser]="0 passed, 1 failed"; red=1; return; }
-  local port data=$work/city
+# fills a demonstration city and walks stories in it: stories NAME DATABASE-URL-or-'' WHICH...
+stories() {
+  local name=$1 url=$2 port data=$work/city-$1 ready=0
+  shift 2
   port=$(free_port)
-  target/debug/mingjian demo --data-dir "$data" --port "$port" --size small >"$work/server.log" 2>&1 &
+  if [ -n "$url" ]; then export MINGJIAN_DATABASE_URL=$url; else unset MINGJIAN_DATABASE_URL; fi
+  target/debug/mingjian demo --data-dir "$data" --port "$port" --size small >"$work/server-$name.log" 2>&1 &
   server=$!
-  local ready=0
+  unset MINGJIAN_DATABASE_URL
   for _ in $(seq 1 600); do
     kill -0 "$server" 2>/dev/null || break
     curl -fs "http://localhost:$port/healthz" >/dev/null 2>&1 && { ready=1; break; }
     sleep 0.5
   done
   if [ "$ready" -ne 1 ]; then
-    tail -n 50 "$work/server.log" >&2
-    line[browser]="0 passed, 1 failed"; red=1; return
+    tail -n 50 "$work/server-$name.log" >&2
+    browser_failed=$((browser_failed + 1)); red=1
+  else
+    (cd web && MJ_BASE="http://localhost:$port" MJ_ACCOUNTS="$data/demo-accounts.json" npm run -s e2e -- "$@" 2>&1) | tee "$work/browser.log"
+    [ "${PIPESTATUS[0]}" -eq 0 ] || red=1
+    local said passed failed
+    said=$(sed 's/\x1b\[[0-9;]*m//g' "$work/browser.log" | grep -oE 'browser: [0-9]+ passed, [0-9]+ failed' | tail -n 1)
+    passed=$(grep -oE '[0-9]+ passed' <<<"$said" | cut -d' ' -f1)
+    failed=$(grep -oE '[0-9]+ failed' <<<"$said" | cut -d' ' -f1)
+    browser_passed=$((browser_passed + ${passed:-0}))
+    browser_failed=$((browser_failed + ${failed:-1}))
   fi
-  (cd web && MJ_BASE="http://localhost:$port" MJ_ACCOUNTS="$data/demo-accounts.json" npm run -s e2e 2>&1) | tee "$work/browser.log"
-  [ "${PIPESTATUS[0]}" -eq 0 ] || red=1
-  line[browser]=$(sed 's/\x1b\[[0-9;]*m//g' "$work/browser.log" | grep -oE 'browser: [0-9]+ passed, [0-9]+ failed' | tail -n 1 | sed 's/^browser: //')
-  [ -n "${line[browser]}" ] || { line[browser]="0 passed, 1 failed"; red=1; }
+  kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
+  server=
+}
+
+# All stories on SQLite; the main story, from the department's file to the public record, on
+# PostgreSQL too.
+browser() {
+  command -v chromium >/dev/null || { not_run browser chromium "Chromium is not installed"; return; }
+  make -s web || { line[browser]="0 passed, 1 failed"; red=1; return; }
+  # the faces are embedded, so the binary is built after them
+  cargo build --workspace --locked || { line[browser]="0 passed, 1 failed"; red=1; return; }
+  browser_passed=0 browser_failed=0
+  stories sqlite ""
+  local url
+  if [ -d "$work/postgres" ]; then scripts/postgres.sh stop "$work/postgres"; fi
+  if url=$(scripts/postgres.sh start "$work/postgres-browser" "$(free_port)"); then
+    echo "== the main story on PostgreSQL"
+    stories postgres "$url" main
+    scripts/postgres.sh stop "$work/postgres-browser"
+  else
+    echo "browser stories on PostgreSQL: not run: PostgreSQL is not installed"
+    required postgres && red=1
+  fi
+  line[browser]="$browser_passed passed, $browser_failed failed"
 }
 if [ "$only" = all ] || [ "$only" = browser ]; then browser; fi
 

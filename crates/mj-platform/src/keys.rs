@@ -5,19 +5,23 @@
 //! of the person unreadable, also in segments and copies, without rewriting them. A sealed value
 //! names its key: `~1.<key id>.<base64>`. Equality look-up goes by a keyed hash ([`Keys::lookup`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 
-use crate::db::door::{Act, WriteTx};
+use crate::db::door::{Act, TruthTable, WriteTx};
 use crate::db::{Db, Lane, RowExt, Value};
 use crate::error::{Error, Result};
 use crate::gm::{self, Sm4Key};
 
 const PREFIX: &str = "~1.";
+const DATA_KEY: &str = "data_key";
+
+/// Keys that were destroyed lawfully. A key that is gone without standing here was lost.
+pub const ERASURE: TruthTable = TruthTable { name: "erasure", columns: &["id", "erased_at"] };
 /// How many opened data keys are kept in memory.
 const CACHE: usize = 200_000;
 
@@ -145,8 +149,13 @@ impl Keys {
                 "SELECT id, subject, wrapped FROM data_key WHERE subject IN ({})",
                 marks.join(",")
             );
+            let made: HashSet<&str> = rows.iter().filter_map(|row| row[0].as_text()).collect();
+            let mut gained = 0;
             for row in tx.fetch_all(&sql, &args).await? {
-                let key = self.unwrap(&row.text("id")?, &row.bytes("wrapped")?)?;
+                let id = row.text("id")?;
+                // the others were there already
+                gained += i64::from(made.contains(id.as_str()));
+                let key = self.unwrap(&id, &row.bytes("wrapped")?)?;
                 let subject = row.text("subject")?;
                 self.remember(&subject, key.clone());
                 // sorted above
@@ -154,6 +163,7 @@ impl Keys {
                     found.insert(chunk[place], key);
                 }
             }
+            tx.counted(DATA_KEY, gained);
         }
         subjects
             .iter()
@@ -190,10 +200,20 @@ impl Keys {
         String::from_utf8(plain).map(Some).map_err(|_| Error::Corrupt("明文不是 UTF-8".into()))
     }
 
-    /// Destroys one person's key: what it sealed can never be read again.
+    /// Destroys one person's key: what it sealed can never be read again. That it was destroyed, not
+    /// lost, stays on record under the key's own name, which leads to nobody.
     pub async fn destroy(&self, db: &Db, act: Act, subject: &str) -> Result<()> {
         let mut tx = db.begin(Lane::People, act).await?;
-        tx.execute("DELETE FROM data_key WHERE subject = $1", &[subject.into()]).await?;
+        let known = tx
+            .fetch_optional("SELECT id FROM data_key WHERE subject = $1", &[subject.into()])
+            .await?;
+        if let Some(row) = known {
+            let now = tx.now();
+            tx.insert(&ERASURE, &[("id", row.text("id")?.into()), ("erased_at", now.into())])
+                .await?;
+            tx.execute("DELETE FROM data_key WHERE subject = $1", &[subject.into()]).await?;
+            tx.counted(DATA_KEY, -1);
+        }
         tx.commit().await?;
         self.cache.write().expect("no panic while holding the key cache").remove(subject);
         self.by_id.write().expect("no panic while holding the key cache").clear();

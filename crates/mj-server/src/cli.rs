@@ -51,6 +51,24 @@ enum Command {
         #[command(flatten)]
         at: At,
     },
+    /// 成批登记一个数据来源的本地事项编码对应哪些监管事项
+    Mappings {
+        /// 表格文件，列为 local_code,item_code,valid_from,valid_to（后两列可以没有）
+        file: PathBuf,
+        /// 数据来源（cd_source）
+        #[arg(long)]
+        source: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 把已停止节点的数据库整个搬到另一个空库（SQLite 与 PostgreSQL 之间，或同种之间）
+    Move {
+        /// 目标，如 postgres://用户:口令@主机/库名 或 sqlite:/路径/文件
+        #[arg(long)]
+        to: String,
+        #[command(flatten)]
+        at: At,
+    },
     /// 检查代码或表格，不入库
     Check {
         #[command(subcommand)]
@@ -204,6 +222,10 @@ impl Cli {
             Command::Import { table, file, source, at } => {
                 runtime()?.block_on(crate::import::run(&table, &file, &source, &at.data_dir))
             }
+            Command::Mappings { file, source, at } => {
+                runtime()?.block_on(crate::mappings::run(&file, &source, &at.data_dir))
+            }
+            Command::Move { to, at } => runtime()?.block_on(crate::moving::run(&at.data_dir, &to)),
             Command::Doctor { at, digest } => {
                 runtime()?.block_on(crate::doctor::run(&at.data_dir, digest))
             }

@@ -1,7 +1,8 @@
 //! Names that the registry shows and other domains know: sources (data centre), items (catalogue).
 
+use mj_catalog::{SourcePlace, Sources};
 use mj_platform::{Db, Result, RowExt, Value};
-use mj_registry::{FoundNames, Names};
+use mj_registry::{AgencyName, FoundNames, Implementing, Names};
 use mj_web::BoxFuture;
 
 /// Fills the registry's port from the tables' owners.
@@ -29,6 +30,44 @@ impl HouseNames {
 }
 
 impl Names for HouseNames {
+    fn agencies(&self) -> BoxFuture<'_, Result<Vec<AgencyName>>> {
+        Box::pin(async move {
+            let sql = "SELECT uscc, name, area_number FROM agency ORDER BY area_number, uscc";
+            let rows = self.db.fetch_all(sql, &[]).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(AgencyName {
+                        uscc: row.text("uscc")?,
+                        name: row.text("name")?,
+                        area_number: row.text("area_number")?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn implementing<'a>(&'a self, day: &'a str) -> BoxFuture<'a, Result<Vec<Implementing>>> {
+        Box::pin(async move {
+            let sql = "SELECT body_code, CAST(COUNT(DISTINCT item_code) AS BIGINT) AS items \
+                       FROM catalog_implementation WHERE valid_from <= $1 AND valid_to > $1 \
+                       GROUP BY body_code ORDER BY body_code";
+            let rows = self.db.fetch_all(sql, &[day.into()]).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(Implementing { body_code: row.text("body_code")?, items: row.int("items")? })
+                })
+                .collect()
+        })
+    }
+
+    fn person<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<String>> {
+        Box::pin(async move {
+            mj_access::actor_name(&self.db, reference)
+                .await
+                .map_err(|error| mj_platform::Error::Other(error.to_string()))
+        })
+    }
+
     fn look_up<'a>(
         &'a self,
         sources: &'a [String],
@@ -53,6 +92,20 @@ impl Names for HouseNames {
                 sources: sources.into_iter().collect(),
                 items: items.into_iter().collect(),
             })
+        })
+    }
+}
+
+/// Fills the catalogue's port: where a source lies and whose it is.
+impl Sources for HouseNames {
+    fn place<'a>(&'a self, cd_source: &'a str) -> BoxFuture<'a, Result<Option<SourcePlace>>> {
+        Box::pin(async move {
+            let sql = "SELECT area, agency FROM hub_source WHERE cd_source = $1";
+            let row = self.db.fetch_optional(sql, &[cd_source.into()]).await?;
+            row.map(|row| {
+                Ok(SourcePlace { area: row.opt_text("area")?, agency: row.opt_text("agency")? })
+            })
+            .transpose()
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use mj_platform::ledger::Ledger;
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
@@ -19,8 +20,11 @@ use tokio::task::JoinHandle;
 
 use crate::cli::{Failure, Outcome};
 use crate::faces::{self, Face};
+use crate::figures::{self, Figures};
 use crate::node::Node;
 
+/// How long a question after the node's health may wait for the next checkpoint.
+const SEALED_WITHIN: Duration = Duration::from_secs(3);
 /// How long background work may go on after the signal to stop; with the drain below 30 s together.
 const QUIET_WITHIN: Duration = Duration::from_secs(20);
 
@@ -29,19 +33,33 @@ const QUIET_WITHIN: Duration = Duration::from_secs(20);
 pub struct Health {
     percent: AtomicU8,
     database: &'static str,
+    ledger: Ledger,
+    /// Everything that was there when filling ended is in a signed checkpoint.
+    sealed: AtomicBool,
 }
 
 impl Health {
-    pub fn new(percent: u8, database: &'static str) -> Arc<Self> {
-        Arc::new(Self { percent: AtomicU8::new(percent), database })
+    pub fn new(percent: u8, node: &Node) -> Arc<Self> {
+        let (percent, sealed) = (AtomicU8::new(percent), AtomicBool::new(false));
+        Arc::new(Self {
+            percent,
+            database: node.db.dialect().name(),
+            ledger: node.ledger.clone(),
+            sealed,
+        })
     }
 
     pub fn set(&self, percent: u8) {
         self.percent.store(percent.min(100), Ordering::Relaxed);
     }
 
-    fn answer(&self) -> Response {
-        let percent = self.percent.load(Ordering::Relaxed);
+    async fn answer(&self) -> Response {
+        let mut percent = self.percent.load(Ordering::Relaxed);
+        if percent >= 100 && !self.sealed.load(Ordering::Relaxed) {
+            let sealed = self.ledger.settled(SEALED_WITHIN).await;
+            self.sealed.store(sealed, Ordering::Relaxed);
+            percent = if sealed { 100 } else { 99 };
+        }
         if percent < 100 {
             let body = json!({"state": "filling", "percent": percent});
             return (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response();
@@ -58,14 +76,14 @@ impl Health {
 pub async fn run(data_dir: &Path, port: Option<u16>) -> Result<Outcome, Failure> {
     let node = Node::open(data_dir, port).await?;
     node.announce_first_start().await?;
-    let health = Health::new(100, node.db.dialect().name());
+    let health = Health::new(100, &node);
     let (stop, stopped) = stop_signal();
     let background = node.start_background(stopped.clone());
     let served = listen(&node, health, stopped).await;
     // also when serving failed: background work must not outlive the node
     let _ = stop.send(true);
     settle(background).await;
-    node.db.close().await;
+    node.close().await;
     served.map(|()| Outcome::Clean)
 }
 
@@ -87,7 +105,7 @@ pub async fn listen(
 ) -> Result<(), Failure> {
     let listener = bind(node.config.address, node.config.port)?;
     let pages = mj_portal::fallback(node.domains.portal.clone());
-    let router = node.web.router(faces_router(health).merge(pages));
+    let router = node.web.router(faces_router(health).merge(figures(node)).merge(pages));
     eprintln!(
         "明鉴已启动：http://localhost:{}/  工作台：http://localhost:{}/desk/",
         node.config.port, node.config.port
@@ -153,9 +171,17 @@ fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Failure> {
     })
 }
 
+fn figures(node: &Node) -> Router {
+    let figures = Figures::new(node.db.clone(), node.config.clone());
+    Router::new().route("/metrics", get(figures::show)).with_state(figures)
+}
+
 fn faces_router(health: Arc<Health>) -> Router {
     Router::new()
-        .route("/healthz", get(|State(health): State<Arc<Health>>| async move { health.answer() }))
+        .route(
+            "/healthz",
+            get(|State(health): State<Arc<Health>>| async move { health.answer().await }),
+        )
         .with_state(health)
         .route("/desk", get(|| async { Redirect::permanent("/desk/") }))
         .route("/m", get(|| async { Redirect::permanent("/m/") }))

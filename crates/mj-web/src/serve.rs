@@ -14,9 +14,11 @@ use axum::routing::any;
 use futures_util::FutureExt;
 use mj_platform::jobs::JobHandler;
 use mj_platform::outbox::EventHandler;
+use tracing::Instrument as _;
 
 use crate::authority::{Action, Authority, Identity};
 use crate::caller::Caller;
+use crate::metrics::UnderWay;
 use crate::problem::{Problem, REQUEST_ID};
 use crate::route::{Module, Route, get};
 use crate::{idempotency, openapi};
@@ -202,19 +204,27 @@ async fn frame(request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
     let started = std::time::Instant::now();
+    let under_way = UnderWay::new();
     let run = AssertUnwindSafe(next.run(request)).catch_unwind();
+    // every line that is said meanwhile carries the request's id; of the highest level, so that no
+    // filter switches it off
+    let span = tracing::error_span!("request", request_id = %request_id);
     let mut response = REQUEST_ID
         .scope(request_id.clone(), async {
             run.await.unwrap_or_else(|_| {
-                tracing::error!(trace_id = %request_id, "处理请求的程序中断");
+                tracing::error!("处理请求的程序中断");
                 Problem::internal(&Interrupted).into_response()
             })
         })
+        .instrument(span.clone())
         .await;
+    drop(under_way);
     dress(response.headers_mut(), api, &request_id);
     let status = response.status().as_u16();
-    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(request_id = %request_id, %method, route = %template, status, ms, "请求");
+    let took = started.elapsed();
+    crate::metrics::answered(method.as_str(), &template, status, took);
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(%method, route = %template, status, ms, "请求"));
     response
 }
 

@@ -158,9 +158,7 @@ fn every_fault_is_named_before_anything_is_sent() {
         let ran = run(&["check", "table", "check_action", text_of(&file), "--json"]);
         let report = ran.json();
         let issue = said(&report, case.code);
-        // a header alone breaks nothing
-        let expected = if case.code == "file.header_only" { 0 } else { 1 };
-        assert_eq!(ran.code, expected, "{}: {}", case.name, report["by_rule"]);
+        assert_eq!(ran.code, 1, "{}: {}", case.name, report["by_rule"]);
         assert_eq!(
             (&report["rows"]["read"], &report["rows"]["refused"]),
             (&json!(case.read), &json!(case.refused)),
@@ -172,6 +170,10 @@ fn every_fault_is_named_before_anything_is_sent() {
             let words = issue[key].as_str().expect("a text");
             assert!(words.chars().filter(|c| !c.is_ascii()).count() > 4, "{}: {issue}", case.name);
         }
+        // a cell that could not be read is not missing besides
+        let missing = report["by_rule"].as_object().expect("rules").keys();
+        let missing: Vec<_> = missing.filter(|rule| rule.ends_with(".required")).collect();
+        assert!(missing.is_empty() || case.refused == 5, "{}: {missing:?}", case.name);
         if case.refused == 1 {
             assert_eq!((&issue["row"], &issue["line"]), (&json!(3), &json!(4)), "{issue}");
         }

@@ -97,7 +97,9 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 /// A data directory of its own and a database of its own.
 pub struct House {
     pub database: Option<OwnDatabase>,
-    root: TempDir,
+    root: Arc<TempDir>,
+    /// Another database than its own.
+    url: Option<String>,
 }
 
 impl House {
@@ -105,7 +107,7 @@ impl House {
     pub fn bare() -> Self {
         let root = TempDir::new().expect("a folder");
         fs::create_dir(root.path().join("data")).expect("a data directory");
-        Self { database: OwnDatabase::empty(), root }
+        Self { database: OwnDatabase::empty(), root: Arc::new(root), url: None }
     }
 
     /// A copy of the furnished house: accounts and sources, not one record.
@@ -117,7 +119,13 @@ impl House {
     pub fn copy(&self) -> Self {
         let root = TempDir::new().expect("a folder");
         copy_folder(&self.data(), &root.path().join("data"));
-        Self { database: self.database.as_ref().map(OwnDatabase::fork), root }
+        let database = self.database.as_ref().map(OwnDatabase::fork);
+        Self { database, root: Arc::new(root), url: None }
+    }
+
+    /// The same directory, its rows in another database.
+    pub fn at(&self, url: &str) -> Self {
+        Self { database: None, root: self.root.clone(), url: Some(url.to_owned()) }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -134,8 +142,9 @@ impl House {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = mingjian(args);
         command.env("MINGJIAN_DATA_DIR", self.data());
-        if let Some(database) = &self.database {
-            command.env("MINGJIAN_DATABASE_URL", database.url());
+        let own = self.database.as_ref().map(OwnDatabase::url);
+        if let Some(url) = self.url.clone().or(own) {
+            command.env("MINGJIAN_DATABASE_URL", url);
         }
         command
     }
@@ -210,9 +219,12 @@ impl House {
     }
 
     fn in_database(&self, act: impl AsyncFnOnce(&Db)) {
-        let url = match &self.database {
-            Some(database) => database.url(),
-            None => format!("sqlite:{}", self.data().join("db/mingjian.sqlite3").display()),
+        let url = match (&self.url, &self.database) {
+            (Some(url), _) => url.clone(),
+            (None, Some(database)) => database.url(),
+            (None, None) => {
+                format!("sqlite:{}", self.data().join("db/mingjian.sqlite3").display())
+            }
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
@@ -326,6 +338,8 @@ fn end_of(mut pipe: impl Read + Send + 'static) -> Receiver<()> {
 /// What the furnished house's people hold in their hands.
 pub struct Furnished {
     house: House,
+    /// The system administrator.
+    pub system: Token,
     pub operator: Token,
     pub source: Token,
     pub pusher: Token,
@@ -374,7 +388,7 @@ fn furnish() -> Furnished {
     let pusher = register(PUSHER, json!(["push"]), json!(["check_action"]));
     let stranger = register(STRANGER, json!(["push", "upload"]), json!([]));
     assert!(node.stop().success());
-    Furnished { house, operator, source, pusher, stranger }
+    Furnished { house, system, operator, source, pusher, stranger }
 }
 
 /// The three one-time codes as they are printed, in the order system, security, audit.
@@ -390,7 +404,7 @@ pub fn enrolment_codes(log: &str) -> Vec<String> {
     codes
 }
 
-fn secret(login: &str) -> String {
+pub fn secret(login: &str) -> String {
     format!("{}-滕州大白菜42", login.chars().rev().collect::<String>())
 }
 
@@ -416,7 +430,7 @@ fn login(door: Door, login: &str) -> Token {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("[::]:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }

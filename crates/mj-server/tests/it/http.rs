@@ -17,6 +17,10 @@ impl Token {
     pub fn bearer(token: &str) -> Self {
         Self(Some(token.to_owned()))
     }
+
+    pub fn text(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
 }
 
 #[derive(Debug)]
@@ -72,6 +76,16 @@ impl Door {
 
     pub fn over_ipv6(self) -> Self {
         Self((Ipv6Addr::LOCALHOST, self.0.port()).into())
+    }
+
+    /// By an address of this machine that is not its own loopback, where it has one.
+    pub fn from_outside(self) -> Option<Self> {
+        let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+        // nothing is sent: it only says which address would be used
+        socket.connect("192.0.2.1:9").ok()?;
+        let address = socket.local_addr().ok()?.ip();
+        let other = !address.is_loopback() && !address.is_unspecified();
+        other.then(|| Self((address, self.0.port()).into()))
     }
 
     pub fn port(self) -> u16 {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::house::{House, files_in};
-use crate::rows::inspections;
+use crate::rows::{Sheet, citizen, inspections};
 
 /// A house with hot rows of one batch, a segment of another, and refused rows.
 fn lived_in() -> House {
@@ -15,6 +15,14 @@ fn lived_in() -> House {
     let ran = house.import("check_action", &house.file("few.csv", few));
     assert_eq!(ran.code, 1, "{}", ran.err);
     house.import_clean("check_action", "many.csv", inspections(100..2_200, |_| Vec::new()));
+    let person = [("administrative_cp_ui_code", &*citizen(7)), ("phone", "13876543210")];
+    let people = Sheet::of("object_person", &[]).row(&[
+        person[0],
+        person[1],
+        ("birth_date", "1985-07-03"),
+        ("gender", "1"),
+    ]);
+    house.import_clean("object_person", "people.csv", people);
     house.is_clean();
     house
 }
@@ -44,6 +52,7 @@ fn one_row_less_is_noticed_wherever_it_lay() {
         ("a mention", "DELETE FROM mention WHERE id = (SELECT MAX(id) FROM mention)"),
         ("a source", "DELETE FROM hub_source WHERE id = (SELECT MIN(id) FROM hub_source)"),
         ("a grant", "DELETE FROM role_grant WHERE id = (SELECT MIN(id) FROM role_grant)"),
+        ("a person's key", "DELETE FROM data_key WHERE id = (SELECT MIN(id) FROM data_key)"),
         ("an act", "DELETE FROM act_journal WHERE seq = (SELECT MIN(seq) FROM act_journal)"),
     ] {
         let robbed = house.copy();

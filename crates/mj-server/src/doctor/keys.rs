@@ -1,0 +1,105 @@
+//! Keys: there, private, and the ones this data was sealed with.
+
+use std::path::Path;
+
+use mj_platform::keys::Keys;
+use mj_platform::{Config, Db, RowExt};
+
+use super::Findings;
+use crate::cli::Failure;
+use crate::standing;
+
+/// What can be seen from outside; false when the keys cannot be opened.
+pub fn examine_files(config: &Config, findings: &mut Findings) -> bool {
+    let folder = config.data_dir.join("keys");
+    let master = folder.join("master.key");
+    if !master.exists() {
+        let sqlite = config.database_url.starts_with("sqlite:");
+        let database = sqlite && Path::new(standing::sqlite_path(&config.database_url)).exists();
+        if database || ["blobs", "segments"].iter().any(|name| holds_files(&config.data_dir, name))
+        {
+            findings.wrong(
+                "keys/master.key",
+                "主密钥不见了，加密的文件和个人信息都无法读出",
+                "从备份恢复 keys/ 目录；在此之前不要启动节点，以免生成新的主密钥",
+            );
+            return false;
+        }
+        return true;
+    }
+    let mut may_open = true;
+    for file in [master, config.data_dir.join("demo-accounts.json")] {
+        if let Some(mode) = open_to_others(&file) {
+            findings.beware(
+                &file.display().to_string(),
+                &format!("他人可读（权限 {mode:o}）"),
+                &format!("执行 chmod 600 {}", file.display()),
+            );
+            may_open &= !file.ends_with("master.key");
+        }
+    }
+    let settings = config.data_dir.join("mingjian.toml");
+    let tells = std::fs::read_to_string(&settings).is_ok_and(|text| has_password(&text));
+    if let (true, Some(mode)) = (tells, open_to_others(&settings)) {
+        findings.beware(
+            "mingjian.toml",
+            &format!("含数据库口令，却对他人可读（权限 {mode:o}）"),
+            "执行 chmod 600 mingjian.toml，或改用环境变量 MINGJIAN_DATABASE_URL",
+        );
+    }
+    may_open
+}
+
+/// `postgres://user:password@host`
+fn has_password(text: &str) -> bool {
+    text.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', '"']).next().unwrap_or_default();
+        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+    })
+}
+
+fn holds_files(data_dir: &Path, folder: &str) -> bool {
+    std::fs::read_dir(data_dir.join(folder)).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// The mode of a file that others may read.
+fn open_to_others(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        (mode & 0o077 != 0).then_some(mode)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+/// One key of a person and one of a file: do they open with this master key?
+pub async fn examine(keys: &Keys, db: &Db, findings: &mut Findings) -> Result<(), Failure> {
+    for (place, sql) in [
+        ("data_key", "SELECT id, wrapped FROM data_key ORDER BY id LIMIT 1"),
+        ("blob", "SELECT id, wrapped_key AS wrapped FROM blob ORDER BY id LIMIT 1"),
+    ] {
+        let Some(row) = db.fetch_optional(sql, &[]).await? else { continue };
+        if keys.unwrap_key(&row.bytes("wrapped")?, &row.text("id")?).is_err() {
+            findings.wrong(
+                place,
+                "用现在的主密钥打不开：keys/ 不是这份数据的密钥",
+                "从同一时间的备份恢复 keys/ 目录",
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_password;
+
+    #[test]
+    fn a_password_in_the_settings_is_seen() {
+        assert!(has_password("url = \"postgres://mj:secret@db/mj\""));
+        assert!(!has_password("url = \"postgres://mj@db:5432/mj\""));
+        assert!(!has_password("[server]\naddress = \"::\""));
+    }
+}
