@@ -133,7 +133,9 @@ impl Portal {
 
     /// What a query looks for, and which of its filters do not exist.
     pub(crate) fn wanted(&self, query: &SearchQuery) -> (PublicWanted, Vec<String>) {
-        let q: String = query.q.trim().chars().take(LONGEST_QUERY).collect();
+        // PostgreSQL takes no NUL in a text, and nobody is called by a control character
+        let q = query.q.replace(char::is_control, " ");
+        let q: String = q.trim().chars().take(LONGEST_QUERY).collect();
         let mut ignored = Vec::new();
         let area = query.area.trim();
         let known = area.len() == 6 && mj_standard::register::divisions().name(area).is_some();
@@ -235,6 +237,9 @@ pub async fn search(
     };
     let (found, total) = match loaded.await {
         Ok(loaded) => loaded,
+        Err(mj_registry::Error::Cursor) => {
+            return axum::response::Redirect::to(&address("/search", &asked)).into_response();
+        }
         Err(error) => return portal.failed(error),
     };
     let next = found.next_cursor.map(|cursor| {

@@ -130,6 +130,9 @@ impl Registry {
         if wanted.is_too_short() {
             return Ok(PageOf { items: Vec::new(), next_cursor: None });
         }
+        if page.cursor.as_deref().is_some_and(|cursor| cursor.contains(char::is_control)) {
+            return Err(crate::Error::Cursor);
+        }
         let found = self.search(&wanted.wanted(), |_| String::new(), page).await?;
         Ok(found.map(|row| public_party(&row)))
     }
@@ -191,6 +194,10 @@ impl Registry {
     }
 
     async fn public_root(&self, register_no: &str) -> Result<Option<PartyRow>> {
+        // PostgreSQL takes no NUL in a text
+        if register_no.contains(char::is_control) {
+            return Ok(None);
+        }
         let root = self.root_by_register_no(register_no).await?;
         Ok(root.filter(|row| row.stored.kind != PartyKind::Person))
     }

@@ -247,7 +247,8 @@ impl Portal {
 
     /// What came of a report, for whoever knows its number and code. Wrong guesses are counted.
     pub async fn progress_of(&self, from: Bucket, number: &str, code: &str) -> Result<Progress> {
-        let number = number.trim().to_ascii_uppercase();
+        let number: String = number.chars().filter(char::is_ascii_graphic).collect();
+        let number = number.to_ascii_uppercase();
         let code: String = code
             .chars()
             .filter(char::is_ascii_alphanumeric)

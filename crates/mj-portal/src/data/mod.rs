@@ -261,6 +261,9 @@ impl Portal {
     }
 
     pub(crate) async fn built_of(&self, id: &str) -> Result<Option<Built>> {
+        if dataset(id).is_none() {
+            return Ok(None);
+        }
         let args: [Value; 1] = [id.into()];
         let row =
             self.db.fetch_optional("SELECT * FROM portal_dataset WHERE id = $1", &args).await?;
