@@ -460,6 +460,7 @@ mod tests {
             for action in actions() {
                 let own = [
                     "access.",
+                    "flow.presence.",
                     "home.",
                     "search.",
                     "platform.",

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use mj_platform::Db;
 
-pub use api::{ITEM_READ, module};
+pub use api::{ITEM_READ, ItemView, module};
 pub use error::{Error, Result};
 pub use mapping::Mappings;
 pub use mapping_api::{SourcePlace, Sources};

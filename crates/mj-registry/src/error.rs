@@ -21,6 +21,12 @@ pub enum Error {
     AlreadyUndone,
     #[error("请写明理由")]
     ReasonMissing,
+    #[error("执法证已经暂停")]
+    AlreadySuspended,
+    #[error("执法证没有暂停")]
+    NotSuspended,
+    #[error("暂停的最后一日填写有误")]
+    SuspensionDay,
     #[error("页码标记无法识别，请从第一页重新查询")]
     Cursor,
     #[error("后台线程意外结束：{0}")]
@@ -50,7 +56,13 @@ impl From<Error> for Problem {
                 .detail("请打开并入后的监管对象，再决定是否合并。"),
             Error::AlreadyUndone => Problem::conflict("registry.already_undone", said),
             Error::ReasonMissing => Problem::invalid("registry.reason_missing", said)
-                .field("reason", "合并和撤销都要写明理由"),
+                .field("reason", "要写明理由"),
+            Error::AlreadySuspended => Problem::conflict("registry.already_suspended", said)
+                .detail("请刷新页面，查看是谁、为什么暂停的。"),
+            Error::NotSuspended => Problem::conflict("registry.not_suspended", said)
+                .detail("可能刚刚有人恢复了它，请刷新页面。"),
+            Error::SuspensionDay => Problem::invalid("registry.suspension_day", said)
+                .field("until", "应为今日或以后的日期，例如 2026-12-31；不填则到恢复为止"),
             Error::Cursor => Problem::bad_request("registry.cursor", said),
             Error::Facts(mj_facts::Error::Cursor) => Error::Cursor.into(),
             Error::Thread(_) | Error::Facts(_) => Problem::internal(&error),

@@ -14,6 +14,7 @@ use sqlx::any::AnyRow;
 
 use crate::Registry;
 use crate::model::{ALWAYS, FOREVER, Operation, SourceRecord};
+use crate::suspensions::Suspension;
 use crate::tables::{
     IN_LIST, OFFICER, OFFICER_CERTIFICATE, OFFICER_SOURCE, marks, take_numbers, texts,
 };
@@ -77,6 +78,30 @@ impl Certificates {
         }
         Ok(all)
     }
+
+    /// Takes the suspended days out of the certificates' own.
+    fn suspend(&mut self, rows: &[AnyRow]) -> Result<()> {
+        for row in rows {
+            let suspension = Suspension::read(row)?;
+            let Some(days) = self.by_number.get_mut(&suspension.certificate_no) else { continue };
+            let first = suspension.from_day;
+            // the last day is suspended still
+            let after = suspension.to_day.parse::<NaiveDate>().ok().and_then(|day| day.succ_opt());
+            let after = after.map_or_else(|| FOREVER.to_owned(), |day| day.to_string());
+            if after <= first {
+                continue;
+            }
+            *days = std::mem::take(days)
+                .into_iter()
+                .flat_map(|(from, to)| {
+                    let before = (from.clone(), to.clone().min(first.clone()));
+                    let later = (from.max(after.clone()), to);
+                    [before, later].into_iter().filter(|(from, to)| from < to)
+                })
+                .collect();
+        }
+        Ok(())
+    }
 }
 
 /// A stored row, opened as far as choosing needs it.
@@ -113,7 +138,10 @@ impl Registry {
     pub async fn certificates(&self) -> Result<Certificates> {
         let sql = "SELECT certificate_no, valid_from, valid_until FROM officer_certificate \
                    WHERE status = 'in_use' ORDER BY certificate_no";
-        Certificates::read(&self.db.fetch_all(sql, &[]).await?)
+        let mut all = Certificates::read(&self.db.fetch_all(sql, &[]).await?)?;
+        let sql = "SELECT * FROM officer_suspension ORDER BY id";
+        all.suspend(&self.db.fetch_all(sql, &[]).await?)?;
+        Ok(all)
     }
 
     /// One question; for many take [`Registry::certificates`].
@@ -125,7 +153,10 @@ impl Registry {
         let sql = "SELECT certificate_no, valid_from, valid_until FROM officer_certificate \
                    WHERE certificate_no = $1 AND status = 'in_use'";
         let rows = self.db.fetch_all(sql, &[number.into()]).await?;
-        Ok(Certificates::read(&rows)?.standing(number, day))
+        let mut own = Certificates::read(&rows)?;
+        let sql = "SELECT * FROM officer_suspension WHERE certificate_no = $1 ORDER BY id";
+        own.suspend(&self.db.fetch_all(sql, &[number.into()]).await?)?;
+        Ok(own.standing(number, day))
     }
 
     fn officer_anchor(&self, row: &SourceRecord) -> String {
@@ -514,5 +545,34 @@ mod tests {
         assert_eq!(set.standing("SD2", day), CertificateStanding::Valid);
         let stored = db.db().fetch_one("SELECT id_no FROM officer", &[]).await.expect("a row");
         assert!(!stored.text("id_no").expect("sealed").contains("3405"));
+    }
+
+    #[tokio::test]
+    async fn nobody_acts_with_a_certificate_while_it_is_suspended() {
+        use crate::suspensions::{lift, suspend};
+        let db = TestDb::new().await;
+        let officers = Registry::new(db.db().clone(), db.keys());
+        let rows = [row("1", 1, "SD1", "2027-06-30")];
+        officers.apply_officer_records(&rows).await.expect("applied");
+        let on = async |day: &str| {
+            let day = day.parse().expect("a day");
+            officers.certificate_valid("SD1", day).await.expect("an answer")
+        };
+        let mut tx = db.begin().await;
+        suspend(&mut tx, "SD1", "案件调查期间", None).await.expect("suspended");
+        assert!(suspend(&mut tx, "SD1", "再一次", None).await.is_err());
+        tx.commit().await.expect("committed");
+        assert_eq!(on("2026-11-19").await, CertificateStanding::Valid, "the day before");
+        assert_eq!(on("2026-11-20").await, CertificateStanding::NotValid);
+        assert_eq!(on("2027-01-01").await, CertificateStanding::NotValid);
+        // the register says the same again: that does not give the certificate back
+        officers.apply_officer_records(&[row("1", 9, "SD1", "2028-06-30")]).await.expect("applied");
+        assert_eq!(on("2026-12-01").await, CertificateStanding::NotValid);
+        db.clock.advance_seconds(10 * 24 * 3600);
+        let mut tx = db.begin().await;
+        lift(&mut tx, "SD1", "调查已结束").await.expect("lifted");
+        tx.commit().await.expect("committed");
+        assert_eq!(on("2026-11-29").await, CertificateStanding::NotValid);
+        assert_eq!(on("2026-11-30").await, CertificateStanding::Valid);
     }
 }

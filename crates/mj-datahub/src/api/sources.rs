@@ -7,17 +7,14 @@ use axum::response::{IntoResponse, Response};
 use mj_platform::{Lane, new_id};
 use mj_web::{Answer, Caller, Input, Once, PathOf, Resource, replayed};
 
+use super::resource;
 use super::shapes::*;
-use super::{resource, visible};
+use super::source_file::standing_view;
 use crate::Datahub;
+use crate::connection::{self, Delivered, Said};
 use crate::error::{Error, Result};
 use crate::model::{Channel, Source, SourceKind};
 use crate::store;
-
-pub async fn list(State(hub): State<Datahub>, caller: Caller) -> Answer<Json<SourceList>> {
-    let items = visible(&hub, &caller).await?.iter().map(view).collect();
-    Ok(Json(SourceList { items }))
-}
 
 pub async fn register(
     State(hub): State<Datahub>,
@@ -25,6 +22,15 @@ pub async fn register(
     input: Input<NewSource>,
 ) -> Answer<Response> {
     let new = input.value;
+    let said = Said {
+        stage: new.stage.as_deref(),
+        due_on: new.due_on.as_deref(),
+        live_since: new.live_since.as_deref(),
+        note: new.note.as_deref(),
+    };
+    let today = hub.db.clock().today();
+    let said = if said.is_empty() { None } else { Some(said.over(None, today)?) };
+    let why = new.reason;
     caller.require(&Resource::at(new.area.as_deref(), new.agency.as_deref()))?;
     let source = Source {
         id: new_id(),
@@ -46,7 +52,7 @@ pub async fn register(
         return Err(Error::Request("cd_source应为1至50个字符".into()).into());
     }
     let object = format!("hub_source:{}", source.cd_source);
-    let mut tx = hub.db.begin(Lane::People, caller.act(object)).await?;
+    let mut tx = hub.db.begin(Lane::People, with_reason(caller.act(object), why)).await?;
     let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
         Once::Replay(earlier) => {
             drop(tx);
@@ -56,9 +62,20 @@ pub async fn register(
         Once::First(first) => first,
     };
     store::source::insert(&mut tx, &source).await?;
+    if let Some(said) = &said {
+        connection::put(&mut tx, &source, said).await?;
+    }
     first.keep(&mut tx, StatusCode::CREATED, &source.cd_source, 1).await?;
     tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(view(&source))).into_response())
+    let shown = standing_view(&hub, &source, said.as_ref(), &Delivered::default());
+    Ok((StatusCode::CREATED, Json(shown)).into_response())
+}
+
+fn with_reason(act: mj_platform::Act, reason: Option<String>) -> mj_platform::Act {
+    match reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty()) {
+        Some(reason) => act.because(reason),
+        None => act,
+    }
 }
 
 pub async fn change(
@@ -85,11 +102,23 @@ pub async fn change(
     if let Some(declared) = change.backlog_declared {
         source.backlog_declared = declared;
     }
+    let before = connection::all_unscoped(&hub.db).await?.remove(&cd_source);
+    let said = Said {
+        stage: change.stage.as_deref(),
+        due_on: change.due_on.as_deref(),
+        live_since: change.live_since.as_deref(),
+        note: change.note.as_deref(),
+    };
+    let said = match said.is_empty() {
+        true => before,
+        false => Some(said.over(before.as_ref(), hub.db.clock().today())?),
+    };
     if let Some(status) = change.status {
         source.active = status == "active";
     }
     let object = format!("hub_source:{cd_source}");
-    let mut tx = hub.db.begin(Lane::People, caller.act(object)).await?;
+    let act = with_reason(caller.act(object), change.reason);
+    let mut tx = hub.db.begin(Lane::People, act).await?;
     match store::source::update(&mut tx, &source, Some(change.version)).await {
         Ok(version) => source.version = version,
         Err(Error::Platform(stale @ mj_platform::Error::Stale { .. })) => {
@@ -99,8 +128,12 @@ pub async fn change(
         }
         Err(error) => return Err(error.into()),
     }
+    if let Some(said) = &said {
+        connection::put(&mut tx, &source, said).await?;
+    }
     tx.commit().await?;
-    Ok(Json(view(&source)))
+    let came = connection::delivered(&hub.db, Some(&cd_source)).await?;
+    Ok(Json(standing_view(&hub, &source, said.as_ref(), &connection::sum(came.values()))))
 }
 
 /// A fresh token for a department's system; the one before it opens nothing any more.
@@ -129,6 +162,7 @@ pub(super) fn view(source: &Source) -> SourceView {
         tables: source.tables.clone(),
         backlog_declared: source.backlog_declared.clone(),
         status: if source.active { "active" } else { "stopped" }.into(),
+        connection: None,
     }
 }
 

@@ -1,0 +1,831 @@
+//! Officers over HTTP (执法人员与证件): lists by the standing of their certificates, one officer's
+//! file, how well agencies are covered, and the suspension of a certificate.
+//!
+//! An officer row names its agency by name only. Whose officer somebody is follows from the
+//! agencies of the house: the body of exactly that name. Scopes by agency hold through it.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{Days, NaiveDate};
+use mj_kernel::clock::to_rfc3339;
+use mj_kernel::{AgencySet, Page, PageOf, Scope};
+use mj_platform::rules::RuleTable;
+use mj_platform::{Lane, RowExt, Value};
+use mj_web::{Action, Answer, Caller, Input, PathOf, Problem, Query, Resource, RouteOf, get, post};
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::acts::{AgencyName, Implementing};
+use crate::api::Desk;
+use crate::dossier::TimelineEntry;
+use crate::suspensions::{self, Suspension};
+use crate::{Result, show};
+
+pub const OFFICER_READ: Action = Action::new("registry.officer.read", "查看执法人员");
+pub const OFFICER_SUSPEND: Action = Action::new("registry.officer.suspend", "暂停、恢复执法证");
+
+static RULES: LazyLock<RuleTable> = LazyLock::new(|| {
+    RuleTable::parse(include_str!("../rules/officers.toml"))
+        .expect("the checked-in rules parse: a test of this crate reads them")
+});
+
+/// A number of the rule table as it stands that day.
+fn rule(key: &str, day: NaiveDate, otherwise: i64) -> (i64, String) {
+    match RULES.on(key, day) {
+        Some(rule) => (rule.value.parse().unwrap_or(otherwise), rule.basis.clone()),
+        None => (otherwise, String::new()),
+    }
+}
+
+pub fn routes() -> Vec<RouteOf<Desk>> {
+    vec![
+        get(OFFICER_READ, "/api/v1/registry/officers", list)
+            .summary("查找执法人员，证件先到期的在前")
+            .query::<OfficerQuery>()
+            .list::<OfficerView>(),
+        get(OFFICER_READ, "/api/v1/registry/officers/summary", summary)
+            .summary("执法人员按证件状态的人数")
+            .query::<SummaryQuery>()
+            .ok::<OfficerSummary>(),
+        get(OFFICER_READ, "/api/v1/registry/officers/coverage", coverage)
+            .summary("各部门的有效执法人员与所承担的事项")
+            .ok::<CoverageList>(),
+        get(OFFICER_READ, "/api/v1/registry/officers/{id}", one)
+            .summary("一名执法人员：证件、覆盖的区域和事项")
+            .ok::<OfficerFile>(),
+        get(OFFICER_READ, "/api/v1/registry/officers/{id}/acts", acts)
+            .summary("近一年以其执法证办理的监管行为")
+            .ok::<OfficerActs>(),
+        post(OFFICER_SUSPEND, "/api/v1/registry/certificates/{certificate_no}/suspend", suspend)
+            .summary("暂停使用一张执法证")
+            .body::<SuspendRequest>()
+            .ok::<OfficerFile>(),
+        post(OFFICER_SUSPEND, "/api/v1/registry/certificates/{certificate_no}/restore", restore)
+            .summary("恢复使用一张执法证")
+            .body::<RestoreRequest>()
+            .ok::<OfficerFile>(),
+    ]
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct OfficerQuery {
+    /// 姓名、拼音首字母或执法证号的前几位
+    q: Option<String>,
+    /// in_force 有效、expiring 即将到期、expired 已过期、suspended 暂停、withdrawn 已收回
+    standing: Option<String>,
+    /// 部门的统一社会信用代码
+    agency: Option<String>,
+    /// 行政区划代码，含下级
+    area: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct SummaryQuery {
+    agency: Option<String>,
+    area: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+struct SuspendRequest {
+    reason: String,
+    /// 暂停到哪一日（含）；不填则到恢复为止
+    until: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+struct RestoreRequest {
+    reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OfficerView {
+    pub id: String,
+    pub version: i64,
+    pub register_no: String,
+    pub name: String,
+    pub org_full_name: Option<String>,
+    /// 所属部门的统一社会信用代码；名称与登记的部门不符时为空
+    pub agency: Option<String>,
+    pub staff_type: Option<String>,
+    pub staff_type_title: Option<String>,
+    pub area_number: Option<String>,
+    pub area_name: Option<String>,
+    pub status: String,
+    pub standing: String,
+    pub standing_title: String,
+    /// 最晚到期的可用证件的有效期；没有期限的为空
+    pub valid_until: Option<String>,
+    pub certificates: Vec<CertificateView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CertificateView {
+    pub certificate_no: String,
+    pub issue_authority: Option<String>,
+    pub law_area: Option<String>,
+    pub law_type: Option<String>,
+    pub valid_from: Option<String>,
+    pub valid_until: Option<String>,
+    /// in_use 或 withdrawn
+    pub status: String,
+    pub standing: String,
+    pub standing_title: String,
+    /// 现行的暂停
+    pub suspension: Option<SuspensionView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SuspensionView {
+    pub from_day: String,
+    /// 空值表示到恢复为止
+    pub to_day: Option<String>,
+    pub reason: String,
+    pub suspended_at: String,
+    pub suspended_by: String,
+    pub lifted_at: Option<String>,
+    pub lifted_by: Option<String>,
+    pub lift_reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OfficerSummary {
+    pub total: i64,
+    pub in_force: i64,
+    pub expiring: i64,
+    pub expired: i64,
+    pub suspended: i64,
+    pub withdrawn: i64,
+    /// 到期前多少天算即将到期
+    pub expiring_days: i64,
+    pub basis: String,
+    pub day: String,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AgencyCoverage {
+    pub agency: Option<String>,
+    pub agency_name: String,
+    pub area_number: Option<String>,
+    pub area_name: Option<String>,
+    pub officers: i64,
+    /// 可以办案的人数：有效与即将到期之和
+    pub able: i64,
+    pub expiring: i64,
+    pub expired: i64,
+    pub suspended: i64,
+    /// 今日有效的检查实施清单所列事项数
+    pub items: i64,
+    /// 其中因可办案人员不足而无法依法实施的
+    pub uncovered_items: i64,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CoverageList {
+    pub items: Vec<AgencyCoverage>,
+    /// 依法至少几名执法人员
+    pub fewest: i64,
+    pub basis: String,
+    pub day: String,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OfficerFile {
+    pub officer: OfficerView,
+    pub is_supervisor: Option<String>,
+    /// 所属部门今日有效的检查实施清单所列事项数
+    pub agency_items: i64,
+    /// 所属部门可以办案的人数
+    pub agency_able: i64,
+    pub suspensions: Vec<SuspensionView>,
+    /// 当前用户可以暂停、恢复其证件
+    pub may_suspend: bool,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OfficerActs {
+    pub total: i64,
+    pub from: String,
+    pub items: Vec<TimelineEntry>,
+}
+
+const STANDINGS: [(&str, &str); 5] = [
+    ("in_force", "有效"),
+    ("expiring", "即将到期"),
+    ("expired", "已过期"),
+    ("suspended", "暂停"),
+    ("withdrawn", "已收回"),
+];
+
+fn standing_title(name: &str) -> &'static str {
+    STANDINGS.iter().find(|(own, _)| *own == name).map_or("", |(_, title)| title)
+}
+
+/// Today, and the day from which a certificate no longer counts as expiring.
+struct Horizon {
+    today: String,
+    soon: String,
+}
+
+impl Horizon {
+    fn of(day: NaiveDate) -> Self {
+        let (days, _) = rule("expiring_days", day, 90);
+        let soon = day.checked_add_days(Days::new(u64::try_from(days).unwrap_or(90)));
+        Self { today: day.to_string(), soon: soon.unwrap_or(day).to_string() }
+    }
+
+    fn standing(&self, until: Option<&str>, in_use: bool, suspended: bool) -> &'static str {
+        let until = until.unwrap_or("9999-12-31");
+        match (in_use, suspended) {
+            (false, _) => "withdrawn",
+            (true, _) if until < self.today.as_str() => "expired",
+            (true, true) => "suspended",
+            (true, false) if until <= self.soon.as_str() => "expiring",
+            _ => "in_force",
+        }
+    }
+}
+
+/// Officers with the best of their certificates: `until`, and `standing`.
+fn with_standing(days: &Horizon, args: &mut Vec<Value>) -> String {
+    args.push(days.today.as_str().into());
+    let today = args.len();
+    args.push(days.soon.as_str().into());
+    let soon = args.len();
+    format!(
+        "(SELECT o.*, b.best, CASE WHEN b.best > ${soon} THEN 'in_force' \
+         WHEN b.best >= ${today} THEN 'expiring' WHEN b.held IS NOT NULL AND b.held >= ${today} \
+         THEN 'suspended' WHEN b.best IS NOT NULL OR b.held IS NOT NULL THEN 'expired' \
+         ELSE 'withdrawn' END AS standing FROM officer o LEFT JOIN (SELECT c.officer_id, \
+         MAX(CASE WHEN c.status = 'in_use' AND s.certificate_no IS NULL \
+         THEN COALESCE(c.valid_until, '9999-12-31') END) AS best, \
+         MAX(CASE WHEN c.status = 'in_use' AND s.certificate_no IS NOT NULL \
+         THEN COALESCE(c.valid_until, '9999-12-31') END) AS held \
+         FROM officer_certificate c LEFT JOIN (SELECT DISTINCT certificate_no \
+         FROM officer_suspension WHERE lifted_at = 0 AND from_day <= ${today} \
+         AND to_day >= ${today}) s ON s.certificate_no = c.certificate_no \
+         GROUP BY c.officer_id) b ON b.officer_id = o.id)"
+    )
+}
+
+/// ` AND (…)`: officers in any of the caller's scopes; agencies are told by their names.
+fn in_scope(caller: &Caller, agencies: &[AgencyName], args: &mut Vec<Value>) -> String {
+    let parts: Vec<String> = caller
+        .scopes
+        .iter()
+        .map(|scope| {
+            let wide = Scope { agencies: AgencySet::All, ..scope.clone() };
+            let area = mj_platform::db::scope_predicate(&wide, "o.area_number", None, args);
+            let own = match &scope.agencies {
+                AgencySet::All => String::new(),
+                AgencySet::Only(codes) => {
+                    let names = agencies.iter().filter(|one| codes.contains(&one.uscc));
+                    named(names.map(|one| one.name.as_str()), args)
+                }
+            };
+            format!("(1=1{area}{own})")
+        })
+        .collect();
+    if parts.is_empty() { " AND 1=0".into() } else { format!(" AND ({})", parts.join(" OR ")) }
+}
+
+fn named<'a>(names: impl Iterator<Item = &'a str>, args: &mut Vec<Value>) -> String {
+    let marks: Vec<String> = names
+        .map(|name| {
+            args.push(name.into());
+            format!("${}", args.len())
+        })
+        .collect();
+    if marks.is_empty() {
+        " AND 1=0".into()
+    } else {
+        format!(" AND o.org_full_name IN ({})", marks.join(","))
+    }
+}
+
+fn of_agency(agency: Option<&str>, agencies: &[AgencyName], args: &mut Vec<Value>) -> String {
+    match agency.filter(|agency| !agency.is_empty()) {
+        None => String::new(),
+        Some(code) => {
+            let names = agencies.iter().filter(|one| one.uscc == code);
+            named(names.map(|one| one.name.as_str()), args)
+        }
+    }
+}
+
+fn of_area(area: Option<&str>, args: &mut Vec<Value>) -> String {
+    let Some(area) = area.filter(|area| !area.is_empty()) else { return String::new() };
+    let prefix = Scope::area_prefix(area.get(..area.len().min(12)).unwrap_or_default());
+    args.push(prefix.into());
+    args.push(format!("{prefix}~").into());
+    format!(" AND o.area_number >= ${} AND o.area_number < ${}", args.len() - 1, args.len())
+}
+
+async fn list(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Query(query): Query<OfficerQuery>,
+) -> Answer<Json<PageOf<OfficerView>>> {
+    let page = Page { limit: query.limit, cursor: query.cursor.clone() };
+    Ok(Json(officers(&desk, &caller, &query, &page).await?))
+}
+
+async fn officers(
+    desk: &Desk,
+    caller: &Caller,
+    query: &OfficerQuery,
+    page: &Page,
+) -> Result<PageOf<OfficerView>> {
+    let db = &desk.registry.db;
+    let days = Horizon::of(db.clock().today());
+    let agencies = desk.acts.names.agencies().await?;
+    let mut args: Vec<Value> = Vec::new();
+    let from = with_standing(&days, &mut args);
+    let mut filter = in_scope(caller, &agencies, &mut args);
+    filter.push_str(&of_agency(query.agency.as_deref(), &agencies, &mut args));
+    filter.push_str(&of_area(query.area.as_deref(), &mut args));
+    if let Some(q) = query.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
+        let folded = mj_linkage::search_query(q);
+        args.push(mj_platform::db::contains_pattern(if folded.is_empty() { q } else { &folded }));
+        let name = args.len();
+        args.push(mj_platform::db::contains_pattern(&q.to_uppercase()));
+        let number = args.len();
+        filter.push_str(&format!(
+            " AND (o.name LIKE ${name} ESCAPE '\\' OR o.initials LIKE ${name} ESCAPE '\\' \
+             OR o.register_no LIKE ${number} ESCAPE '\\' OR EXISTS (SELECT 1 FROM \
+             officer_certificate c WHERE c.officer_id = o.id AND c.certificate_no LIKE ${number} \
+             ESCAPE '\\'))"
+        ));
+    }
+    if let Some(standing) = query.standing.as_deref().filter(|standing| !standing.is_empty()) {
+        args.push(standing.into());
+        filter.push_str(&format!(" AND o.standing = ${}", args.len()));
+    }
+    // those who can act come first, the sooner their days end the earlier; then those who cannot
+    const ORDER: &str = "CASE WHEN o.standing IN ('in_force', 'expiring') THEN '0' ELSE '1' END \
+                         || COALESCE(o.best, '9999-12-31') || ' ' || o.id";
+    if let Some(cursor) = &page.cursor {
+        args.push(cursor.into());
+        filter.push_str(&format!(" AND {ORDER} > ${}", args.len()));
+    }
+    args.push((page.limit() + 1).into());
+    let sql = format!(
+        "SELECT o.*, {ORDER} AS place FROM {from} o WHERE 1=1{filter} ORDER BY place LIMIT ${}",
+        args.len()
+    );
+    let rows = db.fetch_all(&sql, &args).await?;
+    let mut items = views(desk, caller, &rows, &agencies, &days).await?;
+    let limit = usize::try_from(page.limit()).unwrap_or(50);
+    let mut next_cursor = None;
+    if items.len() > limit {
+        items.truncate(limit);
+        next_cursor = rows.get(limit - 1).map(|row| row.text("place")).transpose()?;
+    }
+    Ok(PageOf { items, next_cursor })
+}
+
+async fn views(
+    desk: &Desk,
+    caller: &Caller,
+    rows: &[AnyRow],
+    agencies: &[AgencyName],
+    days: &Horizon,
+) -> Result<Vec<OfficerView>> {
+    let ids = rows.iter().map(|row| row.text("id")).collect::<mj_platform::Result<Vec<_>>>()?;
+    let mut certificates = certificates(desk, &ids, days).await?;
+    let table = show::table("law_officer");
+    let mut views = Vec::with_capacity(rows.len());
+    for (row, id) in rows.iter().zip(ids) {
+        let (registry, stored) = (&desk.registry, row.text("name")?);
+        let column = table.and_then(|table| table.column("name"));
+        let name = show::shown(
+            &registry.keys,
+            &registry.db,
+            "officer_source.name",
+            column,
+            &stored,
+            caller.mask,
+        )
+        .await?;
+        let area_number = row.opt_text("area_number")?;
+        let org_full_name = row.opt_text("org_full_name")?;
+        let agency = agencies.iter().find(|one| Some(&one.name) == org_full_name.as_ref());
+        let standing = row.text("standing")?;
+        let staff_type = row.opt_text("staff_type")?;
+        let staff_column = table.and_then(|table| table.column("law_staff_type"));
+        views.push(OfficerView {
+            version: row.int("version")?,
+            register_no: row.text("register_no")?,
+            name: name.value.unwrap_or_default(),
+            agency: agency.map(|one| one.uscc.clone()),
+            org_full_name,
+            staff_type_title: staff_type.as_deref().map(|code| show::display(staff_column, code)),
+            staff_type,
+            area_name: area_number.as_deref().and_then(show::area_name),
+            area_number,
+            status: row.text("status")?,
+            standing_title: standing_title(&standing).to_owned(),
+            standing,
+            valid_until: row.opt_text("best")?.filter(|day| day != "9999-12-31"),
+            certificates: certificates.remove(&id).unwrap_or_default(),
+            id,
+        });
+    }
+    Ok(views)
+}
+
+/// The certificates of these officers, by officer.
+async fn certificates(
+    desk: &Desk,
+    officers: &[String],
+    days: &Horizon,
+) -> Result<BTreeMap<String, Vec<CertificateView>>> {
+    let mut found: BTreeMap<String, Vec<CertificateView>> = BTreeMap::new();
+    for chunk in officers.chunks(500) {
+        let args: Vec<Value> = chunk.iter().map(|id| id.as_str().into()).collect();
+        let marks = crate::tables::marks(1, args.len());
+        let sql = format!(
+            "SELECT * FROM officer_certificate WHERE officer_id IN ({marks}) \
+             ORDER BY officer_id, certificate_no"
+        );
+        let rows = desk.registry.db.fetch_all(&sql, &args).await?;
+        let numbers = rows
+            .iter()
+            .map(|row| row.text("certificate_no"))
+            .collect::<mj_platform::Result<Vec<_>>>()?;
+        let standing = suspensions_of(desk, &numbers).await?;
+        for (row, number) in rows.iter().zip(numbers) {
+            let suspension = standing.iter().find(|one| {
+                one.certificate_no == number
+                    && one.lifted_at.is_none()
+                    && one.from_day <= days.today
+                    && days.today <= one.to_day
+            });
+            let status = row.text("status")?;
+            let valid_until = row.opt_text("valid_until")?;
+            let standing =
+                days.standing(valid_until.as_deref(), status == "in_use", suspension.is_some());
+            let view = CertificateView {
+                certificate_no: number,
+                issue_authority: row.opt_text("issue_authority")?,
+                law_area: row.opt_text("law_area")?,
+                law_type: row.opt_text("law_type")?,
+                valid_from: row.opt_text("valid_from")?,
+                valid_until,
+                status,
+                standing: standing.to_owned(),
+                standing_title: standing_title(standing).to_owned(),
+                suspension: match suspension {
+                    Some(one) => Some(shown_suspension(desk, one).await?),
+                    None => None,
+                },
+            };
+            found.entry(row.text("officer_id")?).or_default().push(view);
+        }
+    }
+    Ok(found)
+}
+
+async fn shown_suspension(desk: &Desk, one: &Suspension) -> Result<SuspensionView> {
+    let by = |reference: String| async move { desk.acts.names.person(&reference).await };
+    Ok(SuspensionView {
+        from_day: one.from_day.clone(),
+        to_day: Some(one.to_day.clone()).filter(|day| day != "9999-12-31"),
+        reason: one.reason.clone(),
+        suspended_at: to_rfc3339(one.suspended_at),
+        suspended_by: by(one.suspended_by.clone()).await?,
+        lifted_at: one.lifted_at.map(to_rfc3339),
+        lifted_by: match &one.lifted_by {
+            Some(reference) => Some(by(reference.clone()).await?),
+            None => None,
+        },
+        lift_reason: one.lift_reason.clone(),
+    })
+}
+
+async fn suspensions_of(desk: &Desk, numbers: &[String]) -> Result<Vec<Suspension>> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let args: Vec<Value> = numbers.iter().map(|number| number.as_str().into()).collect();
+    let marks = crate::tables::marks(1, args.len());
+    let sql = format!(
+        "SELECT * FROM officer_suspension WHERE certificate_no IN ({marks}) \
+         ORDER BY suspended_at DESC, id"
+    );
+    let rows = desk.registry.db.fetch_all(&sql, &args).await?;
+    Ok(rows.iter().map(Suspension::read).collect::<mj_platform::Result<_>>()?)
+}
+
+async fn summary(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Query(query): Query<SummaryQuery>,
+) -> Answer<Json<OfficerSummary>> {
+    let (agency, area) = (query.agency.as_deref(), query.area.as_deref());
+    Ok(Json(summarise(&desk, &caller, agency, area).await?))
+}
+
+pub(crate) async fn summarise(
+    desk: &Desk,
+    caller: &Caller,
+    agency: Option<&str>,
+    area: Option<&str>,
+) -> Result<OfficerSummary> {
+    let db = &desk.registry.db;
+    let day = db.clock().today();
+    let days = Horizon::of(day);
+    let agencies = desk.acts.names.agencies().await?;
+    let mut args: Vec<Value> = Vec::new();
+    let from = with_standing(&days, &mut args);
+    let mut filter = in_scope(caller, &agencies, &mut args);
+    filter.push_str(&of_agency(agency, &agencies, &mut args));
+    filter.push_str(&of_area(area, &mut args));
+    let sql = format!(
+        "SELECT o.standing, COUNT(*) AS people FROM {from} o WHERE 1=1{filter} \
+         GROUP BY o.standing ORDER BY o.standing"
+    );
+    let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    for row in db.fetch_all(&sql, &args).await? {
+        counts.insert(row.text("standing")?, row.int("people")?);
+    }
+    let of = |name: &str| counts.get(name).copied().unwrap_or_default();
+    let (expiring_days, basis) = rule("expiring_days", day, 90);
+    Ok(OfficerSummary {
+        total: counts.values().sum(),
+        in_force: of("in_force"),
+        expiring: of("expiring"),
+        expired: of("expired"),
+        suspended: of("suspended"),
+        withdrawn: of("withdrawn"),
+        expiring_days,
+        basis,
+        day: days.today,
+    })
+}
+
+/// Officers by the body they belong to: (name, area) → people by standing.
+async fn by_body(
+    desk: &Desk,
+    caller: &Caller,
+    agencies: &[AgencyName],
+    days: &Horizon,
+) -> Result<BTreeMap<String, BTreeMap<String, i64>>> {
+    let mut args: Vec<Value> = Vec::new();
+    let from = with_standing(days, &mut args);
+    let filter = in_scope(caller, agencies, &mut args);
+    let sql = format!(
+        "SELECT COALESCE(o.org_full_name, '') AS body, o.standing, COUNT(*) AS people \
+         FROM {from} o WHERE 1=1{filter} GROUP BY COALESCE(o.org_full_name, ''), o.standing \
+         ORDER BY body, o.standing"
+    );
+    let mut bodies: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
+    for row in desk.registry.db.fetch_all(&sql, &args).await? {
+        bodies
+            .entry(row.text("body")?)
+            .or_default()
+            .insert(row.text("standing")?, row.int("people")?);
+    }
+    Ok(bodies)
+}
+
+async fn coverage(State(desk): State<Desk>, caller: Caller) -> Answer<Json<CoverageList>> {
+    let day = desk.registry.db.clock().today();
+    let days = Horizon::of(day);
+    let (fewest, basis) = rule("fewest_officers", day, 2);
+    let agencies = desk.acts.names.agencies().await?;
+    let implementing = desk.acts.names.implementing(&days.today).await?;
+    let bodies = by_body(&desk, &caller, &agencies, &days).await?;
+    let mut items = Vec::new();
+    for agency in agencies.iter().filter(|one| {
+        let place = Resource::at(Some(&one.area_number), Some(&one.uscc));
+        caller.require(&place).is_ok()
+    }) {
+        let own = bodies.get(&agency.name);
+        let listed = implementing.iter().find(|one| one.body_code == agency.uscc);
+        if own.is_none() && listed.is_none() {
+            continue;
+        }
+        items.push(covered(agency, own, listed, fewest));
+    }
+    // those of whom the house knows no agency of that name
+    for (name, own) in
+        bodies.iter().filter(|(name, _)| !agencies.iter().any(|agency| agency.name == **name))
+    {
+        let nobody = AgencyName {
+            uscc: String::new(),
+            name: if name.is_empty() { "未写明部门".into() } else { name.clone() },
+            area_number: String::new(),
+        };
+        items.push(covered(&nobody, Some(own), None, fewest));
+    }
+    // where something cannot be done comes first
+    items.sort_by(|a, b| {
+        (b.uncovered_items, a.area_number.as_deref(), a.agency_name.as_str()).cmp(&(
+            a.uncovered_items,
+            b.area_number.as_deref(),
+            b.agency_name.as_str(),
+        ))
+    });
+    Ok(Json(CoverageList { items, fewest, basis, day: days.today }))
+}
+
+fn covered(
+    agency: &AgencyName,
+    own: Option<&BTreeMap<String, i64>>,
+    listed: Option<&Implementing>,
+    fewest: i64,
+) -> AgencyCoverage {
+    let of = |name: &str| own.and_then(|own| own.get(name)).copied().unwrap_or_default();
+    let able = of("in_force") + of("expiring");
+    let items = listed.map_or(0, |one| one.items);
+    let known = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    AgencyCoverage {
+        agency: known(&agency.uscc),
+        agency_name: agency.name.clone(),
+        area_name: show::area_short_name(&agency.area_number).map(str::to_owned),
+        area_number: known(&agency.area_number),
+        officers: own.map_or(0, |own| own.values().sum()),
+        able,
+        expiring: of("expiring"),
+        expired: of("expired"),
+        suspended: of("suspended"),
+        items,
+        uncovered_items: if able < fewest { items } else { 0 },
+    }
+}
+
+async fn one(
+    State(desk): State<Desk>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+) -> Answer<Json<OfficerFile>> {
+    Ok(Json(file(&desk, &caller, &id).await?))
+}
+
+/// The first officers a word finds.
+pub(crate) async fn find(
+    desk: &Desk,
+    caller: &Caller,
+    q: &str,
+    limit: u32,
+) -> Result<Vec<OfficerView>> {
+    let query = OfficerQuery {
+        q: Some(q.to_owned()),
+        standing: None,
+        agency: None,
+        area: None,
+        limit: None,
+        cursor: None,
+    };
+    let page = Page { limit: Some(limit), cursor: None };
+    Ok(officers(desk, caller, &query, &page).await?.items)
+}
+
+/// One officer, if the caller may see them.
+pub(crate) async fn brief(desk: &Desk, caller: &Caller, id: &str) -> Result<Option<OfficerView>> {
+    let days = Horizon::of(desk.registry.db.clock().today());
+    let agencies = desk.acts.names.agencies().await?;
+    let Some(row) = by_any_number(desk, caller, id, &days, &agencies).await? else {
+        return Ok(None);
+    };
+    Ok(views(desk, caller, std::slice::from_ref(&row), &agencies, &days).await?.pop())
+}
+
+/// By id, register number or certificate number, within the caller's scope.
+async fn by_any_number(
+    desk: &Desk,
+    caller: &Caller,
+    id: &str,
+    days: &Horizon,
+    agencies: &[AgencyName],
+) -> Result<Option<AnyRow>> {
+    let mut args: Vec<Value> = Vec::new();
+    let from = with_standing(days, &mut args);
+    let filter = in_scope(caller, agencies, &mut args);
+    args.push(id.into());
+    let at = args.len();
+    let sql = format!(
+        "SELECT o.* FROM {from} o WHERE (o.id = ${at} OR o.register_no = ${at} OR EXISTS (SELECT 1 \
+         FROM officer_certificate c WHERE c.officer_id = o.id AND c.certificate_no = ${at})){filter}"
+    );
+    Ok(desk.registry.db.fetch_optional(&sql, &args).await?)
+}
+
+async fn file(desk: &Desk, caller: &Caller, id: &str) -> Result<OfficerFile, Problem> {
+    let days = Horizon::of(desk.registry.db.clock().today());
+    let agencies = desk.acts.names.agencies().await?;
+    let row = by_any_number(desk, caller, id, &days, &agencies).await?;
+    let row = row.ok_or_else(Problem::not_found)?;
+    let is_supervisor = row.opt_text("is_supervisor")?;
+    let mut found = views(desk, caller, std::slice::from_ref(&row), &agencies, &days).await?;
+    let officer = found.pop().ok_or_else(Problem::not_found)?;
+    let numbers: Vec<String> =
+        officer.certificates.iter().map(|one| one.certificate_no.clone()).collect();
+    let mut told = Vec::new();
+    for one in &suspensions_of(desk, &numbers).await? {
+        told.push(shown_suspension(desk, one).await?);
+    }
+    let implementing = desk.acts.names.implementing(&days.today).await?;
+    let agency_items = implementing
+        .iter()
+        .find(|one| Some(&one.body_code) == officer.agency.as_ref())
+        .map_or(0, |one| one.items);
+    let bodies = by_body(desk, caller, &agencies, &days).await?;
+    let own = officer.org_full_name.as_ref().and_then(|name| bodies.get(name));
+    let able = |name: &str| own.and_then(|own| own.get(name)).copied().unwrap_or_default();
+    let place = Resource::at(officer.area_number.as_deref(), officer.agency.as_deref());
+    Ok(OfficerFile {
+        is_supervisor,
+        agency_items,
+        agency_able: able("in_force") + able("expiring"),
+        suspensions: told,
+        may_suspend: caller.require_for(&OFFICER_SUSPEND, &place).is_ok(),
+        officer,
+    })
+}
+
+async fn acts(
+    State(desk): State<Desk>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+) -> Answer<Json<OfficerActs>> {
+    const SHOWN: usize = 50;
+    let file = file(&desk, &caller, &id).await?;
+    let numbers = file.officer.certificates.into_iter().map(|one| one.certificate_no).collect();
+    let today = desk.registry.db.clock().today();
+    let from = today.checked_sub_days(Days::new(365)).unwrap_or(today);
+    let (total, entries) = desk.acts.citing(numbers, from, today, &caller.scopes, SHOWN).await?;
+    let items = desk.registry.entries_shown(&desk.acts, &entries, caller.mask).await?;
+    Ok(Json(OfficerActs { total, from: from.to_string(), items }))
+}
+
+/// Whose certificate it is, if the caller may suspend it.
+async fn holder(desk: &Desk, caller: &Caller, certificate_no: &str) -> Result<String, Problem> {
+    let agencies = desk.acts.names.agencies().await?;
+    let mut args: Vec<Value> = Vec::new();
+    let filter = in_scope(caller, &agencies, &mut args);
+    args.push(certificate_no.into());
+    let sql = format!(
+        "SELECT o.id FROM officer o JOIN officer_certificate c ON c.officer_id = o.id \
+         WHERE c.certificate_no = ${} AND c.status = 'in_use'{filter}",
+        args.len()
+    );
+    let row = desk.registry.db.fetch_optional(&sql, &args).await?;
+    Ok(row.ok_or_else(Problem::not_found)?.text("id")?)
+}
+
+async fn suspend(
+    State(desk): State<Desk>,
+    caller: Caller,
+    PathOf(certificate_no): PathOf<String>,
+    input: Input<SuspendRequest>,
+) -> Answer<Json<OfficerFile>> {
+    let officer = holder(&desk, &caller, &certificate_no).await?;
+    let SuspendRequest { reason, until } = input.value;
+    let act = caller.act(format!("officer:{officer}")).because(reason.trim());
+    let mut tx = desk.registry.db.begin(Lane::People, act).await?;
+    suspensions::suspend(&mut tx, &certificate_no, &reason, until.as_deref()).await?;
+    tx.commit().await?;
+    Ok(Json(file(&desk, &caller, &officer).await?))
+}
+
+async fn restore(
+    State(desk): State<Desk>,
+    caller: Caller,
+    PathOf(certificate_no): PathOf<String>,
+    input: Input<RestoreRequest>,
+) -> Answer<Json<OfficerFile>> {
+    let officer = holder(&desk, &caller, &certificate_no).await?;
+    let reason = input.value.reason;
+    let act = caller.act(format!("officer:{officer}")).because(reason.trim());
+    let mut tx = desk.registry.db.begin(Lane::People, act).await?;
+    suspensions::lift(&mut tx, &certificate_no, &reason).await?;
+    tx.commit().await?;
+    Ok(Json(file(&desk, &caller, &officer).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_counts_to_its_last_day_and_warns_ninety_days_before() {
+        let days = Horizon::of("2026-11-20".parse().expect("a day"));
+        assert_eq!(days.soon, "2027-02-18");
+        let of = |until: Option<&str>, suspended| days.standing(until, true, suspended);
+        assert_eq!(of(Some("2026-11-20"), false), "expiring");
+        assert_eq!(of(Some("2026-11-19"), false), "expired");
+        assert_eq!(of(Some("2027-02-19"), false), "in_force");
+        assert_eq!(of(None, false), "in_force");
+        assert_eq!(of(Some("2027-02-19"), true), "suspended");
+        assert_eq!(days.standing(None, false, false), "withdrawn");
+        let (fewest, basis) = rule("fewest_officers", "2026-01-01".parse().expect("a day"), 0);
+        assert!(fewest == 2 && basis.contains("第四十二条"));
+    }
+}
