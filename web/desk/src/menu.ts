@@ -31,6 +31,7 @@ export const MENU: readonly MenuGroup[] = [
     links: [
       link('overview', t('nav.overview'), 'datahub.summary.read'),
       link('batches', t('nav.batches'), 'datahub.batch.read', ['batch']),
+      link('repairs', t('nav.repair'), 'datahub.error.read'),
       link('upload', t('nav.upload'), 'datahub.batch.create'),
       link('standard', t('nav.standard'), 'datahub.table.read', ['standard-table']),
       link('developer', t('nav.developer'), 'datahub.table.read'),

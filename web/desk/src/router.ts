@@ -57,6 +57,12 @@ export const router = createRouter({
       props: true,
     },
     {
+      path: '/datahub/repairs',
+      name: 'repairs',
+      component: () => import('./features/datahub/RepairListPage.vue'),
+      meta: { title: 'repairs.title' },
+    },
+    {
       path: '/datahub/upload',
       name: 'upload',
       component: () => import('./features/datahub/UploadPage.vue'),
