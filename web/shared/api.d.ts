@@ -1240,6 +1240,125 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/log/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 最新的已签署检查点（文本），任何人可取得并另行保存 */
+        get: operations["getLogCheckpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 查找日志条目，新的在前 */
+        get: operations["getLogEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/entries/{seq}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一条日志：谁在何时做了什么，改了哪些行 */
+        get: operations["getLogEntriesBySeq"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/entries/{seq}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一条日志的存在证明 */
+        get: operations["getLogEntriesBySeqProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/entries/{seq}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 下载凭证：离开平台也能核验的一份文件 */
+        get: operations["getLogEntriesBySeqReceipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 监管日志的公钥（文本） */
+        get: operations["getLogKey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 监管日志的现状：签署到哪里，最近一次核对的结果 */
+        get: operations["getLogStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -1385,9 +1504,9 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
+        put?: never;
         /** 修改未发布的文本 */
-        put: operations["putPortalPostsByIdText"];
-        post?: never;
+        post: operations["postPortalPostsByIdText"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2261,6 +2380,26 @@ export interface components {
             columns: string[];
             rows: (string | null)[][];
         };
+        CheckView: {
+            at: string;
+            /** Format: int64 */
+            entries: number;
+            failed?: string | null;
+            /** @description 与 mingjian verify 打印的相同，至多一百条 */
+            findings: string[];
+            /** Format: int64 */
+            found: number;
+            /** Format: int64 */
+            rows: number;
+            /** @description 是否核对了全部表；否则只核对行数不多的表 */
+            whole: boolean;
+        };
+        CheckpointView: {
+            at: string;
+            root: string;
+            /** Format: int64 */
+            size: number;
+        };
         /** @description 代码表中的一个值 */
         ChoiceView: {
             code: string;
@@ -2368,6 +2507,33 @@ export interface components {
             name?: string;
             password: string;
         };
+        EntryRow: {
+            action: string;
+            action_title: string;
+            actor: string;
+            at: string;
+            object: string;
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description 改动的行数
+             */
+            rows: number;
+            /** @description 已在签署的检查点中 */
+            sealed: boolean;
+            /**
+             * Format: int64
+             * @description 在日志中的序号，从 0 起
+             */
+            seq: number;
+        };
+        EntryView: components["schemas"]["EntryRow"] & {
+            /** @description 写进日志的原文（规范 JSON）；尚未签署时为空 */
+            entry?: string | null;
+            /** @description 改动的行，至多二百行 */
+            lines: components["schemas"]["LineView"][];
+            request_id: string;
+        };
         /** @description 一条错误记录的全部单元格 */
         ErrorCells: {
             cells: components["schemas"]["CellView"][];
@@ -2424,6 +2590,8 @@ export interface components {
             denominator?: number | null;
             denominator_is?: string | null;
             formula: string;
+            /** @description 计入分母而不计入分子的叫什么 */
+            gap_is?: string | null;
             id: string;
             name: string;
             /** Format: int64 */
@@ -2456,6 +2624,7 @@ export interface components {
             day: string;
             denominator_is?: string | null;
             formula: string;
+            gap_is?: string | null;
             id: string;
             name: string;
             numerator_is: string;
@@ -2934,10 +3103,12 @@ export interface components {
             items: components["schemas"]["LineView"][];
         };
         LineView: {
+            /** @description 行摘要；删除时为空 */
+            digest?: string | null;
+            key: string;
+            table: string;
             /** Format: int64 */
-            items: number;
-            line: string;
-            name?: string | null;
+            version: number;
         };
         ListHit: {
             /** @description 命中的取值 */
@@ -3412,6 +3583,19 @@ export interface components {
             /** Format: int64 */
             rows_per_second: number;
         };
+        ProofView: {
+            /** @description 已签署的检查点 */
+            checkpoint: string;
+            /** Format: int64 */
+            index: number;
+            /** @description 条目的叶摘要 */
+            leaf: string;
+            root: string;
+            /** Format: int64 */
+            size: number;
+            /** @description 从叶到根逐步合并 */
+            steps: components["schemas"]["StepView"][];
+        };
         /** @description Where a value is from. */
         Provenance: {
             at: string;
@@ -3841,22 +4025,36 @@ export interface components {
             more: boolean;
             rules: components["schemas"]["RuleHit"][];
         };
+        StatusView: {
+            /** @description 最近签署的检查点，新的在前 */
+            checkpoints: components["schemas"]["CheckpointView"][];
+            /**
+             * Format: int64
+             * @description 已编号的条目数
+             */
+            entries: number;
+            /** @description 日志公钥 */
+            key?: string | null;
+            last_check?: components["schemas"]["CheckView"] | null;
+            /** @description 日志的名称，写在每个检查点的第一行 */
+            origin?: string | null;
+            /**
+             * Format: int64
+             * @description 已签署的条目数
+             */
+            sealed: number;
+        };
         StepUpRequest: {
             password: string;
             /** @description 绑定了动态口令的账号必填 */
             totp?: string | null;
         };
         StepView: {
-            actor: string;
-            actor_name: string;
-            at: string;
-            note?: string | null;
-            /** Format: int64 */
-            number: number;
-            state: string;
-            state_title: string;
-            verb: string;
-            verb_title: string;
+            /** @description 合并以后的摘要 */
+            result: string;
+            sibling: string;
+            /** @description 兄弟节点在左边还是右边：left 或 right */
+            side: string;
         };
         /** @description 汇聚概况 */
         Summary: {
@@ -6275,6 +6473,7 @@ export interface operations {
                 from?: string | null;
                 to?: string | null;
                 area?: string | null;
+                own?: boolean | null;
                 agency?: string | null;
                 table?: string | null;
                 source?: string | null;
@@ -6317,9 +6516,11 @@ export interface operations {
                 /** @description 起日，与 to 一起给出时不看 period */
                 from?: string | null;
                 to?: string | null;
-                /** @description 行政区划代码：该区划及以下 */
+                /** @description 行政区划代码：该区划及以下；none 为没有注明区划的 */
                 area?: string | null;
-                /** @description 机构的统一社会信用代码 */
+                /** @description true：只要这一级本身的，不含以下 */
+                own?: boolean | null;
+                /** @description 机构的统一社会信用代码；none 为没有注明机构的 */
                 agency?: string | null;
                 /** @description 数据表 */
                 table?: string | null;
@@ -6961,6 +7162,234 @@ export interface operations {
             };
         };
     };
+    getLogCheckpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogEntries: {
+        parameters: {
+            query?: {
+                /** @description 办理人、对象、原因或行为名称的一部分，或条目的序号 */
+                q?: string | null;
+                /** @description 行为，如 registry.party.merge */
+                action?: string | null;
+                /** @description 对象，如 party:0197… */
+                object?: string | null;
+                /** @description person：只看人做的；system：只看系统做的 */
+                by?: string | null;
+                /** @description 这一天及以后（年-月-日） */
+                from?: string | null;
+                /** @description 这一天及以前（年-月-日） */
+                to?: string | null;
+                limit?: number | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 一页 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["EntryRow"][];
+                        /** @description 下一页的游标；没有下一页时为空 */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogEntriesBySeq: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seq: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogEntriesBySeqProof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seq: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogEntriesBySeqReceipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seq: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getOpenapiJson: {
         parameters: {
             query?: never;
@@ -7269,7 +7698,7 @@ export interface operations {
             };
         };
     };
-    putPortalPostsByIdText: {
+    postPortalPostsByIdText: {
         parameters: {
             query?: never;
             header?: never;

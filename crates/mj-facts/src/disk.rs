@@ -54,6 +54,11 @@ impl RealDisk {
         Ok(Self { root })
     }
 
+    /// A folder that is there already and is only read.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }

@@ -41,3 +41,4 @@ pub use model::{
 pub use snapshot::{Columns, Dimension, Filter, RowView, Snapshot};
 pub use stage::{Stage, Staged};
 pub use store::FactStore;
+pub use verify::verify;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use mj_platform::Db;
 use rustc_hash::FxHashMap;
 
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::manifest::{self, CommitCounts, HotEntry, SegmentEntry};
 use crate::model::{Depth, Finding};
@@ -14,29 +16,34 @@ impl FactStore {
     /// Compares files and rows with the manifest; an empty list means nothing is wrong. Trusts
     /// neither memory nor tables known to the caller: it looks at every table with a commit.
     pub async fn verify(&self, depth: Depth) -> Result<Vec<Finding>> {
-        let mut findings = Vec::new();
-        for table in manifest::table_names(&self.inner.db).await? {
-            loop {
-                let before = manifest::head(&self.inner.db).await?;
-                let segments = manifest::segments(&self.inner.db, Some(&table)).await?;
-                let segments = segments.into_iter().map(|(_, entry)| entry).collect();
-                let hot = manifest::hot(&self.inner.db, &table).await?;
-                let commits = manifest::commits(&self.inner.db, &table).await?;
-                if manifest::head(&self.inner.db).await? != before {
-                    continue;
-                }
-                let (disk, name) = (self.inner.disk.clone(), table.clone());
-                let check = move || {
-                    let mut check = Check { table: name, findings: Vec::new() };
-                    check.run(&*disk, segments, &hot, &commits, depth);
-                    Ok(check.findings)
-                };
-                findings.extend(blocking(check).await?);
-                break;
-            }
-        }
-        Ok(findings)
+        verify(&self.inner.db, &self.inner.disk, depth).await
     }
+}
+
+/// The same without a store: beside a running node, with a database that may only be read.
+pub async fn verify(db: &Db, disk: &Arc<dyn Disk>, depth: Depth) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for table in manifest::table_names(db).await? {
+        loop {
+            let before = manifest::head(db).await?;
+            let segments = manifest::segments(db, Some(&table)).await?;
+            let segments = segments.into_iter().map(|(_, entry)| entry).collect();
+            let hot = manifest::hot(db, &table).await?;
+            let commits = manifest::commits(db, &table).await?;
+            if manifest::head(db).await? != before {
+                continue;
+            }
+            let (disk, name) = (disk.clone(), table.clone());
+            let check = move || {
+                let mut check = Check { table: name, findings: Vec::new() };
+                check.run(&*disk, segments, &hot, &commits, depth);
+                Ok(check.findings)
+            };
+            findings.extend(blocking(check).await?);
+            break;
+        }
+    }
+    Ok(findings)
 }
 
 struct Check {

@@ -74,6 +74,20 @@ enum Command {
         #[command(subcommand)]
         what: Check,
     },
+    /// 用监管日志核对业务数据：哪一行被改动、缺失或多出
+    #[command(args_conflicts_with_subcommands = true)]
+    Verify {
+        #[command(subcommand)]
+        what: Option<Verify>,
+        #[command(flatten)]
+        at: At,
+        /// 另外指定数据库（默认为数据目录所配置的）
+        #[arg(long)]
+        db: Option<String>,
+        /// 在别处保存的检查点
+        #[arg(long)]
+        checkpoint: Option<PathBuf>,
+    },
     /// 体检：哪里不对，怎样修
     Doctor {
         #[command(flatten)]
@@ -110,6 +124,17 @@ enum Check {
         /// 用此数据目录中的清单、人员等做关联检查
         #[arg(long)]
         data_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Verify {
+    /// 核验一份凭证，不需要数据目录
+    Receipt {
+        file: PathBuf,
+        /// 从别处取得的日志公钥，或存有公钥的文件
+        #[arg(long)]
+        key: Option<String>,
     },
 }
 
@@ -226,6 +251,17 @@ impl Cli {
                 runtime()?.block_on(crate::mappings::run(&file, &source, &at.data_dir))
             }
             Command::Move { to, at } => runtime()?.block_on(crate::moving::run(&at.data_dir, &to)),
+            Command::Verify { what: Some(Verify::Receipt { file, key }), .. } => {
+                crate::ledger::receipt::run(&file, key.as_deref())
+            }
+            Command::Verify { what: None, at, db, checkpoint } => {
+                let order = crate::ledger::verify::Order {
+                    data_dir: &at.data_dir,
+                    db: db.as_deref(),
+                    checkpoint: checkpoint.as_deref(),
+                };
+                runtime()?.block_on(crate::ledger::verify::run(order))
+            }
             Command::Doctor { at, digest } => {
                 runtime()?.block_on(crate::doctor::run(&at.data_dir, digest))
             }

@@ -39,7 +39,7 @@ pub async fn run(
         let outcome = import_here(&node.domains.datahub, &import).await;
         // what the batch told the other domains is heard before we leave
         let heard = node.runner.run_until_idle().await;
-        node.db.close().await;
+        node.close().await;
         let batch = outcome?;
         heard?;
         batch

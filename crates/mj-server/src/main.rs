@@ -13,6 +13,7 @@ mod faces;
 mod figures;
 mod home;
 mod import;
+mod ledger;
 mod mappings;
 mod modules;
 mod moving;

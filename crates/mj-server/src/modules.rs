@@ -29,6 +29,7 @@ pub struct Domains {
     pub acts: Acts,
     pub datahub: Datahub,
     pub portal: Portal,
+    pub ledger: crate::ledger::api::Desk,
     pub evaluation: Evaluation,
 }
 
@@ -74,6 +75,7 @@ impl Domains {
         })
         .map_err(Failure::broken)?;
         Ok(Self {
+            ledger: crate::ledger::api::Desk::new(db.clone(), config),
             evaluation,
             portal: Portal::new(
                 mj_portal::Parts {
@@ -138,6 +140,7 @@ pub fn web(domains: &Domains) -> Web {
             mj_datahub::module(domains.datahub.clone()),
             mj_portal::module(domains.portal.clone()),
             mj_evaluation::module(domains.evaluation.clone()),
+            crate::ledger::api::module(domains.ledger.clone()),
         ],
     )
 }

@@ -107,6 +107,7 @@ impl Node {
         let runner = self.runner.clone();
         let inbox = crate::import::Inbox::of(self);
         let ledger = self.ledger.clone();
+        let verifier = self.domains.ledger.verifier.clone();
         let upkeep = Upkeep {
             facts: self.domains.facts.clone(),
             specs: modules::table_specs(),
@@ -116,6 +117,7 @@ impl Node {
         tokio::spawn(async move {
             let mut also_stopped = stopped.clone();
             let mut ledger_stopped = stopped.clone();
+            let mut verifier_stopped = stopped.clone();
             let mut upkeep_stopped = stopped.clone();
             tokio::join!(
                 upkeep.watch(async move {
@@ -126,6 +128,9 @@ impl Node {
                 }),
                 inbox.watch(async move {
                     let _ = also_stopped.wait_for(|stop| *stop).await;
+                }),
+                verifier.watch(async move {
+                    let _ = verifier_stopped.wait_for(|stop| *stop).await;
                 }),
                 ledger.watch(async move {
                     let _ = ledger_stopped.wait_for(|stop| *stop).await;

@@ -251,6 +251,25 @@ impl LogReader {
         }
     }
 
+    /// The last lines of a growing file, whole ones, within so many bytes.
+    pub fn tail(&self, name: &str, bytes: u64) -> Result<String> {
+        let path = self.root.join(name);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+            Err(error) => return Err(Error::io(&path)(error)),
+        };
+        let length = file.metadata().map_err(Error::io(&path))?.len();
+        let from = length.saturating_sub(bytes);
+        file.seek(SeekFrom::Start(from)).map_err(Error::io(&path))?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(Error::io(&path))?;
+        match text.split_once('\n') {
+            Some((_, whole)) if from > 0 => Ok(whole.to_owned()),
+            _ => Ok(text),
+        }
+    }
+
     /// The entries of one bundle, as many as there are whole.
     pub fn bundle(&self, index: u64) -> Result<Vec<Vec<u8>>> {
         let path = self.root.join(tiles::entries_path(index));

@@ -269,39 +269,48 @@ impl Ledger {
 
     /// An entry with everything needed to check it elsewhere; `None` while it is not signed.
     pub async fn receipt(&self, seq: u64) -> Result<Option<Receipt>> {
-        let Some(text) = self.checkpoint()? else { return Ok(None) };
-        let checkpoint = Checkpoint::open(&text, self.key(), &sign::verify).map_err(wrong)?;
-        if seq >= checkpoint.size {
-            return Ok(None);
-        }
-        let reader = self.reader();
-        let bytes = reader.entry(seq)?.ok_or_else(|| Error::Corrupt("监管日志缺少条目".into()))?;
-        let entry = Entry::parse(&bytes).map_err(wrong)?;
-        let path = tree::inclusion(reader, seq, checkpoint.size).map_err(wrong)?;
-        let row = self
-            .inner
-            .db
-            .fetch_optional("SELECT * FROM act_journal WHERE log_seq = $1", &[number(seq).into()])
-            .await?;
-        let payload = match row {
-            Some(row) => Some(Opened {
-                salt: hex::encode(row.bytes("salt")?),
-                payload: verify::payload_of(&row)?,
-            }),
-            None => None,
-        };
-        Ok(Some(Receipt {
-            format: FORMAT.into(),
-            entry: entry.canonical(),
-            payload,
-            index: seq,
-            size: checkpoint.size,
-            path: path.iter().map(hex::encode).collect(),
-            checkpoint: text,
-            key: self.key().to_text(),
-            lines: Vec::new(),
-        }))
+        receipt(&self.inner.db, &self.inner.reader, seq).await
     }
+}
+
+/// The newest signed checkpoint of a log's folder, as text and read, and the log's key.
+pub fn signed(reader: &LogReader) -> Result<Option<(String, Checkpoint, VerifierKey)>> {
+    let (Some(text), Some(key)) = (reader.text(CHECKPOINT)?, reader.text(KEY)?) else {
+        return Ok(None);
+    };
+    let key = VerifierKey::parse(&key).map_err(wrong)?;
+    let checkpoint = Checkpoint::open(&text, &key, &sign::verify).map_err(wrong)?;
+    Ok(Some((text, checkpoint, key)))
+}
+
+/// [`Ledger::receipt`] for whoever only reads the log.
+pub async fn receipt(db: &Db, reader: &LogReader, seq: u64) -> Result<Option<Receipt>> {
+    let Some((text, checkpoint, key)) = signed(reader)? else { return Ok(None) };
+    if seq >= checkpoint.size {
+        return Ok(None);
+    }
+    let bytes = reader.entry(seq)?.ok_or_else(|| Error::Corrupt("监管日志缺少条目".into()))?;
+    let entry = Entry::parse(&bytes).map_err(wrong)?;
+    let path = tree::inclusion(reader, seq, checkpoint.size).map_err(wrong)?;
+    let sql = "SELECT * FROM act_journal WHERE log_seq = $1";
+    let payload = match db.fetch_optional(sql, &[number(seq).into()]).await? {
+        Some(row) => Some(Opened {
+            salt: hex::encode(row.bytes("salt")?),
+            payload: verify::payload_of(&row)?,
+        }),
+        None => None,
+    };
+    Ok(Some(Receipt {
+        format: FORMAT.into(),
+        entry: entry.canonical(),
+        payload,
+        index: seq,
+        size: checkpoint.size,
+        path: path.iter().map(hex::encode).collect(),
+        checkpoint: text,
+        key: key.to_text(),
+        lines: Vec::new(),
+    }))
 }
 
 pub(crate) fn number(seq: u64) -> i64 {

@@ -27,6 +27,8 @@ use crate::gm::{self, sign};
 /// An entry may wait so long for its checkpoint.
 const PATIENCE: Instant = 60_000_000;
 const PAGE: usize = 1_000;
+/// Rows of the fact store's manifest, one a file.
+const SEGMENTS: &str = "fact_segment";
 pub(super) const JOURNAL: &str = "act_journal";
 /// Findings beyond this are counted, not listed: a table emptied by hand needs no million lines.
 const LISTED: usize = 10_000;
@@ -61,18 +63,16 @@ pub struct Report {
     pub sealed: u64,
     pub tables: usize,
     pub rows: u64,
+    pub oldest: Instant,
     pub newest: Instant,
     pub compared_outside: bool,
+    /// The entry, and its instant, that last spoke of each segment of the fact store.
+    pub segments: BTreeMap<String, (u64, Instant)>,
 }
 
 impl Report {
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
-    }
-
-    /// The last entry that spoke of a row.
-    pub fn window(&self, from: u64) -> (u64, u64) {
-        (from, self.entries.saturating_sub(1))
     }
 }
 
@@ -374,6 +374,9 @@ impl<'a> Check<'a> {
             if !self.tables.contains(line.table) {
                 continue;
             }
+            if line.table == SEGMENTS {
+                self.report.segments.insert(line.key.to_owned(), (seq, entry.time));
+            }
             let fault = self.fold.line(seq, line, founding);
             self.fault(fault, line.table, line.key);
         }
@@ -525,6 +528,7 @@ impl<'a> Check<'a> {
             entries: self.times.len() as u64,
             sealed: self.sealed,
             tables: self.tables.len(),
+            oldest: at(0),
             newest,
             ..self.report
         }

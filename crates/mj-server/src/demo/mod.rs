@@ -22,7 +22,7 @@ const FILLED: &str = "demo-accounts.json";
 pub async fn run(data_dir: &Path, port: Option<u16>, size: Size) -> Result<Outcome, Failure> {
     let node = Arc::new(Node::open_demo(data_dir, port, "枣庄市").await?);
     let filled = node.config.data_dir.join(FILLED).exists();
-    let health = Health::new(if filled { 100 } else { 0 }, node.db.dialect().name());
+    let health = Health::new(if filled { 100 } else { 0 }, &node);
     let (stop, stopped) = serve::stop_signal();
     let background = node.start_background(stopped.clone());
     let filling = {
@@ -48,7 +48,7 @@ pub async fn run(data_dir: &Path, port: Option<u16>, size: Size) -> Result<Outco
     let _ = stop.send(true);
     let filled = filling.await.map_err(Failure::broken)?;
     serve::settle(background).await;
-    node.db.close().await;
+    node.close().await;
     served?;
     filled.map(|()| Outcome::Clean)
 }

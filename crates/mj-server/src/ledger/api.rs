@@ -1,0 +1,430 @@
+//! The supervision log over HTTP: the signed checkpoint for everybody; entries, their proofs and
+//! receipts for those who supervise and audit.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as Of;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use mj_kernel::clock::to_rfc3339;
+use mj_kernel::{Page, PageOf};
+use mj_ledger::tree::{self, Hash};
+use mj_platform::db::contains_pattern;
+use mj_platform::ledger::{self as log, LogReader};
+use mj_platform::{Config, Db, RowExt, Value};
+use mj_web::{Action, ActorNames, Answer, Caller, Module, PathOf, Problem, Query, get};
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+use utoipa::{IntoParams, ToSchema};
+
+use super::titles;
+use super::watch::Verifier;
+
+pub const CHECKPOINT_READ: Action = Action::new("ledger.checkpoint.read", "取得监管日志的检查点");
+pub const ENTRY_READ: Action = Action::new("ledger.entry.read", "查看监管日志");
+/// How many changed rows of an act are shown.
+const LINES: usize = 200;
+
+/// What the routes need: the log for reading, and what the last comparison found.
+#[derive(Clone)]
+pub struct Desk {
+    db: Db,
+    reader: Arc<LogReader>,
+    pub verifier: Verifier,
+}
+
+impl Desk {
+    pub fn new(db: Db, config: &Config) -> Self {
+        let data_dir: PathBuf = config.data_dir.clone();
+        let reader = Arc::new(LogReader::new(data_dir.join("log")));
+        let verifier = Verifier::new(db.clone(), data_dir, config.verify_minutes);
+        Self { db, reader, verifier }
+    }
+}
+
+pub fn module(desk: Desk) -> Module {
+    let routes = vec![
+        get(CHECKPOINT_READ, "/api/v1/log/checkpoint", checkpoint)
+            .summary("最新的已签署检查点（文本），任何人可取得并另行保存")
+            .binary("text/plain"),
+        get(CHECKPOINT_READ, "/api/v1/log/key", key)
+            .summary("监管日志的公钥（文本）")
+            .binary("text/plain"),
+        get(ENTRY_READ, "/api/v1/log/status", status)
+            .summary("监管日志的现状：签署到哪里，最近一次核对的结果")
+            .ok::<StatusView>(),
+        get(ENTRY_READ, "/api/v1/log/entries", list)
+            .summary("查找日志条目，新的在前")
+            .query::<EntryQuery>()
+            .list::<EntryRow>(),
+        get(ENTRY_READ, "/api/v1/log/entries/{seq}", read)
+            .summary("一条日志：谁在何时做了什么，改了哪些行")
+            .ok::<EntryView>(),
+        get(ENTRY_READ, "/api/v1/log/entries/{seq}/proof", proof)
+            .summary("一条日志的存在证明")
+            .ok::<ProofView>(),
+        get(ENTRY_READ, "/api/v1/log/entries/{seq}/receipt", receipt)
+            .summary("下载凭证：离开平台也能核验的一份文件")
+            .binary("application/json"),
+    ];
+    Module::new("ledger", "监管日志").routes(desk, routes)
+}
+
+fn broken(error: mj_platform::Error) -> Problem {
+    Problem::internal(&error)
+}
+
+fn of_ledger(error: mj_ledger::Error) -> Problem {
+    Problem::internal(&error)
+}
+
+fn plain(text: Option<String>) -> Answer<Response> {
+    let text = text.ok_or_else(Problem::not_found)?;
+    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    Ok((kind, text).into_response())
+}
+
+async fn checkpoint(Of(desk): Of<Desk>) -> Answer<Response> {
+    plain(desk.reader.text(log::CHECKPOINT).map_err(broken)?)
+}
+
+async fn key(Of(desk): Of<Desk>) -> Answer<Response> {
+    plain(desk.reader.text(log::KEY).map_err(broken)?)
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct StatusView {
+    /// 日志的名称，写在每个检查点的第一行
+    origin: Option<String>,
+    /// 日志公钥
+    key: Option<String>,
+    /// 已编号的条目数
+    entries: i64,
+    /// 已签署的条目数
+    sealed: i64,
+    /// 最近签署的检查点，新的在前
+    checkpoints: Vec<CheckpointView>,
+    /// 最近一次后台核对；还没有核对过时为空
+    last_check: Option<CheckView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct CheckpointView {
+    at: String,
+    size: i64,
+    root: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct CheckView {
+    at: String,
+    /// 是否核对了全部表；否则只核对行数不多的表
+    whole: bool,
+    rows: i64,
+    entries: i64,
+    found: i64,
+    /// 与 mingjian verify 打印的相同，至多一百条
+    findings: Vec<String>,
+    failed: Option<String>,
+}
+
+async fn status(Of(desk): Of<Desk>) -> Answer<Json<StatusView>> {
+    let head = desk.db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await;
+    let entries = head.map_err(broken)?;
+    let signed = log::signed(&desk.reader).map_err(broken)?;
+    let history = desk.reader.tail(log::HISTORY, 4_096).map_err(broken)?;
+    let checkpoints = history.lines().rev().filter_map(|line| {
+        let mut parts = line.split('\t');
+        let (at, size, root) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(CheckpointView {
+            at: to_rfc3339(at.parse().ok()?),
+            size: size.parse().ok()?,
+            root: root.to_owned(),
+        })
+    });
+    let last_check = desk.verifier.last().map(|last| CheckView {
+        at: to_rfc3339(last.at),
+        whole: last.whole,
+        rows: signed_number(last.rows),
+        entries: signed_number(last.entries),
+        found: signed_number(last.found),
+        findings: last.findings,
+        failed: last.failed,
+    });
+    Ok(Json(StatusView {
+        origin: signed.as_ref().map(|(_, checkpoint, _)| checkpoint.origin.clone()),
+        key: signed.as_ref().map(|(_, _, key)| key.to_text()),
+        sealed: signed.map_or(0, |(_, checkpoint, _)| signed_number(checkpoint.size)),
+        entries,
+        checkpoints: checkpoints.take(20).collect(),
+        last_check,
+    }))
+}
+
+fn signed_number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+struct EntryQuery {
+    /// 办理人、对象、原因或行为名称的一部分，或条目的序号
+    q: Option<String>,
+    /// 行为，如 registry.party.merge
+    action: Option<String>,
+    /// 对象，如 party:0197…
+    object: Option<String>,
+    /// person：只看人做的；system：只看系统做的
+    by: Option<String>,
+    /// 这一天及以后（年-月-日）
+    from: Option<String>,
+    /// 这一天及以前（年-月-日）
+    to: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct EntryRow {
+    /// 在日志中的序号，从 0 起
+    seq: i64,
+    at: String,
+    action: String,
+    action_title: String,
+    actor: String,
+    object: String,
+    reason: Option<String>,
+    /// 改动的行数
+    rows: i64,
+    /// 已在签署的检查点中
+    sealed: bool,
+}
+
+fn entry_row(row: &AnyRow, names: &ActorNames, sealed: i64) -> Answer<EntryRow> {
+    let read = || -> mj_platform::Result<EntryRow> {
+        let (seq, action) = (row.int("log_seq")?, row.text("action")?);
+        Ok(EntryRow {
+            seq,
+            at: to_rfc3339(row.int("at")?),
+            action_title: titles::title_of(&action),
+            action,
+            actor: names.of(&row.text("actor")?),
+            object: row.text("object")?,
+            reason: row.opt_text("reason")?,
+            rows: row.int("changes")?,
+            sealed: seq < sealed,
+        })
+    };
+    read().map_err(broken)
+}
+
+/// The instant at which a Beijing day begins, `days` later.
+fn day(text: &str, days: i64) -> Answer<i64> {
+    let start = mj_kernel::clock::parse_instant(text)
+        .ok_or_else(|| Problem::invalid("ledger.day", "日期应为 年-月-日"))?;
+    Ok(start + days * 24 * 3_600 * 1_000_000)
+}
+
+async fn list(
+    Of(desk): Of<Desk>,
+    caller: Caller,
+    Query(query): Query<EntryQuery>,
+) -> Answer<Json<PageOf<EntryRow>>> {
+    let page = Page { limit: query.limit, cursor: query.cursor.clone() };
+    let mut args: Vec<Value> = Vec::new();
+    let mut filter = String::new();
+    let mut add = |condition: &str, value: Value| {
+        args.push(value);
+        filter.push_str(&format!(" AND {}", condition.replace('?', &format!("${}", args.len()))));
+    };
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    if let Some(q) = given(&query.q) {
+        let q = q.trim();
+        match q.parse::<i64>() {
+            Ok(seq) => add("log_seq = ?", seq.into()),
+            Err(_) => {
+                let named = titles::actions_named(q);
+                let mut condition = String::from(
+                    "(object LIKE ? ESCAPE '\\' OR reason LIKE ? ESCAPE '\\' OR action LIKE ? \
+                     ESCAPE '\\' OR actor LIKE ? ESCAPE '\\'",
+                );
+                for action in named {
+                    condition.push_str(&format!(" OR action = '{action}'"));
+                }
+                condition.push(')');
+                add(&condition, contains_pattern(q));
+            }
+        }
+    }
+    if let Some(action) = given(&query.action) {
+        add("action = ?", action.into());
+    }
+    if let Some(object) = given(&query.object) {
+        add("object = ?", object.into());
+    }
+    match query.by.as_deref() {
+        Some("person") => add("actor LIKE ?", "account:%".into()),
+        Some("system") => add("actor LIKE ?", "system:%".into()),
+        _ => {}
+    }
+    if let Some(from) = given(&query.from) {
+        add("at >= ?", day(&from, 0)?.into());
+    }
+    if let Some(to) = given(&query.to) {
+        add("at < ?", day(&to, 1)?.into());
+    }
+    if let Some(cursor) = page.cursor.as_deref().and_then(|cursor| cursor.parse::<i64>().ok()) {
+        add("log_seq < ?", cursor.into());
+    }
+    args.push((page.limit() + 1).into());
+    let sql = format!(
+        "SELECT * FROM act_journal WHERE log_seq IS NOT NULL{filter} ORDER BY log_seq DESC \
+         LIMIT ${}",
+        args.len()
+    );
+    let rows = desk.db.fetch_all(&sql, &args).await.map_err(broken)?;
+    let actors: mj_platform::Result<Vec<String>> =
+        rows.iter().map(|row| row.text("actor")).collect();
+    let names = caller.names_of(actors.map_err(broken)?).await?;
+    let signed = log::signed(&desk.reader).map_err(broken)?;
+    let sealed = signed.map_or(0, |(_, checkpoint, _)| signed_number(checkpoint.size));
+    let items: Answer<Vec<EntryRow>> =
+        rows.iter().map(|row| entry_row(row, &names, sealed)).collect();
+    Ok(Json(PageOf::from_surplus(items?, page.limit(), |row| row.seq.to_string())))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct EntryView {
+    #[serde(flatten)]
+    row: EntryRow,
+    /// 写进日志的原文（规范 JSON）；尚未签署时为空
+    entry: Option<String>,
+    request_id: String,
+    /// 改动的行，至多二百行
+    lines: Vec<LineView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct LineView {
+    table: String,
+    key: String,
+    version: i64,
+    /// 行摘要；删除时为空
+    digest: Option<String>,
+}
+
+async fn read(
+    Of(desk): Of<Desk>,
+    caller: Caller,
+    PathOf(seq): PathOf<i64>,
+) -> Answer<Json<EntryView>> {
+    let sql = "SELECT * FROM act_journal WHERE log_seq = $1";
+    let row = desk.db.fetch_optional(sql, &[seq.into()]).await.map_err(broken)?;
+    let row = row.ok_or_else(Problem::not_found)?;
+    let names = caller.names_of(vec![row.text("actor").map_err(broken)?]).await?;
+    let signed = log::signed(&desk.reader).map_err(broken)?;
+    let sealed = signed.map_or(0, |(_, checkpoint, _)| signed_number(checkpoint.size));
+    let number = u64::try_from(seq).unwrap_or(u64::MAX);
+    let is_sealed = seq < sealed;
+    let entry = if is_sealed { desk.reader.entry(number).map_err(broken)? } else { None };
+    let sheet = if is_sealed {
+        desk.reader.sheet(number).map_err(broken)?
+    } else {
+        Some(row.text("lines").map_err(broken)?)
+    };
+    let lines = mj_ledger::sheet::lines(sheet.as_deref().unwrap_or_default())
+        .flatten()
+        .take(LINES)
+        .map(|line| LineView {
+            table: line.table.to_owned(),
+            key: line.key.to_owned(),
+            version: line.version,
+            digest: line.digest.map(hex::encode),
+        })
+        .collect();
+    Ok(Json(EntryView {
+        request_id: row.text("request_id").map_err(broken)?,
+        row: entry_row(&row, &names, sealed)?,
+        entry: entry.and_then(|bytes| String::from_utf8(bytes).ok()),
+        lines,
+    }))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ProofView {
+    index: i64,
+    size: i64,
+    /// 条目的叶摘要
+    leaf: String,
+    /// 从叶到根逐步合并
+    steps: Vec<StepView>,
+    root: String,
+    /// 已签署的检查点
+    checkpoint: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct StepView {
+    /// 兄弟节点在左边还是右边：left 或 right
+    side: String,
+    sibling: String,
+    /// 合并以后的摘要
+    result: String,
+}
+
+async fn proof(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Json<ProofView>> {
+    let signed = log::signed(&desk.reader).map_err(broken)?;
+    let (text, checkpoint, _) = signed.ok_or_else(Problem::not_found)?;
+    let index = u64::try_from(seq).map_err(|_| Problem::not_found())?;
+    if index >= checkpoint.size {
+        return Err(Problem::conflict("ledger.not_signed", "这条日志还没有签署，请稍候一两秒"));
+    }
+    let entry = desk.reader.entry(index).map_err(broken)?.ok_or_else(Problem::not_found)?;
+    let path = tree::inclusion(&*desk.reader, index, checkpoint.size).map_err(of_ledger)?;
+    let leaf = tree::leaf(&entry);
+    Ok(Json(ProofView {
+        index: seq,
+        size: signed_number(checkpoint.size),
+        leaf: hex::encode(leaf),
+        steps: steps(leaf, index, checkpoint.size, &path),
+        root: hex::encode(checkpoint.root),
+        checkpoint: text,
+    }))
+}
+
+/// The path with the side of every sibling and what each step gives.
+fn steps(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Vec<StepView> {
+    let (mut place, mut last, mut hash) = (index, size - 1, leaf);
+    let mut steps = Vec::new();
+    for sibling in path {
+        let is_left = place & 1 == 1 || place == last;
+        hash = if is_left { tree::node(sibling, &hash) } else { tree::node(&hash, sibling) };
+        if is_left {
+            while place & 1 == 0 && place != 0 {
+                place >>= 1;
+                last >>= 1;
+            }
+        }
+        place >>= 1;
+        last >>= 1;
+        steps.push(StepView {
+            side: if is_left { "left" } else { "right" }.to_owned(),
+            sibling: hex::encode(sibling),
+            result: hex::encode(hash),
+        });
+    }
+    steps
+}
+
+async fn receipt(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Response> {
+    let index = u64::try_from(seq).map_err(|_| Problem::not_found())?;
+    let receipt = log::receipt(&desk.db, &desk.reader, index).await.map_err(broken)?;
+    let receipt = receipt.ok_or_else(Problem::not_found)?;
+    let body = serde_json::to_string_pretty(&receipt).map_err(|error| Problem::internal(&error))?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"receipt-{seq}.json\"")),
+    ];
+    Ok((headers, body).into_response())
+}
