@@ -2380,26 +2380,6 @@ export interface components {
             columns: string[];
             rows: (string | null)[][];
         };
-        CheckView: {
-            at: string;
-            /** Format: int64 */
-            entries: number;
-            failed?: string | null;
-            /** @description 与 mingjian verify 打印的相同，至多一百条 */
-            findings: string[];
-            /** Format: int64 */
-            found: number;
-            /** Format: int64 */
-            rows: number;
-            /** @description 是否核对了全部表；否则只核对行数不多的表 */
-            whole: boolean;
-        };
-        CheckpointView: {
-            at: string;
-            root: string;
-            /** Format: int64 */
-            size: number;
-        };
         /** @description 代码表中的一个值 */
         ChoiceView: {
             code: string;
@@ -2506,33 +2486,6 @@ export interface components {
             /** @description 姓名；激活已有账号时可省略 */
             name?: string;
             password: string;
-        };
-        EntryRow: {
-            action: string;
-            action_title: string;
-            actor: string;
-            at: string;
-            object: string;
-            reason?: string | null;
-            /**
-             * Format: int64
-             * @description 改动的行数
-             */
-            rows: number;
-            /** @description 已在签署的检查点中 */
-            sealed: boolean;
-            /**
-             * Format: int64
-             * @description 在日志中的序号，从 0 起
-             */
-            seq: number;
-        };
-        EntryView: components["schemas"]["EntryRow"] & {
-            /** @description 写进日志的原文（规范 JSON）；尚未签署时为空 */
-            entry?: string | null;
-            /** @description 改动的行，至多二百行 */
-            lines: components["schemas"]["LineView"][];
-            request_id: string;
         };
         /** @description 一条错误记录的全部单元格 */
         ErrorCells: {
@@ -3103,12 +3056,10 @@ export interface components {
             items: components["schemas"]["LineView"][];
         };
         LineView: {
-            /** @description 行摘要；删除时为空 */
-            digest?: string | null;
-            key: string;
-            table: string;
             /** Format: int64 */
-            version: number;
+            items: number;
+            line: string;
+            name?: string | null;
         };
         ListHit: {
             /** @description 命中的取值 */
@@ -3123,6 +3074,93 @@ export interface components {
             column_title: string;
             table: string;
             table_title: string;
+        };
+        LogCheck: {
+            at: string;
+            /** Format: int64 */
+            entries: number;
+            failed?: string | null;
+            /** @description 与 mingjian verify 打印的相同，至多一百条 */
+            findings: string[];
+            /** Format: int64 */
+            found: number;
+            /** Format: int64 */
+            rows: number;
+            /** @description 是否核对了全部表；否则只核对行数不多的表 */
+            whole: boolean;
+        };
+        LogCheckpoint: {
+            at: string;
+            root: string;
+            /** Format: int64 */
+            size: number;
+        };
+        LogEntry: components["schemas"]["LogEntryRow"] & {
+            /** @description 写进日志的原文（规范 JSON）；尚未签署时为空 */
+            entry?: string | null;
+            /** @description 改动的行，至多二百行 */
+            lines: components["schemas"]["LogLine"][];
+            request_id: string;
+        };
+        LogEntryRow: {
+            action: string;
+            action_title: string;
+            actor: string;
+            at: string;
+            object: string;
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description 改动的行数
+             */
+            rows: number;
+            /** @description 已在签署的检查点中 */
+            sealed: boolean;
+            /**
+             * Format: int64
+             * @description 在日志中的序号，从 0 起
+             */
+            seq: number;
+        };
+        LogLine: {
+            /** @description 行摘要；删除时为空 */
+            digest?: string | null;
+            key: string;
+            table: string;
+            /** Format: int64 */
+            version: number;
+        };
+        LogProof: {
+            /** @description 已签署的检查点 */
+            checkpoint: string;
+            /** Format: int64 */
+            index: number;
+            /** @description 条目的叶摘要 */
+            leaf: string;
+            root: string;
+            /** Format: int64 */
+            size: number;
+            /** @description 从叶到根逐步合并 */
+            steps: components["schemas"]["ProofStep"][];
+        };
+        LogStatus: {
+            /** @description 最近签署的检查点，新的在前 */
+            checkpoints: components["schemas"]["LogCheckpoint"][];
+            /**
+             * Format: int64
+             * @description 已编号的条目数
+             */
+            entries: number;
+            /** @description 日志公钥 */
+            key?: string | null;
+            last_check?: components["schemas"]["LogCheck"] | null;
+            /** @description 日志的名称，写在每个检查点的第一行 */
+            origin?: string | null;
+            /**
+             * Format: int64
+             * @description 已签署的条目数
+             */
+            sealed: number;
         };
         LoginRequest: {
             login: string;
@@ -3583,18 +3621,12 @@ export interface components {
             /** Format: int64 */
             rows_per_second: number;
         };
-        ProofView: {
-            /** @description 已签署的检查点 */
-            checkpoint: string;
-            /** Format: int64 */
-            index: number;
-            /** @description 条目的叶摘要 */
-            leaf: string;
-            root: string;
-            /** Format: int64 */
-            size: number;
-            /** @description 从叶到根逐步合并 */
-            steps: components["schemas"]["StepView"][];
+        ProofStep: {
+            /** @description 合并以后的摘要 */
+            result: string;
+            sibling: string;
+            /** @description 兄弟节点在左边还是右边：left 或 right */
+            side: string;
         };
         /** @description Where a value is from. */
         Provenance: {
@@ -4025,36 +4057,10 @@ export interface components {
             more: boolean;
             rules: components["schemas"]["RuleHit"][];
         };
-        StatusView: {
-            /** @description 最近签署的检查点，新的在前 */
-            checkpoints: components["schemas"]["CheckpointView"][];
-            /**
-             * Format: int64
-             * @description 已编号的条目数
-             */
-            entries: number;
-            /** @description 日志公钥 */
-            key?: string | null;
-            last_check?: components["schemas"]["CheckView"] | null;
-            /** @description 日志的名称，写在每个检查点的第一行 */
-            origin?: string | null;
-            /**
-             * Format: int64
-             * @description 已签署的条目数
-             */
-            sealed: number;
-        };
         StepUpRequest: {
             password: string;
             /** @description 绑定了动态口令的账号必填 */
             totp?: string | null;
-        };
-        StepView: {
-            /** @description 合并以后的摘要 */
-            result: string;
-            sibling: string;
-            /** @description 兄弟节点在左边还是右边：left 或 right */
-            side: string;
         };
         /** @description 汇聚概况 */
         Summary: {
@@ -4247,7 +4253,7 @@ export interface components {
             state: string;
             state_title: string;
             /** @description 办理经过；列表中没有 */
-            timeline?: components["schemas"]["StepView"][] | null;
+            timeline?: components["schemas"]["WorkStepView"][] | null;
             title: string;
             /**
              * Format: int64
@@ -4272,6 +4278,18 @@ export interface components {
             title: string;
             /** Format: int64 */
             urged: number;
+        };
+        WorkStepView: {
+            actor: string;
+            actor_name: string;
+            at: string;
+            note?: string | null;
+            /** Format: int64 */
+            number: number;
+            state: string;
+            state_title: string;
+            verb: string;
+            verb_title: string;
         };
     };
     responses: never;
@@ -7222,7 +7240,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        items: components["schemas"]["EntryRow"][];
+                        items: components["schemas"]["LogEntryRow"][];
                         /** @description 下一页的游标；没有下一页时为空 */
                         next_cursor: string | null;
                     };
@@ -7256,7 +7274,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["EntryView"];
+                    "application/json": components["schemas"]["LogEntry"];
                 };
             };
             /** @description 出错 */
@@ -7287,7 +7305,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProofView"];
+                    "application/json": components["schemas"]["LogProof"];
                 };
             };
             /** @description 出错 */
@@ -7376,7 +7394,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StatusView"];
+                    "application/json": components["schemas"]["LogStatus"];
                 };
             };
             /** @description 出错 */

@@ -13,6 +13,8 @@ export class Problem extends Error {
   readonly code: string
   readonly traceId: string | undefined
   readonly details: string[]
+  /** The sentence for each field that is wrong. */
+  readonly fields: Record<string, string>
   /** The newer copy beside a stale version (409), as the caller may see it. */
   readonly current: unknown
 
@@ -29,6 +31,7 @@ export class Problem extends Error {
     this.code = body.code ?? (status === 0 ? 'client.unreachable' : `http.${status}`)
     this.traceId = body.trace_id
     this.details = (body.errors ?? []).map((one) => one.message)
+    this.fields = Object.fromEntries((body.errors ?? []).map((one) => [one.field, one.message]))
     this.current = body.current
   }
 }

@@ -249,8 +249,7 @@ impl World {
             self.call(CLERK, "GET", &format!("/api/v1/portal/posts/{id}"), json!({})).await;
         let mut body = more;
         body["version"] = now["version"].clone();
-        let (method, verb) = if verb == "text" { ("PUT", "text") } else { ("POST", verb) };
-        self.call(who, method, &format!("/api/v1/portal/posts/{id}/{verb}"), body).await
+        self.call(who, "POST", &format!("/api/v1/portal/posts/{id}/{verb}"), body).await
     }
 
     async fn number_of(&self, q: &str) -> (String, Value) {

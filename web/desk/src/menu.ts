@@ -44,7 +44,17 @@ export const MENU: readonly MenuGroup[] = [
       link('merges', t('nav.merges'), 'registry.party.read'),
     ],
   },
-  { title: t('nav.work'), links: [link('work-items', t('nav.work_items'), 'flow.work_item.read')] },
+  {
+    title: t('posts.group'),
+    links: [link('posts', t('posts.nav'), 'portal.post.read', ['post', 'post-new'])],
+  },
+  {
+    title: t('nav.work'),
+    links: [
+      link('work-items', t('nav.work_items'), 'flow.work_item.read'),
+      link('review', t('nav.review'), 'flow.work_item.decide'),
+    ],
+  },
 ]
 
 export function menuFor(can: (action: string) => boolean): MenuGroup[] {

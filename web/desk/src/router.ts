@@ -102,6 +102,12 @@ export const router = createRouter({
       props: true,
     },
     {
+      path: '/review',
+      name: 'review',
+      component: () => import('./features/flow/ReviewPage.vue'),
+      meta: { title: 'review.title' },
+    },
+    {
       path: '/work-items/:id?',
       name: 'work-items',
       component: () => import('./features/flow/WorkItemListPage.vue'),
@@ -132,6 +138,26 @@ export const router = createRouter({
       name: 'leader-record',
       component: () => import('./features/leader/RecordPage.vue'),
       meta: { title: 'leader.record_values' },
+      props: true,
+    },
+    {
+      path: '/posts',
+      name: 'posts',
+      component: () => import('./features/posts/PostListPage.vue'),
+      meta: { title: 'posts.title' },
+    },
+    {
+      path: '/posts/new/:kind(news|exposure)',
+      name: 'post-new',
+      component: () => import('./features/posts/PostNewPage.vue'),
+      meta: { title: 'posts.title' },
+      props: true,
+    },
+    {
+      path: '/posts/:id',
+      name: 'post',
+      component: () => import('./features/posts/PostPage.vue'),
+      meta: { title: 'posts.title' },
       props: true,
     },
     {

@@ -10,7 +10,7 @@ use mj_kernel::{Page, PageOf};
 use mj_platform::Lane;
 use mj_web::{
     Action, Answer, Caller, Input, Once, PathOf, Problem, Query, Resource, RouteOf, create, get,
-    post, put, replayed,
+    post, replayed,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -41,7 +41,7 @@ pub fn routes() -> Vec<RouteOf<Portal>> {
         get(READ, "/api/v1/portal/posts/{id}", read)
             .summary("一篇稿件，含历次文本和处理经过")
             .ok::<PostView>(),
-        put(UPDATE, "/api/v1/portal/posts/{id}/text", write)
+        post(UPDATE, "/api/v1/portal/posts/{id}/text", write)
             .summary("修改未发布的文本")
             .body::<TextRequest>()
             .ok::<PostView>(),

@@ -8,6 +8,7 @@ import { flow } from './flow'
 import { home } from './home'
 import { leader } from './leader'
 import { officers } from './officers'
+import { posts } from './posts'
 import { registry } from './registry'
 import { session } from './session'
 import { shell } from './shell'
@@ -28,6 +29,7 @@ export const zhCN = {
   ...catalog,
   ...flow,
   ...leader,
+  ...posts,
   ...table,
   ...workbench,
 } as const
