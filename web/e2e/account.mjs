@@ -38,7 +38,7 @@ export const stories = {
     const { page } = visit
     const account = person(world, CLERK)
     await typePassword(page, account)
-    await page.getByRole('navigation').waitFor({ state: 'attached' })
+    await page.locator('#sidebar').waitFor({ state: 'attached' })
     await page.goto('/desk/me')
     await page.getByRole('heading', { level: 1, name: '我的账号' }).waitFor()
     await page.getByText('未绑定').waitFor()
@@ -69,7 +69,7 @@ export const stories = {
     await page.getByText('请输入 6 位数字。').waitFor()
     await page.getByLabel('动态口令').fill(totp(secret, 0))
     await page.getByRole('button', { name: '登录' }).click()
-    await page.getByRole('navigation').waitFor({ state: 'attached' })
+    await page.locator('#sidebar').waitFor({ state: 'attached' })
 
     await page.context().clearCookies()
     await typePassword(page, account)
@@ -79,7 +79,7 @@ export const stories = {
     await page.getByText('动态口令或恢复码不正确').waitFor()
     await page.getByLabel('恢复码').fill(codes[3].toLowerCase())
     await page.getByRole('button', { name: '登录' }).click()
-    await page.getByRole('navigation').waitFor({ state: 'attached' })
+    await page.locator('#sidebar').waitFor({ state: 'attached' })
 
     // as it was, for the next width and for other stories
     await page.goto('/desk/me')
@@ -100,7 +100,7 @@ export const stories = {
       other.request.get('/api/v1/sessions/current', { headers: { authorization: `Bearer ${token}` } })
     assert.equal((await asks()).status(), 200)
     await typePassword(page, account)
-    await page.getByRole('navigation').waitFor({ state: 'attached' })
+    await page.locator('#sidebar').waitFor({ state: 'attached' })
     await page.goto('/desk/me')
     const table = page.getByRole('region', { name: '登录设备' }).first()
     await table.getByText('本机').waitFor()
