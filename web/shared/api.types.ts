@@ -56,7 +56,7 @@ export type Merge = Shapes['MergeView']
 
 /** The payload belongs to the kind of item; pages read it with care. */
 export type WorkItem = Omit<Shapes['WorkItemView'], 'payload'> & { payload: Record<string, unknown> }
-export type WorkItemStep = Shapes['StepView']
+export type WorkItemStep = Shapes['WorkStepView']
 
 // -- evaluation -------------------------------------------------------------------------------------------
 

@@ -169,7 +169,7 @@ pub struct WorkItemView {
     pub verdicts: Vec<VerdictView>,
     /// 办理经过；列表中没有
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeline: Option<Vec<StepView>>,
+    pub timeline: Option<Vec<WorkStepView>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -179,7 +179,7 @@ pub struct VerdictView {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct StepView {
+pub struct WorkStepView {
     pub number: i64,
     pub at: String,
     pub verb: String,
@@ -268,8 +268,8 @@ pub(crate) fn view(
     }
 }
 
-fn step_view(step: Step, names: &ActorNames) -> StepView {
-    StepView {
+fn step_view(step: Step, names: &ActorNames) -> WorkStepView {
+    WorkStepView {
         number: step.number,
         at: to_rfc3339(step.at),
         verb: step.verb.name().to_owned(),

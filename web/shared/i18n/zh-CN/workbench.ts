@@ -207,6 +207,7 @@ export const workbench = {
   'work.version': '更新次数',
   'work.waive': '确认不再改正',
   'work.review_queue': '逐对核对',
+  'parties.register_no': '对象编号',
   'merges.actor': '经办',
   'merges.undone_by': '撤销经办',
   'merges.filter_state': '状态',
