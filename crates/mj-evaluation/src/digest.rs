@@ -193,13 +193,8 @@ impl Evaluation {
         let period = Period { from, to, kind: Kind::Range };
         let year = Period::named("year", self.today())?;
         let indicators: Vec<&Indicator> = self.rules().on(to).collect();
-        let desk = Desk {
-            world,
-            indicators: indicators.clone(),
-            sieve: &sieve,
-            period,
-            mend_before,
-        };
+        let desk =
+            Desk { world, indicators: indicators.clone(), sieve: &sieve, period, mend_before };
         let mut lines = Vec::new();
         let mut say = |id: &str,
                        period: Period,

@@ -25,6 +25,8 @@ pub struct Figure {
     /// 计数类指标没有分母
     pub denominator: Option<i64>,
     pub denominator_is: Option<String>,
+    /// 计入分母而不计入分子的叫什么
+    pub gap_is: Option<String>,
     /// 百分比为 0 到 1；没有分母数据时为空
     pub value: Option<f64>,
     /// 上一期的值
@@ -439,11 +441,10 @@ impl<'a> Desk<'a> {
                     .world
                     .sender(source)
                     .map_or_else(|| self.world.sources.text(source), |sender| &sender.name);
-                let since = match text_of(last) {
-                    Some(day) => format!("，最近 {day}"),
-                    None => "，从未报送".into(),
+                let text = match text_of(last) {
+                    Some(day) => format!("{name}：应更新的表没有新数据（最近 {day}）"),
+                    None => format!("{name}：应更新的表从未报送"),
                 };
-                let text = format!("{name}：应更新的表没有新数据{since}");
                 let mut notice = self.notice(indicator, Part::Gap, count, text);
                 notice.source = Some(self.world.sources.text(source).to_owned());
                 notice
@@ -477,6 +478,7 @@ fn figure(indicator: &Indicator, tally: Tally, previous: Option<Tally>) -> Figur
         numerator_is: indicator.numerator.clone(),
         denominator: indicator.denominator.is_some().then_some(tally.den),
         denominator_is: indicator.denominator.clone(),
+        gap_is: indicator.gap.clone(),
         value,
         previous: previous.and_then(value_of),
         target: indicator.target,

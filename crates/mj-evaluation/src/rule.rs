@@ -118,6 +118,8 @@ pub struct Indicator {
     pub numerator: String,
     /// Absent where the figure is a plain count.
     pub denominator: Option<String>,
+    /// What counts below and not above is called.
+    pub gap: Option<String>,
     pub measure: Measure,
     pub day: DayOf,
     /// Which tables count; none named: all.

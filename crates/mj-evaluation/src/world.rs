@@ -245,12 +245,17 @@ impl World {
     }
 }
 
+/// Asks for what names no area, or no agency.
+pub const UNSAID: &str = "none";
+
 /// What somebody may see, and what they asked to see of it.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     pub scopes: Vec<Scope>,
-    /// Division code: the subtree below it.
+    /// Division code: the subtree below it; [`UNSAID`]: rows that name none.
     pub area: Option<String>,
+    /// The area alone, without what lies below it.
+    pub own_only: bool,
     pub agency: Option<String>,
     pub table: Option<String>,
     pub source: Option<String>,
@@ -296,15 +301,17 @@ impl Sieve {
             scopes,
             areas: areas
                 .iter()
-                .map(|area| match prefix {
-                    None | Some("") => true,
-                    Some(prefix) => area.as_deref().is_some_and(|area| area.starts_with(prefix)),
+                .map(|area| match (prefix, area.as_deref()) {
+                    _ if wanted.area.as_deref() == Some(UNSAID) => area.is_none(),
+                    (_, area) if wanted.own_only => area == wanted.area.as_deref(),
+                    (None | Some(""), _) => true,
+                    (Some(prefix), area) => area.is_some_and(|area| area.starts_with(prefix)),
                 })
                 .collect(),
-            agency: wanted
-                .agency
-                .as_deref()
-                .map(|code| world.agencies.find(code).unwrap_or(NOBODY)),
+            agency: wanted.agency.as_deref().map(|code| match code {
+                UNSAID => 0,
+                code => world.agencies.find(code).unwrap_or(NOBODY),
+            }),
             source: wanted.source.as_deref().map(|code| world.sources.find(code).unwrap_or(NOBODY)),
             table: wanted.table.as_deref().map(|name| world.table(name)),
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use chrono::NaiveDate;
 use mj_evaluation::house::{
     AccountRow, BatchRow, BodyRow, ClaimRow, House, OfficerRow, Reason, Reference, RefusedRow,
     SourceRow, WaitingRow,
@@ -28,10 +29,11 @@ fn raw_context(batch_id: &str, row: i64) -> String {
     format!("hub_error/{batch_id}/{row}")
 }
 
-fn is_division(code: &str) -> bool {
+/// A county that was abolished long ago is a fault of the row, not its place.
+fn is_division(code: &str, today: NaiveDate) -> bool {
     code.len() >= 6
         && code.bytes().all(|byte| byte.is_ascii_digit())
-        && mj_standard::register::divisions().name(&code[..6]).is_some()
+        && mj_standard::register::divisions().in_force(&code[..6], today)
 }
 
 impl EvaluationHouse {
@@ -217,6 +219,7 @@ impl EvaluationHouse {
         }
         let mut belongs = HashMap::new();
         if places != (None, None) {
+            let today = self.db.clock().today();
             let sql = "SELECT row_no, raw FROM hub_error WHERE batch_id = $1";
             for row in self.db.fetch_all(sql, &[batch_id.into()]).await? {
                 let number = row.int("row_no")?;
@@ -226,7 +229,7 @@ impl EvaluationHouse {
                 let cell = |at: Option<usize>| {
                     cells.get(at?)?.as_deref().map(str::trim).map(str::to_owned)
                 };
-                let area = cell(places.0).filter(|area| is_division(area));
+                let area = cell(places.0).filter(|area| is_division(area, today));
                 belongs.insert(number, (area, cell(places.1)));
             }
         }
@@ -277,9 +280,9 @@ impl House for EvaluationHouse {
     fn refused(&self) -> BoxFuture<'_, Result<Vec<RefusedRow>>> {
         Box::pin(async {
             let sql = "SELECT e.batch_id AS batch_id, e.row_no AS row_no, b.table_name AS table_name, \
-                       b.agency AS source_agency \
+                       b.area AS source_area \
                        FROM hub_error e JOIN (SELECT q.id AS id, q.table_name AS table_name, \
-                       s.agency AS agency FROM hub_batch q JOIN hub_source s \
+                       s.area AS area FROM hub_batch q JOIN hub_source s \
                        ON s.cd_source = q.cd_source WHERE q.state = 'settled') b ON b.id = e.batch_id \
                        WHERE e.state = 'open' ORDER BY e.batch_id, e.row_no";
             let bodies: std::collections::HashSet<String> =
@@ -292,6 +295,10 @@ impl House for EvaluationHouse {
                     batch = (batch_id.clone(), self.belongs(&batch_id).await?);
                 }
                 let (area, agency) = batch.1.get(&number).cloned().unwrap_or_default();
+                // a place outside the sender's own is part of the fault, too
+                let own = row.opt_text("source_area")?;
+                let own = own.as_deref().map(Scope::area_prefix).unwrap_or_default();
+                let area = area.filter(|area| area.starts_with(own));
                 refused.push(RefusedRow {
                     batch_id,
                     table: row.text("table_name")?,

@@ -9,6 +9,8 @@ mod cli;
 mod demo;
 mod doctor;
 mod evaluation;
+#[cfg(test)]
+mod evaluation_story;
 mod faces;
 mod figures;
 mod home;

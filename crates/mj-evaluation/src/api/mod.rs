@@ -17,7 +17,7 @@ use crate::measure::{Part, Walk};
 use crate::overview::{Desk, area_name, level_of};
 use crate::period::Period;
 use crate::service::{Evaluation, Seen};
-use crate::world::{Sieve, Wanted};
+use crate::world::{Sieve, UNSAID, Wanted};
 use shapes::*;
 
 pub const FIGURE_READ: Action = Action::new("evaluation.figure.read", "查看工作指标");
@@ -90,13 +90,14 @@ fn is_area(code: &str) -> bool {
 }
 
 fn wanted(caller: &Caller, query: &FigureQuery) -> Result<Wanted> {
-    if query.area.as_deref().is_some_and(|area| !is_area(area)) {
+    let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    if some(&query.area).is_some_and(|area| area != UNSAID && !is_area(&area)) {
         return Err(Error::Request("area 应为 6 位或 9 位行政区划代码".into()));
     }
-    let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     Ok(Wanted {
         scopes: caller.scopes.clone(),
         area: some(&query.area),
+        own_only: query.own.unwrap_or(false),
         agency: some(&query.agency),
         table: some(&query.table),
         source: some(&query.source),
@@ -119,7 +120,8 @@ async fn overview(
     let wanted = wanted(&caller, &query)?;
     let Seen { world, is_stale } = evaluation.seen().await?;
     let mend_before = evaluation.mend_before(&world)?;
-    let area = wanted.area.clone().unwrap_or_else(|| own_area(&wanted.scopes));
+    let named = wanted.area.clone().filter(|area| area != UNSAID);
+    let area = named.unwrap_or_else(|| own_area(&wanted.scopes));
     let own = evaluation.clone();
     let answer = tokio::task::spawn_blocking(move || {
         let sieve = Sieve::new(&world, &wanted);

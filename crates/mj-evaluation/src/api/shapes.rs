@@ -15,9 +15,11 @@ pub struct FigureQuery {
     /// 起日，与 to 一起给出时不看 period
     pub from: Option<String>,
     pub to: Option<String>,
-    /// 行政区划代码：该区划及以下
+    /// 行政区划代码：该区划及以下；none 为没有注明区划的
     pub area: Option<String>,
-    /// 机构的统一社会信用代码
+    /// true：只要这一级本身的，不含以下
+    pub own: Option<bool>,
+    /// 机构的统一社会信用代码；none 为没有注明机构的
     pub agency: Option<String>,
     /// 数据表
     pub table: Option<String>,
@@ -34,6 +36,7 @@ pub struct RowQuery {
     pub from: Option<String>,
     pub to: Option<String>,
     pub area: Option<String>,
+    pub own: Option<bool>,
     pub agency: Option<String>,
     pub table: Option<String>,
     pub source: Option<String>,
@@ -43,8 +46,8 @@ pub struct RowQuery {
 
 impl RowQuery {
     pub fn filters(&self) -> FigureQuery {
-        let Self { period, from, to, area, agency, table, source, .. } = self.clone();
-        FigureQuery { period, from, to, area, agency, table, source }
+        let Self { period, from, to, area, own, agency, table, source, .. } = self.clone();
+        FigureQuery { period, from, to, area, own, agency, table, source }
     }
 }
 
@@ -113,6 +116,7 @@ pub struct IndicatorView {
     pub formula: String,
     pub numerator_is: String,
     pub denominator_is: Option<String>,
+    pub gap_is: Option<String>,
     /// received、event 或 end
     pub day: String,
     pub tables: Vec<String>,
@@ -134,6 +138,7 @@ impl IndicatorView {
             formula: one.formula.clone(),
             numerator_is: one.numerator.clone(),
             denominator_is: one.denominator.clone(),
+            gap_is: one.gap.clone(),
             day: match one.day {
                 DayOf::Received => "received",
                 DayOf::Event => "event",

@@ -7,6 +7,8 @@ export interface FigureQuery {
   from?: string
   to?: string
   area?: string
+  /** `true`: the area itself, without what lies below it. */
+  own?: string
   agency?: string
   table?: string
   source?: string
