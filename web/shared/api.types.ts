@@ -82,3 +82,10 @@ export type OpenErrors = Shapes['OpenErrorsView']
 export type CheckOutcome = Shapes['CheckOutcome']
 export type BulkOutcome = Shapes['BulkOutcome']
 export type Colleague = Shapes['ColleagueView']
+
+// -- supervision log --------------------------------------------------------------------------------------
+
+export type LogStatus = Shapes['LogStatus']
+export type LogEntryRow = Shapes['LogEntryRow']
+export type LogEntry = Shapes['LogEntry']
+export type LogProof = Shapes['LogProof']

@@ -23,8 +23,13 @@ const link = (name: string, text: string, needs: string, also: string[] = []): M
 
 export const MENU: readonly MenuGroup[] = [
   {
-    title: t('nav.insight'),
-    links: [link('leader', t('leader.nav'), 'evaluation.figure.read', ['leader-rows', 'leader-record'])],
+    title: t('nav.desk'),
+    links: [
+      link('home', t('nav.home'), 'home.read'),
+      link('work-items', t('nav.work_items'), 'flow.work_item.read'),
+      link('review', t('nav.review'), 'flow.work_item.decide'),
+      link('leader', t('leader.nav'), 'evaluation.figure.read', ['leader-rows', 'leader-record']),
+    ],
   },
   {
     title: t('nav.data'),
@@ -33,8 +38,13 @@ export const MENU: readonly MenuGroup[] = [
       link('batches', t('nav.batches'), 'datahub.batch.read', ['batch']),
       link('repairs', t('nav.repair'), 'datahub.error.read'),
       link('upload', t('nav.upload'), 'datahub.batch.create'),
-      link('standard', t('nav.standard'), 'datahub.table.read', ['standard-table']),
-      link('developer', t('nav.developer'), 'datahub.table.read'),
+      link('sources', t('nav.sources'), 'datahub.source.read', ['source']),
+      link('standard', t('nav.standard'), 'datahub.table.read', [
+        'standard-table',
+        'fields',
+        'code-lists',
+        'code-list',
+      ]),
     ],
   },
   {
@@ -45,14 +55,31 @@ export const MENU: readonly MenuGroup[] = [
     ],
   },
   {
+    title: t('nav.people'),
+    links: [
+      link('officers', t('nav.officers'), 'registry.officer.read', ['officer']),
+      link('coverage', t('nav.coverage'), 'registry.officer.read'),
+      link('agencies', t('nav.agencies'), 'access.agency.read', ['agency']),
+      link('accounts', t('nav.accounts'), 'access.account.read', ['account']),
+    ],
+  },
+  {
+    title: t('nav.catalog'),
+    links: [
+      link('items', t('nav.items'), 'catalog.item.read', ['item']),
+      link('implementations', t('nav.implementations'), 'catalog.item.read'),
+      link('mappings', t('nav.mappings'), 'catalog.mapping.read'),
+    ],
+  },
+  {
     title: t('posts.group'),
     links: [link('posts', t('posts.nav'), 'portal.post.read', ['post', 'post-new'])],
   },
   {
-    title: t('nav.work'),
+    title: t('nav.system'),
     links: [
-      link('work-items', t('nav.work_items'), 'flow.work_item.read'),
-      link('review', t('nav.review'), 'flow.work_item.decide'),
+      link('ledger', t('ledger.nav'), 'ledger.entry.read', ['ledger-entry']),
+      link('developer', t('nav.developer'), 'datahub.table.read'),
     ],
   },
 ]
@@ -63,7 +90,7 @@ export function menuFor(can: (action: string) => boolean): MenuGroup[] {
   )
 }
 
-const HOMES = ['overview', 'parties', 'work-items']
+const HOMES = ['home', 'overview', 'parties', 'work-items']
 
 /** Where a day begins: the first of the work pages that this role can use. */
 export function homeFor(can: (action: string) => boolean): string {

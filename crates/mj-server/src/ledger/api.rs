@@ -54,17 +54,17 @@ pub fn module(desk: Desk) -> Module {
             .binary("text/plain"),
         get(ENTRY_READ, "/api/v1/log/status", status)
             .summary("监管日志的现状：签署到哪里，最近一次核对的结果")
-            .ok::<StatusView>(),
+            .ok::<LogStatus>(),
         get(ENTRY_READ, "/api/v1/log/entries", list)
             .summary("查找日志条目，新的在前")
             .query::<EntryQuery>()
-            .list::<EntryRow>(),
+            .list::<LogEntryRow>(),
         get(ENTRY_READ, "/api/v1/log/entries/{seq}", read)
             .summary("一条日志：谁在何时做了什么，改了哪些行")
-            .ok::<EntryView>(),
+            .ok::<LogEntry>(),
         get(ENTRY_READ, "/api/v1/log/entries/{seq}/proof", proof)
             .summary("一条日志的存在证明")
-            .ok::<ProofView>(),
+            .ok::<LogProof>(),
         get(ENTRY_READ, "/api/v1/log/entries/{seq}/receipt", receipt)
             .summary("下载凭证：离开平台也能核验的一份文件")
             .binary("application/json"),
@@ -95,7 +95,7 @@ async fn key(Of(desk): Of<Desk>) -> Answer<Response> {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct StatusView {
+struct LogStatus {
     /// 日志的名称，写在每个检查点的第一行
     origin: Option<String>,
     /// 日志公钥
@@ -105,20 +105,20 @@ struct StatusView {
     /// 已签署的条目数
     sealed: i64,
     /// 最近签署的检查点，新的在前
-    checkpoints: Vec<CheckpointView>,
+    checkpoints: Vec<LogCheckpoint>,
     /// 最近一次后台核对；还没有核对过时为空
-    last_check: Option<CheckView>,
+    last_check: Option<LogCheck>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct CheckpointView {
+struct LogCheckpoint {
     at: String,
     size: i64,
     root: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct CheckView {
+struct LogCheck {
     at: String,
     /// 是否核对了全部表；否则只核对行数不多的表
     whole: bool,
@@ -130,7 +130,7 @@ struct CheckView {
     failed: Option<String>,
 }
 
-async fn status(Of(desk): Of<Desk>) -> Answer<Json<StatusView>> {
+async fn status(Of(desk): Of<Desk>) -> Answer<Json<LogStatus>> {
     let head = desk.db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await;
     let entries = head.map_err(broken)?;
     let signed = log::signed(&desk.reader).map_err(broken)?;
@@ -138,13 +138,13 @@ async fn status(Of(desk): Of<Desk>) -> Answer<Json<StatusView>> {
     let checkpoints = history.lines().rev().filter_map(|line| {
         let mut parts = line.split('\t');
         let (at, size, root) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(CheckpointView {
+        Some(LogCheckpoint {
             at: to_rfc3339(at.parse().ok()?),
             size: size.parse().ok()?,
             root: root.to_owned(),
         })
     });
-    let last_check = desk.verifier.last().map(|last| CheckView {
+    let last_check = desk.verifier.last().map(|last| LogCheck {
         at: to_rfc3339(last.at),
         whole: last.whole,
         rows: signed_number(last.rows),
@@ -153,7 +153,7 @@ async fn status(Of(desk): Of<Desk>) -> Answer<Json<StatusView>> {
         findings: last.findings,
         failed: last.failed,
     });
-    Ok(Json(StatusView {
+    Ok(Json(LogStatus {
         origin: signed.as_ref().map(|(_, checkpoint, _)| checkpoint.origin.clone()),
         key: signed.as_ref().map(|(_, _, key)| key.to_text()),
         sealed: signed.map_or(0, |(_, checkpoint, _)| signed_number(checkpoint.size)),
@@ -186,7 +186,7 @@ struct EntryQuery {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct EntryRow {
+struct LogEntryRow {
     /// 在日志中的序号，从 0 起
     seq: i64,
     at: String,
@@ -201,10 +201,10 @@ struct EntryRow {
     sealed: bool,
 }
 
-fn entry_row(row: &AnyRow, names: &ActorNames, sealed: i64) -> Answer<EntryRow> {
-    let read = || -> mj_platform::Result<EntryRow> {
+fn entry_row(row: &AnyRow, names: &ActorNames, sealed: i64) -> Answer<LogEntryRow> {
+    let read = || -> mj_platform::Result<LogEntryRow> {
         let (seq, action) = (row.int("log_seq")?, row.text("action")?);
-        Ok(EntryRow {
+        Ok(LogEntryRow {
             seq,
             at: to_rfc3339(row.int("at")?),
             action_title: titles::title_of(&action),
@@ -230,7 +230,7 @@ async fn list(
     Of(desk): Of<Desk>,
     caller: Caller,
     Query(query): Query<EntryQuery>,
-) -> Answer<Json<PageOf<EntryRow>>> {
+) -> Answer<Json<PageOf<LogEntryRow>>> {
     let page = Page { limit: query.limit, cursor: query.cursor.clone() };
     let mut args: Vec<Value> = Vec::new();
     let mut filter = String::new();
@@ -289,24 +289,24 @@ async fn list(
     let names = caller.names_of(actors.map_err(broken)?).await?;
     let signed = log::signed(&desk.reader).map_err(broken)?;
     let sealed = signed.map_or(0, |(_, checkpoint, _)| signed_number(checkpoint.size));
-    let items: Answer<Vec<EntryRow>> =
+    let items: Answer<Vec<LogEntryRow>> =
         rows.iter().map(|row| entry_row(row, &names, sealed)).collect();
     Ok(Json(PageOf::from_surplus(items?, page.limit(), |row| row.seq.to_string())))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct EntryView {
+struct LogEntry {
     #[serde(flatten)]
-    row: EntryRow,
+    row: LogEntryRow,
     /// 写进日志的原文（规范 JSON）；尚未签署时为空
     entry: Option<String>,
     request_id: String,
     /// 改动的行，至多二百行
-    lines: Vec<LineView>,
+    lines: Vec<LogLine>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct LineView {
+struct LogLine {
     table: String,
     key: String,
     version: i64,
@@ -318,7 +318,7 @@ async fn read(
     Of(desk): Of<Desk>,
     caller: Caller,
     PathOf(seq): PathOf<i64>,
-) -> Answer<Json<EntryView>> {
+) -> Answer<Json<LogEntry>> {
     let sql = "SELECT * FROM act_journal WHERE log_seq = $1";
     let row = desk.db.fetch_optional(sql, &[seq.into()]).await.map_err(broken)?;
     let row = row.ok_or_else(Problem::not_found)?;
@@ -336,14 +336,14 @@ async fn read(
     let lines = mj_ledger::sheet::lines(sheet.as_deref().unwrap_or_default())
         .flatten()
         .take(LINES)
-        .map(|line| LineView {
+        .map(|line| LogLine {
             table: line.table.to_owned(),
             key: line.key.to_owned(),
             version: line.version,
             digest: line.digest.map(hex::encode),
         })
         .collect();
-    Ok(Json(EntryView {
+    Ok(Json(LogEntry {
         request_id: row.text("request_id").map_err(broken)?,
         row: entry_row(&row, &names, sealed)?,
         entry: entry.and_then(|bytes| String::from_utf8(bytes).ok()),
@@ -352,20 +352,20 @@ async fn read(
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct ProofView {
+struct LogProof {
     index: i64,
     size: i64,
     /// 条目的叶摘要
     leaf: String,
     /// 从叶到根逐步合并
-    steps: Vec<StepView>,
+    steps: Vec<ProofStep>,
     root: String,
     /// 已签署的检查点
     checkpoint: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct StepView {
+struct ProofStep {
     /// 兄弟节点在左边还是右边：left 或 right
     side: String,
     sibling: String,
@@ -373,7 +373,7 @@ struct StepView {
     result: String,
 }
 
-async fn proof(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Json<ProofView>> {
+async fn proof(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Json<LogProof>> {
     let signed = log::signed(&desk.reader).map_err(broken)?;
     let (text, checkpoint, _) = signed.ok_or_else(Problem::not_found)?;
     let index = u64::try_from(seq).map_err(|_| Problem::not_found())?;
@@ -383,7 +383,7 @@ async fn proof(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Json<Proo
     let entry = desk.reader.entry(index).map_err(broken)?.ok_or_else(Problem::not_found)?;
     let path = tree::inclusion(&*desk.reader, index, checkpoint.size).map_err(of_ledger)?;
     let leaf = tree::leaf(&entry);
-    Ok(Json(ProofView {
+    Ok(Json(LogProof {
         index: seq,
         size: signed_number(checkpoint.size),
         leaf: hex::encode(leaf),
@@ -394,7 +394,7 @@ async fn proof(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Json<Proo
 }
 
 /// The path with the side of every sibling and what each step gives.
-fn steps(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Vec<StepView> {
+fn steps(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Vec<ProofStep> {
     let (mut place, mut last, mut hash) = (index, size - 1, leaf);
     let mut steps = Vec::new();
     for sibling in path {
@@ -408,7 +408,7 @@ fn steps(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Vec<StepView> {
         }
         place >>= 1;
         last >>= 1;
-        steps.push(StepView {
+        steps.push(ProofStep {
             side: if is_left { "left" } else { "right" }.to_owned(),
             sibling: hex::encode(sibling),
             result: hex::encode(hash),

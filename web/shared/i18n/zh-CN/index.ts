@@ -7,6 +7,7 @@ import { developer } from './developer'
 import { flow } from './flow'
 import { home } from './home'
 import { leader } from './leader'
+import { ledger } from './ledger'
 import { officers } from './officers'
 import { posts } from './posts'
 import { registry } from './registry'
@@ -29,6 +30,7 @@ export const zhCN = {
   ...catalog,
   ...flow,
   ...leader,
+  ...ledger,
   ...posts,
   ...table,
   ...workbench,
