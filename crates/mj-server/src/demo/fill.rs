@@ -71,6 +71,8 @@ pub async fn fill(node: &Node, health: &Health, size: Size) -> Result<(), Failur
     if !verdict.is_exact() {
         return Err(Failure::Broken("演示城市的检查结果与所埋问题清单不符".into()));
     }
+    super::posts::write(node, &partial).await?;
+    node.domains.portal.build_open_data(None).await.map_err(Failure::broken)?;
     std::fs::rename(&partial, node.config.data_dir.join(super::FILLED)).map_err(Failure::broken)?;
     // the files stay as encrypted blobs; these copies are in clear
     std::fs::remove_dir_all(&folder).map_err(Failure::broken)?;

@@ -7,6 +7,7 @@
 mod accounts;
 mod fill;
 mod judge;
+mod posts;
 mod visitor;
 
 use std::path::Path;
