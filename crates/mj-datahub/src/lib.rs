@@ -123,6 +123,11 @@ impl Datahub {
         }
     }
 
+    /// Throws away uploads that were begun and not continued since `before`. Blocking.
+    pub fn sweep_inbox(&self, before: std::time::SystemTime) -> Result<usize> {
+        self.inbox.sweep(before)
+    }
+
     pub(crate) fn wake(&self) {
         if let Ok(slot) = self.wake.lock()
             && let Some(wake) = slot.as_ref()

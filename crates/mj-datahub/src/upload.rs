@@ -21,6 +21,10 @@ const FRAME: usize = 1 << 20;
 /// nonce 12 and tag 16
 const SEAL: u64 = 28;
 const WRAPPED: usize = 44;
+/// Where files lie that are handed over to a running node.
+const HANDED: &str = "handed";
+/// Uploads begun or not yet made a batch, and what a hand-over that was broken off leaves.
+const OWN_ENDINGS: [&str; 6] = ["part", "whole", "partial", "file", "request", "answer"];
 
 /// The place for uploads under way.
 #[derive(Debug, Clone)]
@@ -153,6 +157,34 @@ impl Inbox {
     pub fn forget(&self, owner: &str, sha256: &str) {
         // a leftover is harmless and goes with the next upload of the same bytes
         let _ = std::fs::remove_file(self.place(owner, sha256, true));
+    }
+
+    /// Throws away what nobody has added to since `before`, in `handed/` too; gives how many. Blocking.
+    pub fn sweep(&self, before: std::time::SystemTime) -> Result<usize> {
+        let mut swept = 0;
+        for folder in [self.folder.clone(), self.folder.join(HANDED)] {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            for entry in entries.flatten() {
+                let path = entry.path();
+                let Ok(about) = entry.metadata() else { continue };
+                let ours = path
+                    .extension()
+                    .and_then(|ending| ending.to_str())
+                    .is_some_and(|ending| OWN_ENDINGS.contains(&ending));
+                // a clock that was set back makes nothing old
+                let old = about.modified().is_ok_and(|touched| touched < before);
+                if !ours || !old {
+                    continue;
+                }
+                let gone = match about.is_dir() {
+                    true => std::fs::remove_dir_all(&path),
+                    false => std::fs::remove_file(&path),
+                };
+                gone.map_err(mj_platform::Error::io(&path))?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
     }
 
     fn digest(&self, owner: &str, sha256: &str) -> Result<String> {
@@ -381,6 +413,37 @@ mod tests {
             .and_then(|file| file.set_len(length - 3))
             .expect("torn");
         assert_eq!(inbox.offset("s", &sha).expect("known"), 1 << 20);
+    }
+
+    #[test]
+    fn what_was_begun_and_never_continued_goes_after_its_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inbox = inbox(&folder);
+        let range = Some(ContentRange { first: 0, last: 9, total: 10 });
+        for sha in ["a".repeat(64), "b".repeat(64)] {
+            inbox.put("s", &sha, range, Breaking(b"abc")).expect("kept");
+        }
+        std::fs::create_dir_all(inbox.folder().join("handed/x.file")).expect("a folder");
+        std::fs::write(inbox.folder().join("handed/x.file/a.csv"), "a").expect("written");
+        std::fs::write(inbox.folder().join("somebody.txt"), "not ours").expect("written");
+        let touched = |name: &str| {
+            let place = inbox.folder().join(name);
+            std::fs::metadata(place).and_then(|about| about.modified()).expect("a time")
+        };
+        let begun = touched("handed/x.file");
+        assert_eq!(inbox.sweep(begun - std::time::Duration::from_secs(60)).expect("swept"), 0);
+        let second = "b".repeat(64);
+        let path = inbox.place("s", &second, false);
+        let later = begun + std::time::Duration::from_secs(7_200);
+        OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_modified(later))
+            .expect("touched");
+        let after = begun + std::time::Duration::from_secs(3_600);
+        assert_eq!(inbox.sweep(after).expect("swept"), 2, "one upload, one hand-over");
+        assert_eq!(inbox.offset("s", &second).expect("known"), 3, "what goes on stays");
+        assert!(inbox.folder().join("somebody.txt").exists());
     }
 
     #[test]

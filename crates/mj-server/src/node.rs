@@ -5,14 +5,15 @@ use std::future::Future;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
+use mj_datahub::Datahub;
 use mj_evaluation::Evaluation;
 use mj_facts::{FactStore, TableSpec};
 use mj_platform::blob::Blobs;
 use mj_platform::db::Migration;
-use mj_platform::jobs::Runner;
 use mj_platform::gm::vault::Vault;
+use mj_platform::jobs::Runner;
 use mj_platform::keys::Keys;
 use mj_platform::ledger::{self, Ledger};
 use mj_platform::{Config, Db, SystemClock};
@@ -109,6 +110,8 @@ impl Node {
         let ledger = self.ledger.clone();
         let verifier = self.domains.ledger.verifier.clone();
         let upkeep = Upkeep {
+            hub: self.domains.datahub.clone(),
+            db: self.db.clone(),
             facts: self.domains.facts.clone(),
             specs: modules::table_specs(),
             evaluation: self.domains.evaluation.clone(),
@@ -198,6 +201,8 @@ impl Beside {
 /// Turns many hot rows into segments and sweeps what nobody refers to.
 struct Upkeep {
     facts: FactStore,
+    hub: Datahub,
+    db: Db,
     specs: Vec<TableSpec>,
     evaluation: Evaluation,
     portal: Portal,
@@ -205,6 +210,7 @@ struct Upkeep {
 
 impl Upkeep {
     const EVERY: Duration = Duration::from_secs(60);
+    const ABANDONED_AFTER: Duration = Duration::from_secs(7 * 86_400);
 
     async fn watch(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
@@ -222,10 +228,23 @@ impl Upkeep {
             if let Err(error) = self.portal.keep_open_data().await {
                 tracing::error!(error = %error, "开放数据未能安排更新，稍后重试");
             }
+            self.sweep().await;
             tokio::select! {
                 () = &mut stop => return,
                 () = tokio::time::sleep(Self::EVERY) => {}
             }
+        }
+    }
+
+    async fn sweep(&self) {
+        let now = u64::try_from(self.db.clock().now()).unwrap_or_default();
+        let before = UNIX_EPOCH + Duration::from_micros(now).saturating_sub(Self::ABANDONED_AFTER);
+        let hub = self.hub.clone();
+        match tokio::task::spawn_blocking(move || hub.sweep_inbox(before)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::info!(count, "清除了无人续传的上传"),
+            Ok(Err(error)) => tracing::error!(error = %error, "无人续传的上传未能清除"),
+            Err(error) => tracing::error!(error = %error, "清除程序中断"),
         }
     }
 }

@@ -315,3 +315,66 @@ fn a_disk_that_fills_up_is_told_and_what_was_there_stays_whole() {
     }
     assert!(refused > 0, "nothing ever filled up");
 }
+
+/// A small file system of its own, where whoever runs the tests may mount one; gone when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn of(megabytes: u64) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let size = format!("size={megabytes}m");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path());
+        let mounted = mount.stderr(std::process::Stdio::null()).status();
+        mounted.is_ok_and(|status| status.success()).then(|| Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_disk_that_is_really_full_refuses_the_load_and_goes_on_when_there_is_room() {
+    let Some(disk) = SmallDisk::of(24) else {
+        eprintln!("not run: a small disk can be mounted by root only");
+        return;
+    };
+    let house = House::furnished().on(disk.0.path());
+    house.import_clean("check_action", "before.csv", clean(20));
+    let file = house.file("after.csv", inspections(20..6_000, |_| Vec::new()));
+    let filler = disk.0.path().join("filler");
+    // on PostgreSQL only the files lie on this disk
+    fill(&filler, if house.database.is_some() { 32 << 10 } else { 512 << 10 });
+    let ran = house.import("check_action", &file);
+    assert_eq!(ran.code, 3, "{} {}", ran.out, ran.err);
+    assert!(!ran.err.is_ascii(), "{}", ran.err);
+    std::fs::remove_file(&filler).expect("room again");
+    // a disk as small as this is worth a word, but nothing is wrong with the data
+    let reconciled = || {
+        let said = house.run(&["doctor"]);
+        assert_eq!(said.out.lines().count(), 1, "{}", said.out);
+        assert!(said.out.starts_with("注意\t磁盘\t"), "{}", said.out);
+    };
+    reconciled();
+    let again = house.import("check_action", &file);
+    assert_eq!((again.code, counted(&again.json())["front"]), (0, 5_980), "{}", again.err);
+    reconciled();
+    let untroubled = House::furnished();
+    untroubled.import_clean("check_action", "before.csv", clean(20));
+    assert_eq!(untroubled.import("check_action", &file).code, 0);
+    assert_eq!(house.digest(), untroubled.digest());
+}
+
+/// Writes until the disk takes no more, and gives a little back: a start still fits, a load does not.
+fn fill(path: &std::path::Path, back: u64) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path).expect("made");
+    let mut written = 0_u64;
+    while file.write_all(&[0; 64 << 10]).is_ok() {
+        written += 64 << 10;
+    }
+    file.set_len(written.saturating_sub(back)).expect("some room");
+}

@@ -128,6 +128,13 @@ impl House {
         Self { database: None, root: self.root.clone(), url: Some(url.to_owned()) }
     }
 
+    /// The same node with its directory on another disk.
+    pub fn on(self, disk: &Path) -> Self {
+        let root = TempDir::new_in(disk).expect("a folder");
+        copy_folder(&self.data(), &root.path().join("data"));
+        Self { root: Arc::new(root), ..self }
+    }
+
     pub fn data(&self) -> PathBuf {
         self.root.path().join("data")
     }

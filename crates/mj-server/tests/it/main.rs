@@ -14,6 +14,7 @@ mod import;
 mod integrate;
 mod kills;
 mod losses;
+mod mends;
 mod order;
 mod push;
 mod rows;
