@@ -1,0 +1,54 @@
+// What the log's technical names mean to a reader: tables and kinds of objects. Unknown ones stay as they are.
+
+const NAMES: Readonly<Record<string, string>> = {
+  account: '账号',
+  agency: '部门',
+  blob: '原始文件',
+  catalog_implementation: '检查实施清单',
+  catalog_item: '监管事项',
+  catalog_mapping: '事项对应',
+  catalog_source: '事项清单',
+  credential: '登录凭据',
+  data_export: '导出记录',
+  enrolment: '开通代码',
+  erasure: '已销毁的个人密钥',
+  fact_commit: '数据写入记录',
+  fact_mark: '数据状态标记',
+  fact_segment: '数据段',
+  facts: '监管数据',
+  hub_batch: '批次',
+  hub_connection: '连接记录',
+  hub_repair: '更正记录',
+  hub_source: '数据来源',
+  mention: '数据中的名称',
+  officer: '执法人员',
+  officer_certificate: '执法证件',
+  officer_source: '执法人员来源',
+  officer_suspension: '证件暂扣',
+  party: '监管对象',
+  party_merge: '对象合并',
+  party_pair: '疑似同一对象',
+  party_source: '对象来源',
+  party_version: '对象历史',
+  portal_correction: '纠错',
+  portal_post: '公开文章',
+  portal_post_step: '文章办理过程',
+  portal_post_text: '文章内容',
+  role_grant: '授权',
+  second_factor: '动态口令',
+  source_token: '来源令牌',
+  weekly_digest: '每周简报',
+  work_item: '待办',
+  work_item_step: '待办办理过程',
+  act_journal: '办理记录',
+  log: '监管日志',
+}
+
+export const nameOf = (name: string): string => NAMES[name] ?? name
+
+/** `party:0197…` as 监管对象 0197…. */
+export function objectText(object: string): string {
+  const at = object.indexOf(':')
+  if (at < 0) return nameOf(object)
+  return `${nameOf(object.slice(0, at))} ${object.slice(at + 1)}`
+}
