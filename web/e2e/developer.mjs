@@ -47,4 +47,34 @@ export const stories = {
     assert.match(await send(page), /^4(04|22)/)
     await visit.look('developer page, a create')
   },
+  async 'a manager of the catalogue maps a code from the page with the session at hand'(visit, world) {
+    const { page } = visit
+    const operator = world.accounts.find((one) => one.role === 'datahub_operator')
+    await page.goto('/desk/login')
+    await page.getByLabel('账号').fill(operator.login)
+    await page.getByLabel('密码', { exact: true }).fill(operator.password)
+    await page.getByRole('button', { name: '登录' }).click()
+    await page.locator('#sidebar, .topbar').first().waitFor()
+    await page.goto('/desk/developer')
+    await page.getByRole('radio', { name: /^当前登录/ }).waitFor()
+    await open(page, 'GET datahub/sources', '数据源')
+    assert.match(await send(page), /^200/)
+    const { items } = JSON.parse((await page.locator('[data-test=body]').textContent()) ?? '{}')
+    await open(page, 'GET catalog/items', '查找监管事项')
+    await page.getByLabel('kind', { exact: true }).fill('sub')
+    assert.match(await send(page), /^200/)
+    const listed = JSON.parse((await page.locator('[data-test=body]').textContent()) ?? '{}').items
+    await open(page, 'post catalog mappings', '登记一条对应关系')
+    const mapping = {
+      cd_source: items[0].cd_source,
+      local_code: `E2E-${world.size.width}-${Date.now()}`,
+      item_code: listed[0].item_code,
+    }
+    await page.getByLabel(/^请求内容/).fill(JSON.stringify(mapping))
+    assert.match(await send(page), /^201/)
+    assert.ok(((await page.locator('[data-test=body]').textContent()) ?? '').includes(listed[0].name))
+    // the same key again gives the same mapping, not a second one
+    assert.match(await send(page), /^201/)
+    await visit.look('developer page, a mapping entered')
+  },
 }
