@@ -7,7 +7,7 @@ const TABLE = { name: 'object_enterprise', title: '企业法人' }
 /** Who hands data in, most ordinary first. */
 const DELIVERING = ['clerk', 'datahub_operator', 'dept_admin']
 
-async function logIn(visit, account, home = '数据汇聚总览') {
+async function logIn(visit, account, home = '工作台') {
   const { page } = visit
   await page.goto('/desk/login')
   await page.getByLabel('账号').fill(account.login)
@@ -347,8 +347,8 @@ export const stories = {
     await logIn(
       visit,
       world.accounts.find((one) => one.role === 'officer'),
-      '监管对象库',
     )
+    await page.goto('/desk/parties')
     await page.locator('.topbar').getByText('演示数据').waitFor()
     const menu = page.locator('#sidebar')
     assert.equal(await menu.getByText('上报数据').count(), 0)

@@ -178,6 +178,7 @@ export const api = {
   post: <T>(path: string, body: unknown, options: Omit<Options, 'body'> = {}) =>
     call<T>('POST', path, { ...options, body }),
   download,
+  patch: <T>(path: string, body: unknown) => call<T>('PATCH', path, { body }),
   delete: (path: string) => call<void>('DELETE', path),
 }
 

@@ -86,7 +86,11 @@ impl Certificates {
             let Some(days) = self.by_number.get_mut(&suspension.certificate_no) else { continue };
             let first = suspension.from_day;
             // the last day is suspended still
-            let after = suspension.to_day.parse::<NaiveDate>().ok().and_then(|day| day.succ_opt());
+            let after = match suspension.to_day.as_str() {
+                // the day after it has five digits of year
+                FOREVER => None,
+                day => day.parse::<NaiveDate>().ok().and_then(|day| day.succ_opt()),
+            };
             let after = after.map_or_else(|| FOREVER.to_owned(), |day| day.to_string());
             if after <= first {
                 continue;

@@ -10,10 +10,11 @@ it('shows a person only what their role can use', () => {
   const names = menuFor(only('registry.party.read', 'flow.work_item.read')).flatMap((group) =>
     group.links.map((one) => one.name),
   )
-  expect(names).toEqual(['parties', 'merges', 'work-items'])
+  expect(names).toEqual(['work-items', 'parties', 'merges'])
 })
 
 it('begins the day at the first page of the role', () => {
+  expect(homeFor(only('home.read', 'datahub.summary.read'))).toBe('home')
   expect(homeFor(only('datahub.summary.read', 'registry.party.read'))).toBe('overview')
   expect(homeFor(only('datahub.table.read', 'registry.party.read'))).toBe('parties')
   expect(homeFor(only('datahub.table.read'))).toBe('standard')

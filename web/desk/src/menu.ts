@@ -38,6 +38,7 @@ export const MENU: readonly MenuGroup[] = [
       link('batches', t('nav.batches'), 'datahub.batch.read', ['batch']),
       link('repairs', t('nav.repair'), 'datahub.error.read'),
       link('upload', t('nav.upload'), 'datahub.batch.create'),
+      link('entry', t('nav.entry'), 'datahub.batch.create'),
       link('sources', t('nav.sources'), 'datahub.source.read', ['source']),
       link('standard', t('nav.standard'), 'datahub.table.read', [
         'standard-table',

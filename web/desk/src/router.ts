@@ -184,6 +184,12 @@ export const router = createRouter({
       meta: { title: 'repairs.title' },
     },
     {
+      path: '/datahub/entry',
+      name: 'entry',
+      component: () => import('./features/datahub/EntryPage.vue'),
+      meta: { title: 'entry.title' },
+    },
+    {
       path: '/datahub/upload',
       name: 'upload',
       component: () => import('./features/datahub/UploadPage.vue'),

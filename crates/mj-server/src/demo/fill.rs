@@ -71,6 +71,9 @@ pub async fn fill(node: &Node, health: &Health, size: Size) -> Result<(), Failur
     if !verdict.is_exact() {
         return Err(Failure::Broken("演示城市的检查结果与所埋问题清单不符".into()));
     }
+    let agencies = setup["agencies"].as_array().cloned().unwrap_or_default();
+    let agencies: Vec<Value> = agencies.iter().map(agency).collect();
+    super::today::bring(node, &partial, &agencies).await?;
     super::posts::write(node, &partial).await?;
     node.domains.portal.build_open_data(None).await.map_err(Failure::broken)?;
     std::fs::rename(&partial, node.config.data_dir.join(super::FILLED)).map_err(Failure::broken)?;
@@ -135,5 +138,6 @@ fn source_request(from: &Value, agencies: &[Value], city: &str) -> Value {
         "agency": agency, "agency_name": name,
         "area": area,
         "priority": from["priority"], "channels": from["channels"], "tables": from["tables"],
+        "stage": "live", "live_since": "2025-01-01", "reason": "列入“应接尽接”清单",
     })
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod fill;
 mod judge;
 mod posts;
+mod today;
 mod visitor;
 
 use std::path::Path;

@@ -18,6 +18,11 @@ impl Visitor {
         Self { router: router.clone(), token: None }
     }
 
+    /// A department's own system.
+    pub fn with_token(router: &Router, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..Self::new(router) }
+    }
+
     /// Logs in; the answer must be a whole session.
     pub async fn login(router: &Router, login: &str, password: &str) -> Result<Self, Failure> {
         let mut visitor = Self::new(router);

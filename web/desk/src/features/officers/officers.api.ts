@@ -1,0 +1,35 @@
+import type { components } from '@shared/api'
+import type { Page } from '@shared/api.types'
+import { api, type Query } from '@shared/client'
+
+type Shapes = components['schemas']
+export type Officer = Shapes['OfficerView']
+export type OfficerFile = Shapes['OfficerFile']
+export type Certificate = Shapes['CertificateView']
+export type Coverage = Shapes['AgencyCoverage']
+
+const seg = encodeURIComponent
+
+export const listOfficers = (query: Query, signal?: AbortSignal) =>
+  api.get<Page<Officer>>('/registry/officers', query, signal)
+
+export const getSummary = (query: Query, signal?: AbortSignal) =>
+  api.get<Shapes['OfficerSummary']>('/registry/officers/summary', query, signal)
+
+export const getCoverage = (signal?: AbortSignal) =>
+  api.get<Shapes['CoverageList']>('/registry/officers/coverage', undefined, signal)
+
+export const getOfficer = (id: string, signal?: AbortSignal) =>
+  api.get<OfficerFile>(`/registry/officers/${seg(id)}`, undefined, signal)
+
+export const getActs = (id: string, signal?: AbortSignal) =>
+  api.get<Shapes['OfficerActs']>(`/registry/officers/${seg(id)}/acts`, undefined, signal)
+
+export const suspend = (certificate: string, reason: string, until: string) =>
+  api.post<OfficerFile>(`/registry/certificates/${seg(certificate)}/suspend`, {
+    reason,
+    ...(until ? { until } : {}),
+  })
+
+export const restore = (certificate: string, reason: string) =>
+  api.post<OfficerFile>(`/registry/certificates/${seg(certificate)}/restore`, { reason })
