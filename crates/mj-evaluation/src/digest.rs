@@ -10,7 +10,7 @@ use mj_web::Caller;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::measure::{Tally, Walk};
+use crate::measure::Tally;
 use crate::overview::Desk;
 use crate::period::{Kind, Period};
 use crate::rule::Indicator;
@@ -203,8 +203,8 @@ impl Evaluation {
             let Some(indicator) = indicators.iter().copied().find(|one| one.id == id) else {
                 return;
             };
-            let walk = |period: Period| -> Walk<'_> { desk.walk(indicator, period.days()) };
-            let (now, before) = (walk(period).tally(), walk(period.previous()).tally());
+            let sum = |period: Period| desk.rollup().tally(indicator, period.days());
+            let (now, before) = (sum(period), sum(period.previous()));
             if let Some(text) = said(now, before) {
                 lines.push(Line {
                     text,

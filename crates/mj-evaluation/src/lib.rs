@@ -17,6 +17,7 @@ pub mod measure;
 mod overview;
 pub mod period;
 mod picture;
+pub mod rollup;
 mod rows;
 pub mod rule;
 mod service;

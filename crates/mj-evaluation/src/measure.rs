@@ -4,6 +4,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::rollup::latest_in;
 use crate::rule::{Indicator, Measure};
 use crate::world::{Day, NO_DAY, PartyIs, Record, Sieve, Word, World};
 
@@ -85,7 +86,7 @@ impl Walk<'_> {
     }
 
     /// The tables that count here and that were asked for.
-    fn tables(&self) -> impl Iterator<Item = u16> + '_ {
+    pub fn tables(&self) -> impl Iterator<Item = u16> + '_ {
         (0..self.world.tables.len() as u16).filter(|table| {
             let name = &self.world.tables[usize::from(*table)].name;
             let counts = self.indicator.tables.is_empty() || self.indicator.tables.contains(name);
@@ -141,6 +142,19 @@ impl Walk<'_> {
         }
     }
 
+    /// As [`Walk::visit`], in units that can be added up by area, agency and table: a required table is
+    /// told for each row that fills it.
+    pub fn visit_cells(&self, mut each: impl FnMut(Unit)) {
+        if self.indicator.measure != Measure::RequiredTables {
+            return self.visit(each);
+        }
+        self.records(|table, at, record| {
+            if record.received <= self.days.1 {
+                each(unit_of(record, table, at, record.received, 1, 0));
+            }
+        });
+    }
+
     fn received(&self, counted_below: bool, each: &mut impl FnMut(Unit)) {
         self.records(|table, at, record| {
             if self.holds(record.received) {
@@ -179,37 +193,29 @@ impl Walk<'_> {
         if self.sieve.is_narrowed() {
             return;
         }
-        let mut acted: FxHashMap<(Word, Word), Day> = FxHashMap::default();
-        for (table, rows) in self.world.tables.iter().zip(&self.world.records) {
-            if !table.is_behaviour {
-                continue;
+        let days = self.world.days();
+        let last = |claim: &crate::world::Claim| {
+            let [legal, others] = days.of_main.get(&(claim.agency, claim.main))?;
+            let legal = latest_in(legal, self.days);
+            let others = latest_in(others, self.days);
+            match party {
+                None => legal.max(others),
+                // whoever shows no credit code or registration counts as natural
+                Some(PartyIs::Legal) => legal,
+                Some(_) => others,
             }
-            for record in &rows.rows {
-                let counts = match party {
-                    None => true,
-                    // whoever shows no credit code or registration counts as natural
-                    Some(PartyIs::Legal) => record.party == PartyIs::Legal,
-                    Some(_) => record.party != PartyIs::Legal,
-                };
-                if counts && self.holds(record.event) {
-                    for main in rows.mains_of(record) {
-                        let last = acted.entry((record.agency, *main)).or_insert(record.event);
-                        *last = (*last).max(record.event);
-                    }
-                }
-            }
-        }
+        };
         for (at, claim) in self.world.claims.iter().enumerate() {
             let in_force = claim.from <= self.days.1 && self.days.1 <= claim.to;
             if in_force && self.sieve.sees(claim.area, claim.agency) {
-                let acted = acted.get(&(claim.agency, claim.main));
+                let acted = last(claim);
                 each(Unit {
                     num: i64::from(acted.is_some()),
                     den: 1,
                     area: claim.area,
                     agency: claim.agency,
                     table: NO_TABLE,
-                    day: acted.copied().unwrap_or(NO_DAY),
+                    day: acted.unwrap_or(NO_DAY),
                     of: Of::Claim(at as u32),
                 });
             }
@@ -218,38 +224,26 @@ impl Walk<'_> {
 
     /// (source, table) that brought something, of all that should.
     fn tables_updated(&self, each: &mut impl FnMut(Unit)) {
-        let mut last: FxHashMap<(Word, u16), Day> = FxHashMap::default();
-        for (table, rows) in self.world.records.iter().enumerate() {
-            for record in &rows.rows {
-                let key = (record.source, table as u16);
-                let day = last.entry(key).or_insert(record.received);
-                *day = (*day).max(record.received);
-            }
-        }
-        let mut new: FxHashSet<(Word, u16)> = FxHashSet::default();
-        for (table, rows) in self.world.records.iter().enumerate() {
-            let received = rows.rows.iter().filter(|record| self.holds(record.received));
-            new.extend(received.map(|record| (record.source, table as u16)));
-        }
+        let days = &self.world.days().of_source;
         for sender in &self.world.senders {
             let visible = self.sieve.sees(sender.area, sender.agency);
             if !sender.active || !visible || !self.sieve.sees_source(sender.source) {
                 continue;
             }
-            let ever = |table: &u16| last.contains_key(&(sender.source, *table));
+            let ever = |table: &u16| days.contains_key(&(sender.source, *table));
             let owed: Vec<u16> = match sender.tables.as_slice() {
                 [] => (0..self.world.tables.len() as u16).filter(ever).collect(),
                 named => named.to_vec(),
             };
             for table in owed.into_iter().filter(|table| self.sieve.sees_table(*table)) {
-                let key = (sender.source, table);
+                let came = days.get(&(sender.source, table)).map(Vec::as_slice).unwrap_or_default();
                 each(Unit {
-                    num: i64::from(new.contains(&key)),
+                    num: i64::from(latest_in(came, self.days).is_some()),
                     den: 1,
                     area: sender.area,
                     agency: sender.agency,
                     table,
-                    day: last.get(&key).copied().unwrap_or(NO_DAY),
+                    day: came.last().copied().unwrap_or(NO_DAY),
                     of: Of::Owed { source: sender.source, table },
                 });
             }
@@ -260,29 +254,19 @@ impl Walk<'_> {
         if self.sieve.is_narrowed() {
             return;
         }
-        let mut last: FxHashMap<Word, Day> = FxHashMap::default();
-        let answers: FxHashMap<Word, Word> =
-            self.world.senders.iter().map(|sender| (sender.source, sender.agency)).collect();
-        for rows in &self.world.records {
-            for record in rows.rows.iter().filter(|record| self.holds(record.received)) {
-                let sender = answers.get(&record.source).copied().unwrap_or(0);
-                for body in [record.agency, sender] {
-                    let day = last.entry(body).or_insert(record.received);
-                    *day = (*day).max(record.received);
-                }
-            }
-        }
+        let days = &self.world.days().of_body;
         for (at, body) in self.world.bodies.iter().enumerate() {
             let stands = body.from <= self.days.1 && self.days.1 <= body.to;
             if stands && self.sieve.sees(body.area, body.agency) {
-                let day = last.get(&body.agency);
+                let came = days.get(&body.agency).map(Vec::as_slice).unwrap_or_default();
+                let day = latest_in(came, self.days);
                 each(Unit {
                     num: i64::from(day.is_some()),
                     den: 1,
                     area: body.area,
                     agency: body.agency,
                     table: NO_TABLE,
-                    day: day.copied().unwrap_or(NO_DAY),
+                    day: day.unwrap_or(NO_DAY),
                     of: Of::Body(at as u32),
                 });
             }
@@ -392,16 +376,29 @@ impl Walk<'_> {
         sums
     }
 
-    /// The units behind one side of the figure, the newest first.
-    pub fn rows(&self, part: Part) -> Vec<Unit> {
+    /// The units behind one side of the figure: how many, what they add up to, and so many of them after
+    /// `skip`, the newest first.
+    pub fn rows(&self, part: Part, skip: usize, limit: usize) -> (usize, i64, Vec<Unit>) {
         let mut units = Vec::new();
+        let mut sum = 0;
         self.visit(|unit| {
-            if part.weight(&unit) > 0 {
+            let weight = part.weight(&unit);
+            if weight > 0 {
+                sum += weight;
                 units.push(unit);
             }
         });
-        units.sort_unstable_by_key(|unit| (std::cmp::Reverse(unit.day), unit.of));
-        units
+        let count = units.len();
+        let place = |unit: &Unit| (std::cmp::Reverse(unit.day), unit.of);
+        let end = skip.saturating_add(limit).min(count);
+        if end < count {
+            // a page of many rows: what comes after it need not be in order
+            units.select_nth_unstable_by_key(end, place);
+            units.truncate(end);
+        }
+        units.sort_unstable_by_key(place);
+        units.drain(..skip.min(end));
+        (count, sum, units)
     }
 }
 

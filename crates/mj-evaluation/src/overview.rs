@@ -6,8 +6,9 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::measure::{Of, Part, Tally, Unit, Walk};
+use crate::measure::{Of, Part, Tally, Walk};
 use crate::period::Period;
+use crate::rollup::{Cell, Rollup};
 use crate::rule::{Better, DayOf, Indicator, Measure, Unit as Measured};
 use crate::world::{Day, NO_DAY, Sieve, Word, World, date_of, day_of};
 
@@ -142,9 +143,15 @@ pub struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
+    /// Row by row, for what cells do not tell.
     pub fn walk(&self, indicator: &'a Indicator, days: (Day, Day)) -> Walk<'a> {
         let Desk { world, sieve, mend_before, .. } = *self;
         Walk { world, indicator, sieve, days, mend_before }
+    }
+
+    pub fn rollup(&self) -> Rollup<'a> {
+        let Desk { world, sieve, mend_before, .. } = *self;
+        Rollup { world, sieve, mend_before }
     }
 
     fn of(&self, measure: Measure) -> Option<&'a Indicator> {
@@ -156,11 +163,11 @@ impl<'a> Desk<'a> {
         self.indicators
             .iter()
             .map(|indicator| {
-                let tally = self.walk(indicator, now).tally();
+                let tally = self.rollup().tally(indicator, now);
                 // what is overdue is known of today alone
                 let known =
                     !matches!(indicator.measure, Measure::WorkOverdue | Measure::ErrorsOverdue);
-                let previous = known.then(|| self.walk(indicator, before).tally());
+                let previous = known.then(|| self.rollup().tally(indicator, before));
                 figure(indicator, tally, previous)
             })
             .collect()
@@ -170,10 +177,10 @@ impl<'a> Desk<'a> {
     fn sums<K: Eq + std::hash::Hash>(
         &self,
         measure: Measure,
-        key: impl Fn(&Unit) -> K,
+        key: impl Fn(&Cell) -> K,
     ) -> FxHashMap<K, Tally> {
         match self.of(measure) {
-            Some(indicator) => self.walk(indicator, self.period.days()).by(key),
+            Some(indicator) => self.rollup().by(indicator, self.period.days(), key),
             None => FxHashMap::default(),
         }
     }
@@ -181,7 +188,7 @@ impl<'a> Desk<'a> {
     fn standings<K: Eq + std::hash::Hash + Copy + Ord>(
         &self,
         keys: impl IntoIterator<Item = K>,
-        key: impl Fn(&Unit) -> K + Copy,
+        key: impl Fn(&Cell) -> K + Copy,
         name: impl Fn(K) -> (String, String),
     ) -> Vec<Standing> {
         let collected = self.sums(Measure::Collected, key);
@@ -268,10 +275,11 @@ impl<'a> Desk<'a> {
         let days = self.period.days();
         let mut last: FxHashMap<u16, Day> = FxHashMap::default();
         let mut counts: FxHashMap<u16, Tally> = FxHashMap::default();
-        self.walk(collected, days).visit(|unit| {
-            counts.entry(unit.table).or_default().add(&unit);
-            let day = last.entry(unit.table).or_insert(unit.day);
-            *day = (*day).max(unit.day);
+        self.rollup().each(collected, days, |cell| {
+            let sum = counts.entry(cell.table).or_default();
+            *sum = sum.plus(cell.tally);
+            let day = last.entry(cell.table).or_insert(cell.last);
+            *day = (*day).max(cell.last);
         });
         let correct = self.sums(Measure::Correct, |unit| unit.table);
         (0..)
@@ -301,22 +309,17 @@ impl<'a> Desk<'a> {
         let end = self.period.to;
         let first = NaiveDate::from_ymd_opt(end.year(), end.month(), 1).unwrap_or(end);
         let start = first.checked_sub_months(Months::new(MONTHS - 1)).unwrap_or(first);
-        let month_of = |day: NaiveDate| day.year() * 12 + day.month0() as i32;
         let tables = self.act_tables();
         let mut counts = vec![vec![0_i64; tables.len()]; MONTHS as usize];
-        // days of few years come again and again: the calendar is asked once for each
-        let mut months: FxHashMap<Day, usize> = FxHashMap::default();
-        self.walk(acts, (day_of(start), day_of(end))).visit(|unit| {
-            let month = *months.entry(unit.day).or_insert_with(|| {
-                let day = date_of(unit.day).unwrap_or(start);
-                usize::try_from(month_of(day) - month_of(start)).unwrap_or(0)
-            });
-            if let Some(table) = tables.iter().position(|table| *table == unit.table)
-                && let Some(counts) = counts.get_mut(month)
-            {
-                counts[table] += unit.num;
+        for (month, counts) in (0..).zip(&mut counts) {
+            let to = first_of(start, month + 1).pred_opt().unwrap_or(end).min(end);
+            let days = (day_of(first_of(start, month)), day_of(to));
+            for (table, tally) in self.rollup().by(acts, days, |cell| cell.table) {
+                if let Some(at) = tables.iter().position(|known| *known == table) {
+                    counts[at] += tally.num;
+                }
             }
-        });
+        }
         counts
             .into_iter()
             .enumerate()
@@ -373,7 +376,7 @@ impl<'a> Desk<'a> {
                 if agency != 0 {
                     notice.agency = Some(self.world.agencies.text(agency).to_owned());
                     lines.push(notice);
-                } else if tally.num == self.walk(indicator, self.period.days()).tally().num {
+                } else if tally.num == self.rollup().tally(indicator, self.period.days()).num {
                     notice.text = what.to_owned();
                     lines.push(notice);
                 }
@@ -389,9 +392,10 @@ impl<'a> Desk<'a> {
         let Some(indicator) = self.of(Measure::Correct) else { return Vec::new() };
         let refused = |days: (Day, Day)| {
             let mut sums: FxHashMap<(Word, u16), i64> = FxHashMap::default();
-            self.walk(indicator, days).visit(|unit| {
-                if matches!(unit.of, Of::Refused(_)) {
-                    *sums.entry((unit.agency, unit.table)).or_default() += unit.den;
+            self.rollup().each(indicator, days, |cell| {
+                let refused = cell.tally.den - cell.tally.num;
+                if refused > 0 {
+                    *sums.entry((cell.agency, cell.table)).or_default() += refused;
                 }
             });
             sums

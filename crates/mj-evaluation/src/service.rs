@@ -11,10 +11,13 @@ use mj_platform::calendar::Calendar;
 use mj_platform::keys::Keys;
 use tokio::sync::Mutex;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::house::House;
 use crate::measure::{Tally, Walk};
+use crate::overview::Desk;
+use crate::period::Period;
 use crate::picture::Keeper;
+use crate::rollup;
 use crate::rule::{Indicator, Rules};
 use crate::world::{Day, Sieve, Wanted, World, date_of, day_of};
 
@@ -23,6 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(60);
 /// A picture is renewed at most this often, and never so often that renewing takes more than a fifth of
 /// the time.
 const LEAST_GAP: Duration = Duration::from_millis(500);
+/// A picture older than this is made anew though nothing seems to have changed.
+const OLD_MICROS: i64 = 600 * 1_000_000;
 
 /// What evaluation stands on.
 pub struct Parts {
@@ -105,7 +110,14 @@ impl Evaluation {
         let today = day_of(self.today());
         let fits = |world: &World| world.stamp == stamp && world.today == today;
         match self.held() {
-            Some(world) if fits(&world) => return Ok(Seen { world, is_stale: false }),
+            Some(world) if fits(&world) => {
+                if self.0.parts.db.clock().now() - world.as_of > OLD_MICROS {
+                    // what no number of change tells (who logged in) is read again now and then
+                    let own = self.clone();
+                    tokio::spawn(async move { own.renew_old().await });
+                }
+                return Ok(Seen { world, is_stale: false });
+            }
             None => {
                 let world = self.renew(true).await?;
                 return Ok(Seen { is_stale: !fits(&world), world });
@@ -126,29 +138,67 @@ impl Evaluation {
         Ok(Seen { is_stale: !fits(&world), world })
     }
 
+    async fn renew_old(&self) {
+        let now = self.0.parts.db.clock().now();
+        if let Err(error) = self.make(|world, _| now - world.as_of <= OLD_MICROS).await {
+            tracing::warn!(error = %error, "评价数据未能更新，查询时再试");
+        }
+    }
+
     /// Makes a new picture, unless one was just made and `now` does not insist.
     pub async fn renew(&self, now: bool) -> Result<Arc<World>> {
+        let stamp = self.0.parts.house.stamp().await?;
+        let today = day_of(self.today());
+        self.make(|world, (finished, took)| {
+            let fits = world.stamp >= stamp && world.today == today;
+            fits || (!now && finished.elapsed() < LEAST_GAP.max(took * 4))
+        })
+        .await
+    }
+
+    /// Makes a picture unless the last one will do.
+    async fn make(
+        &self,
+        will_do: impl FnOnce(&World, (Stopwatch, Duration)) -> bool,
+    ) -> Result<Arc<World>> {
         let mut making = self.0.keeper.lock().await;
-        if let (Some(world), Some((finished, took))) = (self.held(), making.last) {
-            let stamp = self.0.parts.house.stamp().await?;
-            let fits = world.stamp == stamp && world.today == day_of(self.today());
-            if fits || (!now && finished.elapsed() < LEAST_GAP.max(took * 4)) {
-                return Ok(world);
-            }
+        if let (Some(world), Some(last)) = (self.held(), making.last)
+            && will_do(&world, last)
+        {
+            return Ok(world);
         }
         let begun = Stopwatch::now();
         let Parts { db, facts, specs, house, .. } = &self.0.parts;
         let world = Arc::new(making.keeper.picture(db, facts, specs, house.as_ref()).await?);
+        self.make_ready(&world).await?;
         if let Ok(mut slot) = self.0.picture.write() {
             *slot = Some(world.clone());
         }
         making.last = Some((Stopwatch::now(), begun.elapsed()));
-        tracing::info!(
-            rows = world.rows(),
-            took_ms = begun.elapsed().as_millis() as u64,
-            "评价数据已更新"
-        );
+        let took_ms = begun.elapsed().as_millis() as u64;
+        tracing::info!(rows = world.rows(), took_ms, "评价数据已更新");
         Ok(world)
+    }
+
+    /// Rolls up what is asked for first, so that no answer waits for it.
+    async fn make_ready(&self, world: &Arc<World>) -> Result<()> {
+        let (own, world, today) = (self.clone(), world.clone(), self.today());
+        tokio::task::spawn_blocking(move || {
+            let wanted = rollup::everything();
+            let sieve = Sieve::new(&world, &wanted);
+            let mend_before = own.mend_before(&world)?;
+            let indicators: Vec<&Indicator> = own.rules().on(today).collect();
+            for kind in ["year", "month", "quarter"] {
+                let period = Period::named(kind, today)?;
+                let indicators = indicators.clone();
+                let desk = Desk { world: &world, indicators, sieve: &sieve, period, mend_before };
+                desk.figures();
+                desk.months();
+            }
+            Ok(())
+        })
+        .await
+        .map_err(Error::thread)?
     }
 
     /// The first day of reception whose refused rows may still wait to be mended.

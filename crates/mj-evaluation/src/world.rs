@@ -224,6 +224,8 @@ pub struct World {
     pub officers: Vec<Officer>,
     pub accounts: Vec<Account>,
     pub waiting: Vec<Waiting>,
+    /// Roll-ups made so far.
+    pub kept: crate::rollup::Kept,
 }
 
 impl World {
@@ -315,6 +317,18 @@ impl Sieve {
             source: wanted.source.as_deref().map(|code| world.sources.find(code).unwrap_or(NOBODY)),
             table: wanted.table.as_deref().map(|name| world.table(name)),
         }
+    }
+
+    /// No scope and no filter but, perhaps, one source.
+    pub fn everything_of(world: &World, source: Option<Word>) -> Self {
+        let mut sieve = Self::new(world, &crate::rollup::everything());
+        sieve.source = source;
+        sieve
+    }
+
+    /// The source that was asked for.
+    pub fn source(&self) -> Option<Word> {
+        self.source
     }
 
     #[inline]

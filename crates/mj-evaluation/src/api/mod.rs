@@ -197,15 +197,11 @@ async fn rows(
     };
     let picture = world.clone();
     let one = indicator.clone();
-    let (units, count, sum) = tokio::task::spawn_blocking(move || {
+    let (count, sum, units) = tokio::task::spawn_blocking(move || {
         let sieve = Sieve::new(&picture, &wanted);
         let days = period.days();
         let walk = Walk { world: &picture, indicator: &one, sieve: &sieve, days, mend_before };
-        let units = walk.rows(part);
-        let sum: i64 = units.iter().map(|unit| part.weight(unit)).sum();
-        let count = units.len();
-        let page: Vec<_> = units.into_iter().skip(skip).take(limit).collect();
-        (page, count, sum)
+        walk.rows(part, skip, limit)
     })
     .await
     .map_err(Error::thread)?;

@@ -6,6 +6,7 @@ use mj_kernel::{AgencySet, DataLevel, Scope};
 use proptest::prelude::*;
 
 use crate::measure::{Part, Tally, Walk};
+use crate::rollup::Rollup;
 use crate::rule::{Indicator, Measure, Rules, Unit as Measured};
 use crate::world::*;
 
@@ -165,7 +166,7 @@ fn tally(world: &World, indicator: &Indicator, wanted: &Wanted, days: (Day, Day)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn no_rate_is_above_one_and_no_count_is_negative(rows in thrown(), from in 100..140_i32, len in 0..40_i32) {
@@ -223,13 +224,63 @@ proptest! {
         for indicator in indicators() {
             let whole = tally(&world, &indicator, &wanted, (105, 135));
             for (part, said) in [(Part::Numerator, whole.num), (Part::Denominator, whole.den)] {
-                let rows = with(&world, &indicator, &wanted, (105, 135), |walk| walk.rows(part));
-                let sum: i64 = rows.iter().map(|unit| part.weight(unit)).sum();
+                let rows = with(&world, &indicator, &wanted, (105, 135), |walk| walk.rows(part, 0, usize::MAX));
+                let (count, sum, rows) = rows;
+                prop_assert_eq!(count, rows.len());
                 prop_assert_eq!(sum, said, "{} {:?}", &indicator.id, part);
                 let mut each: Vec<_> = rows.iter().map(|unit| unit.of).collect();
                 each.sort_unstable();
                 each.dedup();
                 prop_assert_eq!(each.len(), rows.len(), "a row is told once");
+            }
+        }
+    }
+
+    #[test]
+    fn pages_of_rows_are_the_rows_in_order(rows in thrown(), page in 1..9_usize) {
+        let world = world(&rows);
+        let all = indicators();
+        let collected = all.iter().find(|one| one.measure == Measure::Collected).expect("C01");
+        let ask = |skip, limit| {
+            let days = (0, 9_999);
+            with(&world, collected, &everybody(), days, |walk| walk.rows(Part::Numerator, skip, limit).2)
+        };
+        let whole = ask(0, usize::MAX);
+        let mut paged = Vec::new();
+        while paged.len() < whole.len() {
+            paged.extend(ask(paged.len(), page));
+        }
+        prop_assert_eq!(paged, whole);
+    }
+
+    #[test]
+    fn rolled_up_figures_are_what_counting_the_rows_says(
+        rows in thrown(), agency in 0..5_usize, area in 0..5_usize, table in 0..5_usize, source in 0..4_usize,
+        from in 100..140_i32, len in 0..40_i32,
+    ) {
+        let world = world(&rows);
+        let pick = |list: &[&str], at: usize| list.get(at).map(|text| (*text).to_owned());
+        let wanted = Wanted {
+            scopes: vec![
+                Scope { areas: vec!["370402".into()], ..Scope::everything(DataLevel::Internal) },
+                Scope { agencies: AgencySet::only(["B"]), ..Scope::everything(DataLevel::Internal) },
+            ],
+            area: pick(&AREAS, area),
+            agency: pick(&["none", "A", "B", "C"], agency),
+            table: pick(&NAMES, table),
+            source: pick(&["S1", "S2", "S3"], source),
+            own_only: false,
+        };
+        let sieve = Sieve::new(&world, &wanted);
+        for indicator in &indicators() {
+            for days in [(from, from + len), (0, 9_999), (from, from + len)] {
+                let rollup = Rollup { world: &world, sieve: &sieve, mend_before: 120 };
+                let walk = Walk { world: &world, indicator, sieve: &sieve, days, mend_before: 120 };
+                prop_assert_eq!(rollup.tally(indicator, days), walk.tally(), "{}", &indicator.id);
+                if indicator.measure.is_additive() {
+                    let by = rollup.by(indicator, days, |cell| (cell.area, cell.agency));
+                    prop_assert_eq!(by, walk.by(|unit| (unit.area, unit.agency)), "{}", &indicator.id);
+                }
             }
         }
     }
@@ -283,7 +334,7 @@ proptest! {
         };
         let wanted = Wanted { scopes: vec![scope], ..Wanted::default() };
         for indicator in indicators().iter().filter(|one| one.measure.is_additive()) {
-            let rows = with(&world, indicator, &wanted, (0, 9_999), |walk| walk.rows(Part::Denominator));
+            let rows = with(&world, indicator, &wanted, (0, 9_999), |walk| walk.rows(Part::Denominator, 0, usize::MAX).2);
             let inside = rows.iter().all(|unit| {
                 world.areas.text(unit.area) == "370481" && world.agencies.text(unit.agency) == "B"
             });
