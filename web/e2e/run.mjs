@@ -7,6 +7,7 @@ import * as account from './account.mjs'
 import * as desk from './desk.mjs'
 import * as developer from './developer.mjs'
 import * as portal from './portal.mjs'
+import * as publicSite from './public.mjs'
 import { Visit } from './visit.mjs'
 
 const FLAGS = [
@@ -46,7 +47,13 @@ if (!accountsPath) {
 }
 
 const { accounts } = JSON.parse(readFileSync(accountsPath, 'utf8'))
-const stories = { ...desk.stories, ...portal.stories, ...developer.stories, ...account.stories }
+const stories = {
+  ...desk.stories,
+  ...portal.stories,
+  ...publicSite.stories,
+  ...developer.stories,
+  ...account.stories,
+}
 const browser = await chromium.launch({ executablePath, args: FLAGS })
 let passed = 0
 let failed = 0

@@ -306,6 +306,7 @@ pub async fn party(
             first: is_later.then_some(own),
             name: party.name,
             kind: party.kind_title,
+            area: party.area_name,
             code: party.uscc.as_deref().map(view::grouped),
             status_class: view::status_class(party.status.as_deref()),
             status: party.status,

@@ -137,6 +137,7 @@ pub struct Party {
     pub name: String,
     pub register_no: String,
     pub kind: &'static str,
+    pub area: Option<String>,
     pub code: Option<String>,
     pub status: Option<String>,
     pub status_class: &'static str,

@@ -216,7 +216,14 @@ impl Registry {
         let public = fields.into_iter().filter_map(|field| {
             Some(PublicField {
                 name: field.name,
-                title: field.title.replace("（中文名称）", ""),
+                // `注册资本/注册资金/成员出资总额`: the first of its names is enough to read
+                title: field
+                    .title
+                    .replace("（中文名称）", "")
+                    .split('/')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
                 value: field.value?,
                 source: field.provenance.map(|from| PublicSource {
                     source_name: from.source_name.unwrap_or(from.cd_source),

@@ -93,8 +93,10 @@ pub async fn write(node: &Node, accounts: &Path) -> Result<(), Failure> {
             "register_no": party["register_no"], "act_line": act["line"],
             "title": format!("曝光：{name}被处{}", act["result"].as_str().unwrap_or("罚")),
             "body": format!(
-                "经查，{name}在“{item}”方面存在违法行为，已依法作出行政处罚。当事单位应按决定书改正并履行；\
-                 对处罚有异议的，可以依法申请行政复议或提起行政诉讼。"
+                "{name}因违法行为被依法查处，处理结果：{}。文书号：{}。当事单位应当改正并履行决定；对决定有异议的，\
+                 可以依法申请行政复议或者提起行政诉讼。\n\n查处事项：{item}。",
+                act["result"].as_str().unwrap_or("行政处罚"),
+                act["document_no"].as_str().unwrap_or("见公示记录"),
             ),
         });
         let fate = if at < 2 { Fate::Published } else { Fate::Submitted };
