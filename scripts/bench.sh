@@ -10,8 +10,9 @@ rows=${1:-1000000}
 runs=${RUNS:-3}
 bin=target/release/mingjian
 make_file=target/release/bench_file
+log_bench=target/release/bench_log
 source=370400_31
-for need in "$bin" "$make_file"; do
+for need in "$bin" "$make_file" "$log_bench"; do
   [ -x "$need" ] || { echo "$need is missing: cargo build --release --workspace --locked" >&2; exit 2; }
 done
 command -v python3 >/dev/null || { echo "not run: python3 is not installed" >&2; exit 3; }
@@ -51,6 +52,9 @@ echo "load     $(cut -d' ' -f1-3 /proc/loadavg) (before)"
 echo "system   $(. /etc/os-release 2>/dev/null && echo "${PRETTY_NAME:-}"), Linux $(uname -r)"
 echo "commit   $(git rev-parse --short HEAD 2>/dev/null || echo unknown)$(git diff --quiet HEAD -- crates 2>/dev/null || echo ' with changes')"
 echo "versions $("$bin" --version), $(rustc --version 2>/dev/null || echo 'rustc not here'), $(python3 --version)"
+
+echo "== supervision log, on one core"
+"$log_bench" 1000000
 
 echo "== file"
 "$make_file" "$rows" "$work/bench.csv"
