@@ -238,7 +238,7 @@ impl Flow {
                 let mut tx = self.db.begin(Lane::Bulk, own_act("flow.work_item.receive")).await?;
                 let new = NewWorkItem {
                     kind: BATCH_ERRORS,
-                    title: format!("{title}有 {rows} 条错误记录待改正"),
+                    title: format!("{title}有 {rows} 条错误待改正"),
                     object_table: "hub_batch".into(),
                     object_id: batch_id.clone(),
                     cause: errors_cause(batch_id),

@@ -165,7 +165,7 @@ async fn refused_rows_are_an_item_of_their_agency_until_they_are_mended() {
     };
     flow.on_event(&refused).await.expect("received");
     let item = only(&db).await;
-    assert_eq!(item.title, "行政检查批次 2026112000001 有 7 条错误记录待改正");
+    assert_eq!(item.title, "行政检查批次 2026112000001 有 7 条错误待改正");
     assert_eq!(
         (item.kind.as_str(), item.deadline.as_deref()),
         ("batch_errors", Some("2026-12-04"))

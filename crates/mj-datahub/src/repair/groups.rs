@@ -161,8 +161,13 @@ fn group(
         let helps = members.iter().take(20).any(|number| {
             let row = &rows[*number];
             let mut values = row.values.clone();
-            fix.apply(table, at, &mut values, today)
-                && !still(&checker.check(&mut values).issues, rule, column)
+            if !fix.apply(table, at, &mut values, today) {
+                return false;
+            }
+            let said = checker.check(&mut values).issues;
+            fix.columns(column).iter().all(|touched| {
+                !still(&said, rule, touched) && (*touched == column || clean(&said, touched))
+            })
         });
         if helps {
             proposal = Some(fix);
@@ -198,6 +203,10 @@ fn still(issues: &[crate::model::RowIssue], rule: &str, column: &str) -> bool {
     issues.iter().any(|one| one.severity == "error" && one.rule == rule && one.column == column)
 }
 
+fn clean(issues: &[crate::model::RowIssue], column: &str) -> bool {
+    !issues.iter().any(|one| one.severity == "error" && one.column == column)
+}
+
 fn candidates(
     table: &Table,
     at: usize,
@@ -215,13 +224,14 @@ fn candidates(
     found.push((Fix::Clean, "去掉全角、空格和小写后通过检查".to_owned()));
     let why = "把写混的字母还原成数字后，校验码相符".to_owned();
     found.push((Fix::Lookalike, why));
-    // longitude and latitude, begin and end: two columns of one type, both at fault in this row
+    // longitude and latitude: two columns of one type, both at fault in this row
     for other in &row.known.issues {
         if other.severity == "error"
             && other.column != spec.name
             && let Some(with) = table.column(&other.column)
             && with.ty == spec.ty
-            && spec.ty != ColumnType::Text
+            // two dates that contradict each other are no proof that they were exchanged
+            && spec.ty == ColumnType::Decimal
         {
             let why = format!("{}与{}都不合规则，互换后都通过", spec.title, with.title);
             found.push((Fix::Swap { with: with.name.clone() }, why));

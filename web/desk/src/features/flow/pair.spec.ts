@@ -1,6 +1,6 @@
 import type { PartyDossier, PartyField } from '@shared/api.types'
-import { expect, it } from 'vitest'
-import { pairIds, pairRows } from './pair'
+import { describe, expect, it } from 'vitest'
+import { differing, pairIds, pairRows } from './pair'
 
 function field(name: string, title: string, value: string): PartyField {
   return { name, title, value, masked: false, others: [] }
@@ -55,5 +55,14 @@ it('says that there is no pair rather than guess', () => {
     keepId: 'a',
     mergeId: 'b',
     score: 85,
+  })
+})
+
+describe('what differs inside a value', () => {
+  it('is the middle between what both begin and end with', () => {
+    expect(differing('枣庄市薛城区佳晟', '薛城区佳晟')).toEqual(['', '枣庄市', '薛城区佳晟'])
+    expect(differing('佳晟货运部', '佳晟服务部')).toEqual(['佳晟', '货运', '部'])
+    expect(differing('同', '同')).toEqual(['同', '', ''])
+    expect(differing('aa', 'a')).toEqual(['a', 'a', ''])
   })
 })

@@ -76,3 +76,23 @@ export function pairRows(left: PartyDossier, right: PartyDossier): PairRow[] {
     })
     .filter((row) => row.left !== '' || row.right !== '')
 }
+
+/** A text in three parts, the middle of which differs from the other one's: 【枣庄市】薛城区佳晟货运部. */
+export function differing(own: string, other: string): [string, string, string] {
+  const a = [...own]
+  const b = [...other]
+  let from = 0
+  while (from < a.length && from < b.length && a[from] === b[from]) from += 1
+  let tail = 0
+  while (
+    tail < a.length - from &&
+    tail < b.length - from &&
+    a[a.length - 1 - tail] === b[b.length - 1 - tail]
+  )
+    tail += 1
+  return [
+    a.slice(0, from).join(''),
+    a.slice(from, a.length - tail).join(''),
+    a.slice(a.length - tail).join(''),
+  ]
+}
