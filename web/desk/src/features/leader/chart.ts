@@ -26,7 +26,14 @@ export function draw(box: HTMLElement, bars: Bars, open: (month: number) => void
       color: COLOURS,
       textStyle: { fontFamily: 'inherit', color: ink('--ink-2') },
       grid: { left: 44, right: 8, top: 30, bottom: 24 },
-      legend: { top: 0, left: 0, itemWidth: 12, itemHeight: 8, textStyle: { color: ink('--ink-2') } },
+      legend: {
+        top: 0,
+        left: 0,
+        itemWidth: 12,
+        itemHeight: 8,
+        itemGap: 16,
+        textStyle: { color: ink('--ink-2') },
+      },
       // drawn, not HTML: the strict style policy of the page forbids what an HTML tooltip writes
       tooltip: { trigger: 'axis', renderMode: 'richText', axisPointer: { type: 'shadow' } },
       xAxis: {
