@@ -29,6 +29,7 @@ test:
 bench:
 	cargo build --release --workspace --locked
 	scripts/bench.sh
+	scripts/bench_portal
 
 ## lint: format, clippy, licences, front-end lint and types
 lint: web/node_modules/.installed

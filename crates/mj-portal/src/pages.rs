@@ -1,16 +1,19 @@
 //! Home, search and a party's public record. Every answer is whole HTML; an error is a page too.
 
+use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 
 use askama::Template;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use mj_kernel::clock::beijing_date;
 use mj_kernel::{Instant, Page};
 use mj_registry::{PartyKind, PublicWanted};
-use mj_web::{Caller, PathOf, Query};
+use mj_web::Caller;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -39,9 +42,34 @@ pub struct SearchQuery {
     pub cursor: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct PageQuery {
     pub cursor: Option<String>,
+}
+
+/// What stands behind the question mark, as far as it can be read: a citizen with a broken address
+/// gets the page, not a lesson in parameters.
+pub struct Loose<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Sync> FromRequestParts<S> for Loose<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        Ok(Self(query.map(|query| query.0).unwrap_or_default()))
+    }
+}
+
+/// The parts of a page's path; what is no text names nothing that exists, which the page then says.
+pub struct Place<T>(pub T);
+
+impl<T: DeserializeOwned + Default + Send, S: Send + Sync> FromRequestParts<S> for Place<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        Ok(Self(path.map(|path| path.0).unwrap_or_default()))
+    }
 }
 
 /// Two counts over everything, remembered for a minute.
@@ -222,7 +250,7 @@ pub async fn home(State(portal): State<Portal>, _caller: Caller) -> Response {
 pub async fn search(
     State(portal): State<Portal>,
     _caller: Caller,
-    Query(query): Query<SearchQuery>,
+    Loose(query): Loose<SearchQuery>,
 ) -> Response {
     let (wanted, ignored) = portal.wanted(&query);
     let area = wanted.area.clone().unwrap_or_default();
@@ -272,8 +300,8 @@ pub async fn search(
 pub async fn party(
     State(portal): State<Portal>,
     _caller: Caller,
-    PathOf(register_no): PathOf<String>,
-    Query(query): Query<PageQuery>,
+    Place(register_no): Place<String>,
+    Loose(query): Loose<PageQuery>,
 ) -> Response {
     let is_later = query.cursor.is_some();
     let page = Page { limit: Some(ACTS), cursor: query.cursor };

@@ -626,8 +626,19 @@ async fn every_page_stands_whatever_is_typed_into_the_search() {
         assert_eq!(status, 200, "{path}");
         assert!(html.contains("<h1") && html.contains("跳到正文") && html.len() < 30_000, "{path}");
     }
-    for path in ["/nothing", "/news/abc", "/parties/%00", "/data/%00", "/data/%00/x", "/news/%00"] {
+    for path in [
+        "/nothing",
+        "/news/abc",
+        "/parties/%00",
+        "/parties/%FF",
+        "/data/%00",
+        "/data/%00/x",
+        "/news/%00",
+    ] {
         assert_eq!(world.page(path).await.0, 404, "{path}");
+    }
+    for path in ["/search?q=a&q=b", "/search?q=%FF", "/news?before=x&before=y", "/search?cursor"] {
+        assert_eq!(world.page(path).await.0, 200, "{path}");
     }
     assert_eq!(world.page("/search?q=%E6%81%92%E8%BE%BE&cursor=%00").await.0, 303);
     assert_eq!(world.form("/corrections", &[("number", "\u{0}"), ("code", "\u{0}")]).await.0, 422);

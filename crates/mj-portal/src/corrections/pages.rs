@@ -7,17 +7,18 @@ use axum::extract::{Form, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mj_platform::gm;
-use mj_web::{Caller, PathOf, Query};
+use mj_web::Caller;
 use serde::Deserialize;
 
 use super::{FAULTS, Line, Receipt, Report, fault_title, verdict_title};
 use crate::Portal;
 use crate::error::Error;
 use crate::limit::From;
+use crate::pages::{Loose, Place};
 use crate::posts::pages::day;
 use crate::view::{self, SiteView};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct FormQuery {
     #[serde(default)]
     line: String,
@@ -149,8 +150,8 @@ impl Portal {
 pub async fn form(
     State(portal): State<Portal>,
     _caller: Caller,
-    PathOf(register_no): PathOf<String>,
-    Query(query): Query<FormQuery>,
+    Place(register_no): Place<String>,
+    Loose(query): Loose<FormQuery>,
 ) -> Response {
     match portal.line(&register_no, &query.line).await {
         Ok(Some(line)) => {
@@ -165,7 +166,7 @@ pub async fn form(
 pub async fn send(
     State(portal): State<Portal>,
     _caller: Caller,
-    PathOf(register_no): PathOf<String>,
+    Place(register_no): Place<String>,
     From(from): From,
     form: Result<Form<Sent>, FormRejection>,
 ) -> Response {

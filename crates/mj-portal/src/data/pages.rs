@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use mj_web::{Caller, PathOf};
+use mj_web::Caller;
 use tokio::io::AsyncReadExt;
 
 use super::{Built, Column, DATASETS, FileEntry, dataset as dataset_of};
 use crate::Portal;
+use crate::pages::Place;
 use crate::posts::pages::day;
 use crate::view::{self, SiteView};
 
@@ -96,7 +97,7 @@ pub async fn list(State(portal): State<Portal>, _caller: Caller) -> Response {
 pub async fn dataset(
     State(portal): State<Portal>,
     _caller: Caller,
-    PathOf(id): PathOf<String>,
+    Place(id): Place<String>,
 ) -> Response {
     let Some(set) = dataset_of(&id) else { return no_dataset(&portal) };
     match portal.built_of(&id).await {
@@ -119,7 +120,7 @@ fn no_dataset(portal: &Portal) -> Response {
 pub async fn file(
     State(portal): State<Portal>,
     _caller: Caller,
-    PathOf((id, name)): PathOf<(String, String)>,
+    Place((id, name)): Place<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
     let built = match portal.built_of(&id).await {

@@ -6,12 +6,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use mj_kernel::clock::beijing_date;
-use mj_web::{Caller, PathOf, Query};
+use mj_web::Caller;
 use serde::Deserialize;
 
 use super::store::{self, Listed, Post, Text};
 use super::{Kind, State as PostState, TextState, api};
 use crate::error::Result;
+use crate::pages::{Loose, Place};
 use crate::view::{self, Article, PostLine, SiteView};
 use crate::{Portal, markup, rules};
 
@@ -190,7 +191,7 @@ pub fn json_name(kind: Kind) -> &'static str {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct ListQuery {
     before: Option<String>,
 }
@@ -251,7 +252,7 @@ struct GonePage {
 pub async fn news(
     State(portal): State<Portal>,
     _caller: Caller,
-    Query(query): Query<ListQuery>,
+    Loose(query): Loose<ListQuery>,
 ) -> Response {
     portal.post_list(Kind::News, query).await
 }
@@ -259,7 +260,7 @@ pub async fn news(
 pub async fn exposures(
     State(portal): State<Portal>,
     _caller: Caller,
-    Query(query): Query<ListQuery>,
+    Loose(query): Loose<ListQuery>,
 ) -> Response {
     portal.post_list(Kind::Exposure, query).await
 }
@@ -267,7 +268,7 @@ pub async fn exposures(
 pub async fn news_item(
     State(portal): State<Portal>,
     _caller: Caller,
-    PathOf(number): PathOf<String>,
+    Place(number): Place<String>,
 ) -> Response {
     portal.post_page(Kind::News, &number).await
 }
@@ -275,7 +276,7 @@ pub async fn news_item(
 pub async fn exposure(
     State(portal): State<Portal>,
     _caller: Caller,
-    PathOf(number): PathOf<String>,
+    Place(number): Place<String>,
 ) -> Response {
     portal.post_page(Kind::Exposure, &number).await
 }
