@@ -244,7 +244,7 @@ export const stories = {
     await visit.look('a table of the standard')
     await page.getByRole('button', { name: /^检查规则/ }).click()
     await visit.look('its rules')
-    await page.goto('/desk/work-items')
+    await page.goto('/desk/work-items?kind=party_pair')
     await page.locator('[data-test=work-row], .empty, .failure').first().waitFor()
     await visit.look('work items')
     if ((await page.locator('[data-test=work-row]').count()) > 0) {
@@ -284,7 +284,7 @@ export const stories = {
       visit,
       world.accounts.find((one) => one.role === 'datahub_operator'),
     )
-    await page.goto('/desk/work-items')
+    await page.goto('/desk/work-items?kind=party_pair')
     const row = page.locator('[data-test=work-row]').first()
     await row.waitFor()
     assert.match((await row.textContent()) ?? '', /“.+”与/)

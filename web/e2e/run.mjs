@@ -4,10 +4,13 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import * as account from './account.mjs'
+import * as clerk from './clerk.mjs'
 import * as desk from './desk.mjs'
 import * as developer from './developer.mjs'
+import * as leader from './leader.mjs'
 import * as portal from './portal.mjs'
 import * as publicSite from './public.mjs'
+import * as reference from './reference.mjs'
 import { Visit } from './visit.mjs'
 
 const FLAGS = [
@@ -49,10 +52,13 @@ if (!accountsPath) {
 const { accounts } = JSON.parse(readFileSync(accountsPath, 'utf8'))
 const stories = {
   ...desk.stories,
+  ...leader.stories,
   ...portal.stories,
   ...publicSite.stories,
   ...developer.stories,
   ...account.stories,
+  ...reference.stories,
+  ...clerk.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })
 let passed = 0

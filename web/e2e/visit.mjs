@@ -21,6 +21,7 @@ export class Visit {
     })
     context.setDefaultTimeout(PATIENCE_MS)
     const visit = new Visit(context, await context.newPage())
+    visit.base = base
     await visit.watch()
     return visit
   }

@@ -3,8 +3,8 @@
 // the tab, the others three days. Submitting or discarding removes them; so does signing out for the personal ones.
 import { onBeforeUnmount, type Ref, ref, watch } from 'vue'
 import { useSession } from '../features/session/session.store'
+import { DRAFT_PREFIX as PREFIX } from './forgetDrafts'
 
-const PREFIX = 'mj-draft:'
 const KEEP_MS = 3 * 24 * 3600 * 1000
 const SAVE_AFTER_MS = 300
 
@@ -33,16 +33,6 @@ function sweep(from: Storage): void {
       // not a draft any more
     }
     from.removeItem(key)
-  }
-}
-
-/** At a deliberate sign-out: nothing about persons stays behind in the tab. */
-export function forgetPersonalDrafts(): void {
-  const from = store(true)
-  if (!from) return
-  for (let at = from.length - 1; at >= 0; at -= 1) {
-    const key = from.key(at)
-    if (key?.startsWith(PREFIX)) from.removeItem(key)
   }
 }
 

@@ -1,4 +1,6 @@
 export const workbench = {
+  'app.switched':
+    '本浏览器的另一个标签页已用别的账号登录，这里也已换成 {name}。未提交的内容保存在原账号名下。',
   'draft.restored': '已恢复您 {time} 填写、还没有提交的内容。',
   'draft.discard': '清除',
   'presence.others': '{names} 也在看这条记录（{time} 起）。请先沟通，以免重复办理。',

@@ -5,6 +5,7 @@ import type { CurrentSession, SessionCreated, SessionState } from '@shared/api.t
 import { api, Problem, setCsrfToken } from '@shared/client'
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
+import { forgetPersonalDrafts } from '../../ui/forgetDrafts'
 
 /** Whether this browser ever logged in: without it there is no need to ask the server on the login page. */
 const HINT = 'mj-desk-session'
@@ -19,9 +20,32 @@ function hint(isOn?: boolean): boolean {
   }
 }
 
+/** Who is signed in with this browser: tabs share one cookie, so a sign-in in one changes them all. */
+const WHO = 'mj-desk-account'
+/** Set before a reload that another tab's sign-in made necessary; the shell says why. */
+export const SWITCHED = 'mj-desk-switched'
+
+function tell(account: string): void {
+  try {
+    localStorage.setItem(WHO, account)
+  } catch {
+    // without a store the server still refuses what the other tab's token does not fit
+  }
+}
+
+/** A tab whose account was replaced in another one starts anew, so that nobody acts under a wrong name. */
+function watchOtherTabs(own: () => string | undefined): void {
+  window.addEventListener('storage', (event) => {
+    if (event.key !== WHO || !event.newValue || !own() || event.newValue === own()) return
+    sessionStorage.setItem(SWITCHED, '1')
+    window.location.reload()
+  })
+}
+
 export const useSession = defineStore('session', () => {
   const current = shallowRef<CurrentSession | null>(null)
   const isRestored = ref(false)
+  watchOtherTabs(() => current.value?.account_id)
 
   const agencyName = computed(() => current.value?.roles.find((one) => one.agency_name)?.agency_name ?? '')
 
@@ -33,6 +57,7 @@ export const useSession = defineStore('session', () => {
   function set(session: CurrentSession): void {
     current.value = session
     hint(true)
+    tell(session.account_id)
     setCsrfToken(session.csrf_token)
   }
 
@@ -84,6 +109,7 @@ export const useSession = defineStore('session', () => {
     try {
       await api.delete('/sessions/current')
     } finally {
+      forgetPersonalDrafts()
       forget()
     }
   }
