@@ -465,6 +465,8 @@ mod tests {
                     "search.",
                     "platform.",
                     "portal.",
+                    // who did what by what right, with commitments in place of values
+                    "ledger.",
                     "datahub.table.",
                     "catalog.item.",
                 ];
