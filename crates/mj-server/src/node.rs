@@ -218,6 +218,9 @@ impl Upkeep {
         if let Err(error) = self.facts.warm(&self.specs).await {
             tracing::error!(error = %error, "事实库未能读入，首次查询会慢一些");
         }
+        if let Err(error) = self.evaluation.renew(true).await {
+            tracing::error!(error = %error, "评价数据未能备好，首次查询会慢一些");
+        }
         loop {
             if let Err(error) = self.facts.maintain(&self.specs).await {
                 tracing::error!(error = %error, "事实库维护未成，稍后重试");
