@@ -237,6 +237,22 @@ mod tests {
     }
 
     #[test]
+    fn over_the_cap_is_a_refusal_in_words_and_not_a_shortened_file() {
+        static COLUMNS: [Column<i64>; 1] =
+            [Column { name: "n", title: "数", cell: |n| Some(n.to_string()) }];
+        let request =
+            ExportRequest { format: "csv".into(), columns: Vec::new(), filters: BTreeMap::new() };
+        let columns = COLUMNS.iter().collect();
+        let mut export =
+            Export { list: "t", title: "例", request, columns, most: 2, rows: Vec::new() };
+        assert!(export.push(&1).is_ok() && export.push(&2).is_ok());
+        let refused = export.push(&3).expect_err("one too many");
+        assert_eq!((refused.status, refused.code.as_str()), (422, "export.too_many"));
+        assert!(refused.title.contains("超过 2 条"), "{}", refused.title);
+        assert!(!refused.detail.is_empty(), "says what to do");
+    }
+
+    #[test]
     fn filters_are_read_as_the_list_reads_them() {
         #[derive(Deserialize)]
         struct Query {
