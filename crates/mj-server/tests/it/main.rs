@@ -19,4 +19,6 @@ mod order;
 mod push;
 mod rows;
 mod service;
+mod verify;
+mod trust;
 mod workbook;
