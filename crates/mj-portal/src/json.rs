@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::data::{Built, DATASETS, Dataset, FileEntry, dataset, pages as data_pages};
 use crate::error::Error;
-use crate::pages::{COUNTED, SearchQuery};
+use crate::pages::SearchQuery;
 use crate::posts::pages::Published;
 use crate::posts::store::{self, Listed, Post, Text};
 use crate::posts::{Kind, api as posts_api, is_shown};
@@ -265,7 +265,8 @@ async fn parties(
     };
     let (wanted, ignored) = portal.wanted(&asked);
     let found = portal.registry.public_search(&wanted, &page).await?;
-    let total = portal.registry.public_count(&wanted, COUNTED).await?;
+    let more = found.next_cursor.is_some();
+    let total = portal.total(&wanted, &page, found.items.len(), more).await?;
     Ok(Json(PartyPage {
         items: found.items.into_iter().map(party_view).collect(),
         next_cursor: found.next_cursor,

@@ -179,6 +179,20 @@ impl Portal {
         (wanted, ignored)
     }
 
+    /// How many there are; where the first page holds them all, nothing is looked for again.
+    pub(crate) async fn total(
+        &self,
+        wanted: &PublicWanted,
+        page: &Page,
+        shown: usize,
+        more: bool,
+    ) -> mj_registry::Result<i64> {
+        if page.cursor.is_none() && !more {
+            return Ok(shown as i64);
+        }
+        self.registry.public_count(wanted, COUNTED).await
+    }
+
     /// The parts of the node's own division, and whichever else was asked for.
     fn areas(&self, chosen: Option<&str>) -> Vec<Choice> {
         let register = mj_standard::register::divisions();
@@ -261,9 +275,10 @@ pub async fn search(
     let page = Page { limit: Some(HITS), cursor: query.cursor };
     let loaded = async {
         let found = portal.registry.public_search(&wanted, &page).await?;
-        Ok::<_, mj_registry::Error>((found, portal.registry.public_count(&wanted, COUNTED).await?))
+        let total = portal.total(&wanted, &page, found.items.len(), found.next_cursor.is_some());
+        Ok::<_, mj_registry::Error>((total.await?, found))
     };
-    let (found, total) = match loaded.await {
+    let (total, found) = match loaded.await {
         Ok(loaded) => loaded,
         Err(mj_registry::Error::Cursor) => {
             return axum::response::Redirect::to(&address("/search", &asked)).into_response();

@@ -180,6 +180,18 @@ impl Acts {
         table: Option<&str>,
         page: &Page,
     ) -> Result<(Vec<Entry>, Option<String>)> {
+        self.timeline_of(mentions, scopes, table, page, |_| true).await
+    }
+
+    /// As [`Acts::timeline`], but only some columns are read: what is not shown costs nothing.
+    pub(crate) async fn timeline_of(
+        &self,
+        mentions: Vec<i64>,
+        scopes: &[Scope],
+        table: Option<&str>,
+        page: &Page,
+        wanted: fn(&Column) -> bool,
+    ) -> Result<(Vec<Entry>, Option<String>)> {
         let all = self.lines(TableKind::Behaviour, vec![mentions], scopes.to_vec()).await?;
         let mut lines: Vec<Line> = all.into_iter().flatten().collect();
         lines.retain(|line| table.is_none_or(|table| self.specs[line.spec].name == table));
@@ -192,7 +204,7 @@ impl Acts {
         let limit = usize::try_from(page.limit()).unwrap_or(50);
         let more = lines.len() > limit;
         lines.truncate(limit);
-        let entries = self.entries(lines, scopes).await?;
+        let entries = self.entries(lines, scopes, wanted).await?;
         let next = if more { entries.last().map(|entry| entry.cursor.clone()) } else { None };
         Ok((entries, next))
     }
@@ -203,18 +215,19 @@ impl Acts {
         mentions: Vec<i64>,
         scopes: &[Scope],
         name: &str,
+        wanted: fn(&Column) -> bool,
     ) -> Result<Option<Entry>> {
         let all = self.lines(TableKind::Behaviour, vec![mentions], scopes.to_vec()).await?;
         let mut lines: Vec<Line> = all.into_iter().flatten().collect();
         lines.retain(|line| self.cursor_of(line) == name);
         lines.truncate(1);
-        Ok(self.entries(lines, scopes).await?.pop())
+        Ok(self.entries(lines, scopes, wanted).await?.pop())
     }
 
     /// The rows of the credit tables about these mentions.
     pub async fn credit(&self, mentions: Vec<i64>, scopes: &[Scope]) -> Result<Vec<Entry>> {
         let lines = self.lines(TableKind::Credit, vec![mentions], scopes.to_vec()).await?;
-        self.entries(lines.into_iter().flatten().collect(), scopes).await
+        self.entries(lines.into_iter().flatten().collect(), scopes, |_| true).await
     }
 
     /// Behaviours of some days that cite one of these certificates, newest first: how many there are
@@ -252,7 +265,10 @@ impl Acts {
         let rows: Vec<(usize, mj_facts::RowId)> =
             found.iter().map(|(_, spec, row)| (*spec, mj_facts::RowId(*row))).collect();
         let scopes_of = scopes.to_vec();
-        let fetched = tokio::task::spawn_blocking(move || fetch(&rows, &snapshots, &scopes_of));
+        let columns: HashMap<usize, Vec<usize>> =
+            ids.iter().map(|spec| (*spec, self.columns(*spec, |_| true))).collect();
+        let fetched =
+            tokio::task::spawn_blocking(move || fetch(&rows, &snapshots, &scopes_of, &columns));
         let mut fetched = fetched.await.map_err(Error::thread)??;
         let entries = found.iter().filter_map(|(day, spec, row)| {
             let row = fetched.remove(&(*spec, *row))?;
@@ -262,8 +278,13 @@ impl Acts {
         Ok((total, entries.collect()))
     }
 
-    /// The full rows of some lines, in their order.
-    async fn entries(&self, lines: Vec<Line>, scopes: &[Scope]) -> Result<Vec<Entry>> {
+    /// The rows of some lines, in their order; columns not wanted are empty.
+    async fn entries(
+        &self,
+        lines: Vec<Line>,
+        scopes: &[Scope],
+        wanted_column: fn(&Column) -> bool,
+    ) -> Result<Vec<Entry>> {
         let mut numbers: Vec<usize> = lines.iter().map(|line| line.spec).collect();
         numbers.sort_unstable();
         numbers.dedup();
@@ -271,15 +292,28 @@ impl Acts {
         let scopes = scopes.to_vec();
         let wanted: Vec<(usize, mj_facts::RowId)> =
             lines.iter().map(|line| (line.spec, line.line.row)).collect();
-        let mut rows = tokio::task::spawn_blocking(move || fetch(&wanted, &snapshots, &scopes))
-            .await
-            .map_err(Error::thread)??;
+        let columns: HashMap<usize, Vec<usize>> =
+            numbers.iter().map(|spec| (*spec, self.columns(*spec, wanted_column))).collect();
+        let mut rows =
+            tokio::task::spawn_blocking(move || fetch(&wanted, &snapshots, &scopes, &columns))
+                .await
+                .map_err(Error::thread)??;
         let entries = lines.iter().filter_map(|line| {
             let row = rows.remove(&(line.spec, line.line.row.0))?;
             let table = show::table(&self.specs[line.spec].name)?;
             Some(Entry { table, spec: line.spec, row, cursor: self.cursor_of(line) })
         });
         Ok(entries.collect())
+    }
+
+    /// Places of the wanted columns of a table.
+    fn columns(&self, spec: usize, wanted: fn(&Column) -> bool) -> Vec<usize> {
+        let spec = &self.specs[spec];
+        let table = show::table(&spec.name);
+        let is_wanted = |name: &str| {
+            table.and_then(|table| table.column(name)).is_none_or(|column| wanted(column))
+        };
+        (0..spec.columns.len()).filter(|at| is_wanted(&spec.columns[*at].name)).collect()
     }
 
     /// Names the line without saying anything of it: a record's number may name a person.
@@ -396,13 +430,22 @@ fn fetch(
     wanted: &[(usize, mj_facts::RowId)],
     snapshots: &[(usize, Snapshot)],
     scopes: &[Scope],
+    columns: &HashMap<usize, Vec<usize>>,
 ) -> Result<Fetched> {
     let mut rows = HashMap::new();
     for (spec, snapshot) in snapshots {
         let ids: Vec<mj_facts::RowId> =
             wanted.iter().filter(|(of, _)| of == spec).map(|(_, id)| *id).collect();
         for scope in scopes {
-            for row in snapshot.fetch(&ids, Columns::All, scope)? {
+            let read = columns.get(spec).map(Vec::as_slice).unwrap_or_default();
+            let width = snapshot.spec().columns.len();
+            for mut row in snapshot.fetch(&ids, Columns::Only(read), scope)? {
+                // back to the places of the table's columns
+                let mut values = vec![None; width];
+                for (at, value) in read.iter().zip(row.values) {
+                    values[*at] = value;
+                }
+                row.values = values;
                 rows.insert((*spec, row.row.0), row);
             }
         }

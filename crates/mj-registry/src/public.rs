@@ -3,6 +3,7 @@
 
 use mj_kernel::clock::beijing_date;
 use mj_kernel::{Page, PageOf, Scope};
+use mj_standard::{Column, ColumnType};
 use mj_web::Mask;
 
 use crate::acts::{self, Acts, Entry, FoundNames};
@@ -162,7 +163,8 @@ impl Registry {
         let members = self.members(&root).await?;
         let numbers = self.numbers_of(&members).await?;
         let scopes = [Scope::public()];
-        let (entries, next_cursor) = acts.timeline(numbers, &scopes, None, page).await?;
+        let (entries, next_cursor) =
+            acts.timeline_of(numbers, &scopes, None, page, is_open).await?;
         let (sources, _) = masters::rows_behind(&mut self.db.clone(), &members).await?;
         let mut sources: Vec<SourceRow> = sources.into_values().flatten().collect();
         by_strength(&mut sources);
@@ -185,7 +187,7 @@ impl Registry {
         let Some(root) = self.public_root(register_no).await? else { return Ok(None) };
         let members = self.members(&root).await?;
         let numbers = self.numbers_of(&members).await?;
-        let Some(entry) = acts.entry(numbers, &[Scope::public()], line).await? else {
+        let Some(entry) = acts.entry(numbers, &[Scope::public()], line, is_open).await? else {
             return Ok(None);
         };
         let entries = [entry];
@@ -271,6 +273,22 @@ fn public_party(row: &PartyRow) -> PublicParty {
         address: stored.address.clone(),
         status: stored.status.clone(),
     }
+}
+
+/// Columns of a behaviour that [`public_act`] looks at.
+fn is_open(column: &Column) -> bool {
+    const OPEN: [&str; 8] = [
+        "implement_institution",
+        "implement_institution_code",
+        "check_result",
+        "punish_type",
+        "force_type",
+        "check_document_code",
+        "punish_document_code",
+        "mandatory_decision_number",
+    ];
+    matches!(column.ty, ColumnType::Item | ColumnType::Money)
+        || OPEN.contains(&column.name.as_str())
 }
 
 fn public_act(acts: &Acts, entry: &Entry, names: &FoundNames) -> PublicAct {
