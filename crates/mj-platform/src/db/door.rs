@@ -7,19 +7,18 @@
 //! ([`crate::ledger`]) in the same transaction.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use mj_kernel::{Actor, Event, Instant};
 use mj_ledger::entry::{Changes, Payload, PayloadRef};
 use mj_ledger::{Entry, Hash};
 use rustc_hash::FxHashMap;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
+use sqlx::{Any, Sqlite, Transaction};
 use tokio::sync::watch;
 
 use super::gate::Pass;
-use super::value::{RowExt, Value, query, query_of};
-use super::{Db, Dialect};
+use super::value::{RowExt, Value, query, query_of, query_sqlite};
+use super::{Db, Dialect, bulk};
 use crate::error::{Error, Result};
 use crate::ledger::book::Book;
 use crate::{gm, new_id, outbox};
@@ -69,7 +68,7 @@ impl Act {
 
 /// A transaction through the door. Dropping it without [`WriteTx::commit`] changes nothing.
 pub struct WriteTx {
-    tx: Transaction<'static, Any>,
+    tx: Tx,
     dialect: Dialect,
     act: Act,
     now: Instant,
@@ -81,16 +80,86 @@ pub struct WriteTx {
     _pass: Option<Pass>,
 }
 
+/// The database's own transaction.
+pub(super) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Any>),
+}
+
+impl Tx {
+    async fn execute(&mut self, sql: &str, args: &[Value]) -> sqlx::Result<u64> {
+        Ok(match self {
+            Tx::Sqlite(tx) => query_sqlite(sql, args).execute(&mut **tx).await?.rows_affected(),
+            Tx::Postgres(tx) => {
+                query(Dialect::Postgres, sql, args).execute(&mut **tx).await?.rows_affected()
+            }
+        })
+    }
+
+    async fn fetch_all(&mut self, sql: &str, args: &[Value]) -> sqlx::Result<Vec<AnyRow>> {
+        match self {
+            Tx::Sqlite(tx) => {
+                let rows = query_sqlite(sql, args).fetch_all(&mut **tx).await?;
+                rows.iter().map(AnyRow::try_from).collect()
+            }
+            Tx::Postgres(tx) => query(Dialect::Postgres, sql, args).fetch_all(&mut **tx).await,
+        }
+    }
+
+    async fn fetch_optional(&mut self, sql: &str, args: &[Value]) -> sqlx::Result<Option<AnyRow>> {
+        match self {
+            Tx::Sqlite(tx) => {
+                let row = query_sqlite(sql, args).fetch_optional(&mut **tx).await?;
+                row.as_ref().map(AnyRow::try_from).transpose()
+            }
+            Tx::Postgres(tx) => query(Dialect::Postgres, sql, args).fetch_optional(&mut **tx).await,
+        }
+    }
+
+    /// One statement for all of `values` on PostgreSQL, one prepared statement run row by row on
+    /// SQLite.
+    async fn insert(
+        &mut self,
+        head: &str,
+        width: usize,
+        values: Vec<Value>,
+        suffix: &str,
+    ) -> sqlx::Result<()> {
+        match self {
+            Tx::Sqlite(tx) => {
+                let sql =
+                    format!("{head} VALUES {} {suffix}", placeholders(Dialect::Sqlite, 1, width));
+                let mut connection = tx.lock_handle().await?;
+                bulk::run(&mut connection, &sql, width, &values)
+            }
+            Tx::Postgres(tx) => {
+                let rows = values.len() / width.max(1);
+                let sql = format!(
+                    "{head} VALUES {} {suffix}",
+                    placeholders(Dialect::Postgres, rows, width)
+                );
+                query_of(Dialect::Postgres, sql.into(), values).execute(&mut **tx).await.map(drop)
+            }
+        }
+    }
+
+    async fn commit(self) -> sqlx::Result<()> {
+        match self {
+            Tx::Sqlite(tx) => tx.commit().await,
+            Tx::Postgres(tx) => tx.commit().await,
+        }
+    }
+}
+
 const JOURNAL: &str = "act_journal";
-/// SQLite takes 32,766 parameters a statement, PostgreSQL 65,535.
+/// PostgreSQL takes 65,535 parameters a statement.
 const PARAMETERS: usize = 30_000;
-/// Rows of one prepared statement on SQLite. Two lengths only, so that statements are parsed once and
-/// found again: parsing a statement of thousands of parameters costs more than running it.
-const SQLITE_ROWS: [usize; 2] = [192, 12];
+/// Rows that are made ready and written at a time on SQLite.
+const SQLITE_ROWS: usize = 256;
 
 impl WriteTx {
     pub(super) fn new(
-        tx: Transaction<'static, Any>,
+        tx: Tx,
         pass: Option<Pass>,
         dialect: Dialect,
         act: Act,
@@ -193,8 +262,7 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Writes rows, each with its version, with salt and digest of their own. While the database works
-    /// on some of them the next are made ready.
+    /// Writes rows, each with its version, with salt and digest of their own.
     async fn write_many(
         &mut self,
         table: &TruthTable,
@@ -211,11 +279,18 @@ impl WriteTx {
         let mut salts = vec![0_u8; count * 16];
         gm::fill(&mut salts);
         let mut todo = rows.zip(salts.chunks_exact(16)).zip(first_seq..);
-        let dialect = self.dialect;
         let Self { tx, book, .. } = self;
-        let mut ready = |count: usize| {
-            let mut args = Vec::with_capacity(count * width);
-            for (((version, row), salt), seq) in todo.by_ref().take(count) {
+        let head = format!(
+            "INSERT INTO {} ({}, version, change_seq, row_salt, row_digest)",
+            table.name,
+            table.columns.join(", ")
+        );
+        let mut left = count;
+        while left > 0 {
+            let size = left.min(rows_at_a_time(self.dialect, width));
+            left -= size;
+            let mut args = Vec::with_capacity(size * width);
+            for (((version, row), salt), seq) in todo.by_ref().take(size) {
                 debug_assert_eq!(row.len(), table.columns.len(), "values for {}", table.name);
                 let digest = canon.digest(salt, &row, version);
                 book.note(table.name, text_of(&row[0]), version, Some(digest));
@@ -227,31 +302,10 @@ impl WriteTx {
                     Value::Bytes(digest.to_vec()),
                 ]);
             }
-            args
-        };
-        let mut sizes = groups(dialect, count, width).into_iter();
-        let mut next = sizes.next().map(|size| (size, ready(size)));
-        // most statements are as long as the one before
-        let mut last: (usize, Arc<str>) = (0, "".into());
-        while let Some((size, args)) = next.take() {
-            if last.0 != size {
-                let sql = format!(
-                    "INSERT INTO {} ({}, version, change_seq, row_salt, row_digest) VALUES {} \
-                     {suffix}",
-                    table.name,
-                    table.columns.join(", "),
-                    placeholders(dialect, size, width)
-                );
-                last = (size, sql.into());
-            }
-            let writing = query_of(dialect, last.1.clone(), args).execute(&mut **tx);
-            let (written, prepared) = tokio::join!(biased; writing, async {
-                sizes.next().map(|size| (size, ready(size)))
-            });
+            let written = tx.insert(&head, width, args, suffix).await;
             written.map_err(Error::db("写入")).map_err(|error| {
                 if error.is_duplicate() { Error::Duplicate { table: table.name } } else { error }
             })?;
-            next = prepared;
         }
         Ok(())
     }
@@ -341,11 +395,7 @@ impl WriteTx {
 
     /// A statement on a table that is not business truth (jobs, sessions, caches, hot facts).
     pub async fn execute(&mut self, sql: &str, args: &[Value]) -> Result<u64> {
-        let done = query(self.dialect, sql, args)
-            .execute(&mut *self.tx)
-            .await
-            .map_err(Error::db("写入"))?;
-        Ok(done.rows_affected())
+        self.tx.execute(sql, args).await.map_err(Error::db("写入"))
     }
 
     /// Many rows into a table that is not business truth, `columns.len()` values each.
@@ -356,33 +406,21 @@ impl WriteTx {
         rows: &[Vec<Value>],
         suffix: &str,
     ) -> Result<()> {
-        let mut rest = rows;
-        for size in groups(self.dialect, rows.len(), columns.len()) {
-            let (chunk, after) = rest.split_at(size);
-            rest = after;
+        let width = columns.len();
+        let head = format!("INSERT INTO {table} ({})", columns.join(", "));
+        for chunk in rows.chunks(rows_at_a_time(self.dialect, width)) {
             let args: Vec<Value> = chunk.iter().flatten().cloned().collect();
-            let sql = format!(
-                "INSERT INTO {table} ({}) VALUES {} {suffix}",
-                columns.join(", "),
-                placeholders(self.dialect, chunk.len(), columns.len())
-            );
-            query_of(self.dialect, sql.into(), args)
-                .execute(&mut *self.tx)
-                .await
-                .map_err(Error::db("写入"))?;
+            self.tx.insert(&head, width, args, suffix).await.map_err(Error::db("写入"))?;
         }
         Ok(())
     }
 
     pub async fn fetch_all(&mut self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
-        query(self.dialect, sql, args).fetch_all(&mut *self.tx).await.map_err(Error::db("查询"))
+        self.tx.fetch_all(sql, args).await.map_err(Error::db("查询"))
     }
 
     pub async fn fetch_optional(&mut self, sql: &str, args: &[Value]) -> Result<Option<AnyRow>> {
-        query(self.dialect, sql, args)
-            .fetch_optional(&mut *self.tx)
-            .await
-            .map_err(Error::db("查询"))
+        self.tx.fetch_optional(sql, args).await.map_err(Error::db("查询"))
     }
 
     /// Everything, the journal entry included, or nothing.
@@ -565,24 +603,11 @@ fn placeholders(dialect: Dialect, rows: usize, width: usize) -> String {
     text
 }
 
-/// In how many statements so many rows are written, and how many each takes.
-fn groups(dialect: Dialect, rows: usize, width: usize) -> Vec<usize> {
-    let most = PARAMETERS / width.max(1);
-    let sizes = match dialect {
-        Dialect::Sqlite => SQLITE_ROWS.map(|size| size.min(most)).to_vec(),
-        Dialect::Postgres => vec![most],
-    };
-    let mut left = rows;
-    let mut groups = Vec::new();
-    for size in sizes {
-        groups.extend(std::iter::repeat_n(size, left / size.max(1)));
-        left %= size.max(1);
-    }
+fn rows_at_a_time(dialect: Dialect, width: usize) -> usize {
     match dialect {
-        Dialect::Sqlite => groups.extend(std::iter::repeat_n(1, left)),
-        Dialect::Postgres => groups.extend((left > 0).then_some(left)),
+        Dialect::Sqlite => SQLITE_ROWS,
+        Dialect::Postgres => (PARAMETERS / width.max(1)).max(1),
     }
-    groups
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {

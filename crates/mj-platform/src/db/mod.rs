@@ -10,6 +10,7 @@
 //! sessions, caches, hot facts) through [`WriteTx::execute`]; business truth only through
 //! [`door`].
 
+mod bulk;
 pub mod door;
 mod gate;
 mod migrate;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use mj_kernel::{Clock, Scope};
 use sqlx::any::{AnyPoolOptions, AnyRow};
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Transaction};
 use tokio::sync::watch;
 
@@ -29,7 +31,7 @@ pub use migrate::Migration;
 pub use value::{RowExt, Value};
 
 use crate::error::{Error, Result};
-use door::{Act, WriteTx};
+use door::{Act, Tx, WriteTx};
 use gate::Gate;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +49,23 @@ impl Dialect {
     }
 }
 
+/// What transactions go through.
+#[derive(Clone)]
+enum Writer {
+    /// One connection that does all the writing: a connection throws its page cache away when another
+    /// one has written. SQLite's own driver, which can be asked for the connection itself.
+    Sqlite(SqlitePool),
+    Postgres(AnyPool),
+    /// Opened to read only.
+    None,
+}
+
 /// A database of either kind. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
     dialect: Dialect,
     pool: AnyPool,
-    /// SQLite: one connection that does all the writing. A connection throws its page cache away
-    /// when another one has written.
-    writer: AnyPool,
+    writer: Writer,
     gate: Arc<Gate>,
     clock: Arc<dyn Clock>,
     /// How many entries of the log this process has committed last.
@@ -91,12 +102,12 @@ impl Db {
         let (pool, writer) = match dialect {
             Dialect::Sqlite => {
                 // the writer first: it makes the file and turns WAL on
-                let writer = connect(&target, 1, Some(WRITER)).await?;
-                (connect(&target, 4, Some(READER)).await?, writer)
+                let writer = connect_writer(&target).await?;
+                (connect(&target, 4, Some(READER)).await?, Writer::Sqlite(writer))
             }
             Dialect::Postgres => {
                 let pool = connect(&target, 16, None).await?;
-                (pool.clone(), pool)
+                (pool.clone(), Writer::Postgres(pool))
             }
         };
         let log_head = watch::Sender::new(0);
@@ -121,7 +132,7 @@ impl Db {
             .connect(&target)
             .await
             .map_err(Error::db("连接数据库"))?;
-        let (writer, gate) = (pool.clone(), Arc::new(Gate::new()));
+        let (writer, gate) = (Writer::None, Arc::new(Gate::new()));
         Ok(Self { dialect, pool, writer, gate, clock, log_head: watch::Sender::new(0) })
     }
 
@@ -150,7 +161,11 @@ impl Db {
 
     pub async fn close(&self) {
         self.pool.close().await;
-        self.writer.close().await;
+        match &self.writer {
+            Writer::Sqlite(pool) => pool.close().await,
+            Writer::Postgres(pool) => pool.close().await,
+            Writer::None => {}
+        }
     }
 
     /// Applies what is missing of the house's one line of migrations; returns how many.
@@ -164,12 +179,13 @@ impl Db {
             Dialect::Sqlite => Some(self.gate.enter(lane).await),
             Dialect::Postgres => None,
         };
-        let begin = match self.dialect {
+        let tx = match &self.writer {
             // DEFERRED would fail with "database is locked" when a read turns into a write
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
-            Dialect::Postgres => "BEGIN",
+            Writer::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Writer::Postgres(pool) => pool.begin_with("BEGIN").await.map(Tx::Postgres),
+            Writer::None => return Err(Error::Other("数据库以只读方式打开".into())),
         };
-        let tx = self.writer.begin_with(begin).await.map_err(Error::db("开始事务"))?;
+        let tx = tx.map_err(Error::db("开始事务"))?;
         let head = self.log_head.clone();
         Ok(WriteTx::new(tx, pass, self.dialect, act, self.clock.now(), head))
     }
@@ -238,6 +254,26 @@ const READER: &str = "PRAGMA cache_size=-4000;";
 /// and go to the database file once in 64 MB of log rather than after every transaction.
 const WRITER: &str = "PRAGMA cache_size=-64000; PRAGMA wal_autocheckpoint=8000;";
 
+/// What every SQLite connection is told first.
+const EACH: &str = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
+     PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;";
+
+async fn connect_writer(target: &str) -> Result<SqlitePool> {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .idle_timeout(Duration::from_secs(60))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(EACH).await?;
+                connection.execute(WRITER).await.map(drop)
+            })
+        })
+        .connect(target)
+        .await
+        .map_err(Error::db("连接数据库"))
+}
+
 async fn connect(target: &str, connections: u32, sqlite: Option<&'static str>) -> Result<AnyPool> {
     AnyPoolOptions::new()
         .max_connections(connections)
@@ -247,13 +283,7 @@ async fn connect(target: &str, connections: u32, sqlite: Option<&'static str>) -
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 if let Some(own) = sqlite {
-                    connection
-                        .execute(
-                            "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
-                             PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON; \
-                             PRAGMA temp_store=MEMORY;",
-                        )
-                        .await?;
+                    connection.execute(EACH).await?;
                     connection.execute(own).await?;
                 }
                 Ok(())

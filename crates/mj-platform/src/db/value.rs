@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Any, AssertSqlSafe, Row};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Any, AssertSqlSafe, Row, Sqlite};
 
 use super::Dialect;
 use crate::error::{Error, Result};
@@ -92,10 +93,26 @@ pub(super) fn query(dialect: Dialect, sql: &str, args: &[Value]) -> AnyQuery<'st
     bind(dialect, sql.into(), args.to_vec(), cached)
 }
 
-/// A statement that will come again in the same words: parsed once and kept, however long it is.
+/// A statement whose arguments are given away.
 pub(super) fn query_of(dialect: Dialect, sql: Arc<str>, args: Vec<Value>) -> AnyQuery<'static> {
-    let cached = dialect == Dialect::Sqlite || args.len() < CACHED;
+    let cached = args.len() < CACHED;
     bind(dialect, sql, args, cached)
+}
+
+/// The same for SQLite's own driver.
+pub(super) fn query_sqlite(sql: &str, args: &[Value]) -> Query<'static, Sqlite, SqliteArguments> {
+    let cached = args.len() < CACHED;
+    let sql = if cached { sql.to_owned() } else { without_names(sql) };
+    let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(cached);
+    for arg in args {
+        query = match arg {
+            Value::Null => query.bind(None::<String>),
+            Value::Int(number) => query.bind(*number),
+            Value::Text(text) => query.bind(text.clone()),
+            Value::Bytes(bytes) => query.bind(bytes.clone()),
+        };
+    }
+    query
 }
 
 fn bind(dialect: Dialect, sql: Arc<str>, args: Vec<Value>, cached: bool) -> AnyQuery<'static> {
