@@ -5,6 +5,7 @@
 
 pub mod entry;
 pub mod fold;
+pub mod lanes;
 pub mod note;
 pub mod receipt;
 pub mod sheet;

@@ -18,8 +18,11 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     pub fn write(&self, text: &mut String) {
         use std::fmt::Write;
+        text.push_str(self.table);
+        text.push('\t');
+        text.push_str(self.key);
         // writing to a text cannot fail
-        let _ = write!(text, "{}\t{}\t{}\t", self.table, self.key, self.version);
+        let _ = write!(text, "\t{}\t", self.version);
         match self.digest {
             Some(digest) => push_hex(text, &digest),
             None => text.push('-'),
@@ -62,6 +65,11 @@ impl Sheet {
     /// A line without its line end.
     pub fn push(&mut self, line: &[u8]) {
         self.0.push(leaf(line));
+    }
+
+    /// The leaves of many lines.
+    pub fn push_leaves(&mut self, leaves: Vec<Hash>) {
+        self.0.push_all(leaves);
     }
 
     pub fn rows(&self) -> u64 {

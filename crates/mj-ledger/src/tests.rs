@@ -94,6 +94,12 @@ fn every_small_tree_agrees_with_the_words_of_the_rfc() {
         let root = naive_root(&leaves);
         assert_eq!((tree.root(), frontier.root()), (root, root), "{size}");
         assert_eq!(Frontier::of(&tree, size as u64).expect("edge"), frontier);
+        for split in 0..=size {
+            let mut together = Frontier::new();
+            together.push_all(leaves[..split].to_vec());
+            together.push_all(leaves[split..].to_vec());
+            assert_eq!(together, frontier);
+        }
         for index in 0..size {
             let path = tree::inclusion(&tree, index as u64, size as u64).expect("path");
             assert_eq!(path, naive_path(index, &leaves), "{index} of {size}");

@@ -7,6 +7,7 @@
 use sm3::{Digest, Sm3};
 
 use crate::error::{Error, Result};
+use crate::lanes::Messages;
 
 pub type Hash = [u8; 32];
 
@@ -14,15 +15,20 @@ pub fn sm3(bytes: &[u8]) -> Hash {
     Sm3::digest(bytes).into()
 }
 
+/// What stands before the data of a leaf.
+pub const LEAF: u8 = 0;
+/// What stands before the two halves of a node.
+const NODE: u8 = 1;
+
 pub fn leaf(data: &[u8]) -> Hash {
     let mut hash = Sm3::new();
-    hash.update([0]);
+    hash.update([LEAF]);
     hash.update(data);
     hash.finalize().into()
 }
 
 pub fn node(left: &Hash, right: &Hash) -> Hash {
-    let mut bytes = [1; 65];
+    let mut bytes = [NODE; 65];
     bytes[1..33].copy_from_slice(left);
     bytes[33..].copy_from_slice(right);
     sm3(&bytes)
@@ -75,6 +81,37 @@ impl Frontier {
         }
         self.edge.push(hash);
         self.size += 1;
+    }
+
+    /// Many leaves at once: level by level, the nodes of a level digested together.
+    pub fn push_all(&mut self, leaves: Vec<Hash>) {
+        let size = self.size + leaves.len() as u64;
+        let mut items = leaves;
+        let mut left_over = Vec::new();
+        let mut messages = Messages::new();
+        for level in 0.. {
+            if items.is_empty() {
+                break;
+            }
+            if self.size >> level & 1 == 1
+                && let Some(left) = self.edge.pop()
+            {
+                items.insert(0, left);
+            }
+            if items.len() % 2 == 1 {
+                left_over.extend(items.pop());
+            }
+            messages.clear();
+            for pair in items.chunks_exact(2) {
+                let message = messages.next();
+                message.push(NODE);
+                message.extend(pair.as_flattened());
+                messages.end();
+            }
+            items = messages.digests();
+        }
+        self.edge.extend(left_over.into_iter().rev());
+        self.size = size;
     }
 
     pub fn root(&self) -> Hash {

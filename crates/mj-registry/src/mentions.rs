@@ -39,6 +39,8 @@ pub struct Known {
     /// Names of mentions without a code: a new code with one of these names may be theirs.
     loose_blocks: FxHashSet<i64>,
     loose_regist_nos: FxHashSet<String>,
+    /// Mentions that a code or a number proves, by name.
+    called: Called,
 }
 
 impl Known {
@@ -60,6 +62,9 @@ impl Known {
                 self.last = row.int("number")?;
                 self.numbers.insert(wording, self.last);
                 let tier = row.text("tier")?;
+                if tier != Tier::Name.name() {
+                    self.called.add(row.int("block")?, self.last);
+                }
                 if tier == Tier::Code.name() {
                     self.coded.insert(anchor_hash(&row.text("anchor")?), self.last);
                 } else {
@@ -76,6 +81,9 @@ impl Known {
         if said.tier == Tier::Code {
             self.coded.insert(anchor_hash(&said.anchor), number);
         }
+        if said.tier != Tier::Name {
+            self.called.add(said.block, number);
+        }
         self.add_loose(said);
     }
 
@@ -84,6 +92,50 @@ impl Known {
             self.loose_blocks.insert(said.block);
             self.loose_regist_nos.extend(said.regist_key.clone());
         }
+    }
+}
+
+/// Numbers of mentions by the hash of their names, eight bytes each: 28 bits of the hash, so that a few
+/// are found that are not meant, and 36 of the number.
+#[derive(Debug, Default)]
+pub struct Called {
+    sorted: Vec<u64>,
+    /// Added since the last question.
+    fresh: Vec<u64>,
+}
+
+impl Called {
+    const NUMBER_BITS: u32 = 36;
+
+    /// 0 is the name of all natural persons.
+    fn add(&mut self, block: i64, number: MentionId) {
+        if block != 0 {
+            self.fresh.push(Self::first_of(block) | number.unsigned_abs());
+        }
+    }
+
+    fn first_of(block: i64) -> u64 {
+        // of 53 bits the upper 28
+        (block.unsigned_abs() >> 25) << Self::NUMBER_BITS
+    }
+
+    fn sort(&mut self) {
+        if !self.fresh.is_empty() {
+            self.sorted.append(&mut self.fresh);
+            // two runs, the first of them sorted: the stable sort merges them
+            self.sorted.sort();
+        }
+    }
+
+    /// The numbers that may be called so, and perhaps some others.
+    fn numbers(&self, block: i64) -> impl Iterator<Item = MentionId> {
+        let first = Self::first_of(block);
+        let after = first + (1 << Self::NUMBER_BITS);
+        let from = self.sorted.partition_point(|entry| *entry < first);
+        self.sorted[from..]
+            .iter()
+            .take_while(move |entry| **entry < after)
+            .map(move |entry| i64::try_from(entry - first).unwrap_or(i64::MAX))
     }
 }
 
@@ -197,6 +249,19 @@ impl Registry {
             self.catch_up().await?;
         }
         Ok(())
+    }
+
+    /// The mentions proven by a code or a number that may have one of these names, besides some that
+    /// have not. The caller holds `writing`.
+    pub(crate) async fn called(&self, blocks: &[i64]) -> Result<Vec<MentionId>> {
+        let sql = "SELECT last FROM registry_counter WHERE name = 'mention'";
+        if self.db.fetch_one(sql, &[]).await?.int("last")? + 1 != self.next_number() {
+            self.catch_up().await?;
+        }
+        let mut guard = self.known.write().expect("nobody panics while holding the cache");
+        let Some(known) = guard.as_mut() else { return Ok(Vec::new()) };
+        known.called.sort();
+        Ok(blocks.iter().flat_map(|block| known.called.numbers(*block)).collect())
     }
 
     /// Takes over what other nodes wrote. The caller holds `writing`.

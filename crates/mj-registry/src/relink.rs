@@ -21,14 +21,10 @@ use crate::masters::{self, MENTION_COLUMNS, NewParty, PartyRow, open_rows, read_
 use crate::mentions::{by_anchor, queue_again};
 use crate::model::{LinkRule, PartyKind, Relinked, Tier};
 use crate::survivor::{MentionRow, state_of};
-use crate::tables::{
-    IN_LIST, MENTION, PARTY_PAIR, counter, marks, mention_key, take_numbers, texts,
-};
+use crate::tables::{IN_LIST, MENTION, PARTY_PAIR, marks, mention_key, texts};
 
 /// Mentions a transaction: with the parties they touch below the 5,000 rows of a chunk.
 const CHUNK: i64 = 1_000;
-/// Numbers of mentions whose names are entered into the index of names at a time.
-const NAMES: i64 = 50_000;
 /// A mention in doubt between more parties than this says little about any of them.
 const QUESTIONS: usize = 3;
 
@@ -63,7 +59,6 @@ impl Registry {
     /// Settles the links of all mentions that wait; call it when a batch is through.
     pub async fn relink(&self) -> Result<Relinked> {
         let _writing = self.writing.lock().await;
-        self.index_names().await?;
         let mut total = Relinked::default();
         // numbers first: a party by number that finds its code changes what names are compared with
         for tier in [Tier::RegistNo, Tier::Name] {
@@ -80,30 +75,6 @@ impl Registry {
         Ok(total)
     }
 
-    /// Enters new wordings into the index of names, in the order of the index: a batch of a million
-    /// rows would else touch all of it again and again while it is loading.
-    async fn index_names(&self) -> Result<()> {
-        loop {
-            let act = Act::new(&Actor::system("registry"), "registry.mention.index", "mention");
-            let mut tx = self.db.begin(Lane::Bulk, act).await?;
-            // none taken, but the series is ours to the end of the transaction
-            let done = take_numbers(&mut tx, "mention_name", 0).await? - 1;
-            let last = counter(&mut tx, "mention").await?.min(done + NAMES);
-            if last <= done {
-                return Ok(());
-            }
-            tx.execute(
-                "INSERT INTO mention_name (block, mention_id) SELECT block, id FROM mention \
-                 WHERE id > $1 AND id <= $2 AND block <> 0 AND tier <> 'name' ORDER BY block, id",
-                &[mention_key(done).into(), mention_key(last).into()],
-            )
-            .await?;
-            take_numbers(&mut tx, "mention_name", usize::try_from(last - done).unwrap_or(0))
-                .await?;
-            tx.commit().await?;
-        }
-    }
-
     async fn relink_chunk(&self, tier: Tier) -> Result<Relinked> {
         let act = Act::new(&Actor::system("registry"), "registry.mention.relink", "mention");
         let mut tx = self.db.begin(Lane::Bulk, act).await?;
@@ -113,7 +84,14 @@ impl Registry {
         }
         let homes = match tier {
             Tier::RegistNo => by_regist_no(&mut tx, &waiting).await?,
-            _ => by_name(&mut tx, &waiting).await?,
+            _ => {
+                let mut blocks: Vec<i64> = waiting.iter().map(|mention| mention.block).collect();
+                blocks.retain(|block| *block != 0);
+                blocks.sort_unstable();
+                blocks.dedup();
+                let called = self.called(&blocks).await?;
+                by_name(&mut tx, &waiting, &called).await?
+            }
         };
         let done = self.settle(&mut tx, waiting, homes).await?;
         tx.commit().await?;
@@ -160,7 +138,7 @@ impl Registry {
         for (mention, home) in waiting.iter().zip(&mut homes) {
             respect_people(own.get(&mention.anchor), &judged, home);
         }
-        let own = self.make_own_parties(tx, &waiting, &homes, own).await?;
+        let (own, made) = self.make_own_parties(tx, &waiting, &homes, own).await?;
 
         let mut done = Relinked { looked_at: waiting.len(), ..Default::default() };
         let mut touched: FxHashSet<String> = FxHashSet::default();
@@ -184,7 +162,9 @@ impl Registry {
                 left.insert(old.clone(), party.clone());
                 touched.insert(old.clone());
             }
-            touched.insert(party);
+            if !made.contains(&party) {
+                touched.insert(party);
+            }
             if mention.tier == Tier::RegistNo && mention.block != 0 {
                 queue_again(tx, "block", &[mention.block.into()]).await?;
             }
@@ -218,14 +198,15 @@ impl Registry {
         Ok(rows.into_iter().map(|row| (row.anchor.clone(), row)).collect())
     }
 
-    /// Makes a party for wordings that nothing links and that have none yet.
+    /// Makes a party for wordings that nothing links and that have none yet. Gives besides the ids of
+    /// those whose values are as they must be: nothing but these wordings speaks of them.
     async fn make_own_parties(
         &self,
         tx: &mut WriteTx,
         waiting: &[Waiting],
         homes: &[Home],
         mut own: FxHashMap<String, PartyRow>,
-    ) -> Result<FxHashMap<String, PartyRow>> {
+    ) -> Result<(FxHashMap<String, PartyRow>, FxHashSet<String>)> {
         let mut said: FxHashMap<&str, Vec<MentionRow>> = FxHashMap::default();
         let mut order: Vec<&str> = Vec::new();
         for (mention, home) in waiting.iter().zip(homes) {
@@ -237,7 +218,9 @@ impl Registry {
                 rows.push(mention.said.clone());
             }
         }
+        let registered = registered(tx, said.values().flatten()).await?;
         let mut new = Vec::new();
+        let mut settled = Vec::new();
         for anchor in order {
             let rows = said.remove(anchor).unwrap_or_default();
             let Some(state) = state_of(anchor, &[], &rows) else { continue };
@@ -246,13 +229,15 @@ impl Registry {
                 None => None,
             };
             let search = masters::search_text(&state);
+            settled.push(!rows.iter().any(|said| registered.contains(&said.id)));
             new.push(NewParty { anchor: anchor.to_owned(), state, search, key });
         }
         let ids = masters::create(tx, &self.keys, new).await?;
         for row in masters::load(tx, &ids).await? {
             own.insert(row.anchor.clone(), row);
         }
-        Ok(own)
+        let made = ids.into_iter().zip(settled).filter(|(_, settled)| *settled);
+        Ok((own, made.map(|(id, _)| id).collect()))
     }
 
     /// A party by name that lost its last mention stands for the party the mention went to; one that
@@ -364,6 +349,25 @@ impl Registry {
     }
 }
 
+/// Those of the mentions that a register row stands behind.
+async fn registered(
+    tx: &mut WriteTx,
+    said: impl Iterator<Item = &MentionRow>,
+) -> Result<FxHashSet<String>> {
+    let ids: Vec<&str> = said.map(|said| said.id.as_str()).collect();
+    let mut found = FxHashSet::default();
+    for chunk in ids.chunks(IN_LIST) {
+        let sql = format!(
+            "SELECT DISTINCT mention_id FROM party_source WHERE mention_id IN ({})",
+            marks(1, chunk.len())
+        );
+        for row in tx.fetch_all(&sql, &texts(chunk.iter().copied())).await? {
+            found.insert(row.text("mention_id")?);
+        }
+    }
+    Ok(found)
+}
+
 /// What people decided goes before what the rules say.
 fn respect_people(own: Option<&PartyRow>, judged: &FxHashSet<(String, String)>, home: &mut Home) {
     let Some(own) = own else { return };
@@ -473,30 +477,31 @@ struct Candidate {
     wordings: Vec<MentionRow>,
 }
 
-async fn by_name(tx: &mut WriteTx, waiting: &[Waiting]) -> Result<Vec<Home>> {
-    let mut blocks: Vec<i64> =
-        waiting.iter().map(|mention| mention.block).filter(|block| *block != 0).collect();
-    blocks.sort_unstable();
-    blocks.dedup();
-    // block → party → wordings; ordered, so that ties are broken alike on every run
-    let mut candidates: FxHashMap<i64, Vec<(String, Candidate)>> = FxHashMap::default();
-    for chunk in blocks.chunks(IN_LIST) {
+/// `called`: every mention that a code or number proves and that may have one of the names.
+async fn by_name(tx: &mut WriteTx, waiting: &[Waiting], called: &[i64]) -> Result<Vec<Home>> {
+    let mut found: Vec<(i64, String, MentionRow)> = Vec::new();
+    for chunk in called.chunks(IN_LIST) {
         let sql = format!(
-            "SELECT {MENTION_COLUMNS}, m.block, m.party_id FROM mention_name n \
-             JOIN mention m ON m.id = n.mention_id \
-             WHERE n.block IN ({}) ORDER BY m.party_id, m.id",
+            "SELECT {MENTION_COLUMNS}, m.block, m.party_id FROM mention m WHERE m.id IN ({})",
             marks(1, chunk.len())
         );
-        let args: Vec<Value> = chunk.iter().map(|block| Value::from(*block)).collect();
+        let args: Vec<Value> = chunk.iter().map(|number| mention_key(*number).into()).collect();
         for row in tx.fetch_all(&sql, &args).await? {
             let Some(party) = row.opt_text("party_id")? else { continue };
-            let list = candidates.entry(row.int("block")?).or_default();
-            if list.last().is_none_or(|(last, _)| *last != party) {
-                list.push((party, Candidate::default()));
-            }
-            if let Some((_, candidate)) = list.last_mut() {
-                candidate.wordings.push(read_mention(&row)?);
-            }
+            found.push((row.int("block")?, party, read_mention(&row)?));
+        }
+    }
+    // so that ties are broken alike on every run
+    found.sort_unstable_by(|a, b| (a.0, &a.1, &a.2.id).cmp(&(b.0, &b.1, &b.2.id)));
+    // block → party → wordings
+    let mut candidates: FxHashMap<i64, Vec<(String, Candidate)>> = FxHashMap::default();
+    for (block, party, said) in found {
+        let list = candidates.entry(block).or_default();
+        if list.last().is_none_or(|(last, _)| *last != party) {
+            list.push((party, Candidate::default()));
+        }
+        if let Some((_, candidate)) = list.last_mut() {
+            candidate.wordings.push(said);
         }
     }
     let homes = waiting.iter().map(|mention| {

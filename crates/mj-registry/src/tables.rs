@@ -226,11 +226,3 @@ pub async fn take_numbers(tx: &mut WriteTx, series: &str, count: usize) -> Resul
     Ok(row.int("last")? - count + 1)
 }
 
-/// The last number given in a series.
-pub async fn counter(tx: &mut WriteTx, series: &str) -> Result<i64> {
-    let row = tx
-        .fetch_optional("SELECT last FROM registry_counter WHERE name = $1", &[series.into()])
-        .await?
-        .ok_or_else(|| mj_platform::Error::Corrupt(format!("没有编号序列 {series}")))?;
-    row.int("last")
-}

@@ -10,7 +10,8 @@ use std::fmt::Write as _;
 
 use mj_kernel::{Actor, Event, Instant};
 use mj_ledger::entry::{Changes, Payload, PayloadRef};
-use mj_ledger::{Entry, Hash};
+use mj_ledger::lanes::Messages;
+use mj_ledger::{Entry, Hash, Line};
 use rustc_hash::FxHashMap;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Sqlite, Transaction};
@@ -285,22 +286,35 @@ impl WriteTx {
             table.name,
             table.columns.join(", ")
         );
+        let mut messages = Messages::new();
         let mut left = count;
         while left > 0 {
             let size = left.min(rows_at_a_time(self.dialect, width));
             left -= size;
             let mut args = Vec::with_capacity(size * width);
+            messages.clear();
             for (((version, row), salt), seq) in todo.by_ref().take(size) {
                 debug_assert_eq!(row.len(), table.columns.len(), "values for {}", table.name);
-                let digest = canon.digest(salt, &row, version);
-                book.note(table.name, text_of(&row[0]), version, Some(digest));
+                canon.write(messages.next(), salt, &row, version);
+                messages.end();
                 args.extend(row);
                 args.extend([
                     Value::Int(version),
                     Value::Int(seq),
                     Value::Bytes(salt.to_vec()),
-                    Value::Bytes(digest.to_vec()),
+                    Value::Null,
                 ]);
+            }
+            let digests = messages.digests();
+            let lines = args.chunks_exact(width).zip(&digests).map(|(row, digest)| Line {
+                table: table.name,
+                key: text_of(&row[0]),
+                version: int_of(&row[width - 4]),
+                digest: Some(*digest),
+            });
+            book.note_all(table.name, lines);
+            for (row, digest) in args.chunks_exact_mut(width).zip(digests) {
+                row[width - 1] = Value::Bytes(digest.to_vec());
             }
             let written = tx.insert(&head, width, args, suffix).await;
             written.map_err(Error::db("写入")).map_err(|error| {
@@ -576,6 +590,13 @@ pub async fn census(db: &Db) -> Result<Vec<Miscount>> {
     Ok(wrong)
 }
 
+fn int_of(value: &Value) -> i64 {
+    match value {
+        Value::Int(number) => *number,
+        _ => 0,
+    }
+}
+
 fn text_of(value: &Value) -> &str {
     match value {
         Value::Text(text) => text,
@@ -610,11 +631,10 @@ fn rows_at_a_time(dialect: Dialect, width: usize) -> usize {
     }
 }
 
-fn push_hex(text: &mut String, bytes: &[u8]) {
+fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        text.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
 }
 
@@ -646,48 +666,60 @@ impl Canon {
     }
 
     pub(crate) fn digest(&self, salt: &[u8], values: &[Value], version: i64) -> [u8; 32] {
-        let mut hash = gm::Sm3::new();
-        hash.update(salt);
-        hash.update(self.row(values, version).as_bytes());
-        hash.finish()
+        let mut message = Vec::with_capacity(640);
+        self.write(&mut message, salt, values, version);
+        gm::sm3(&message)
     }
 
-    fn row(&self, values: &[Value], version: i64) -> String {
-        let mut text = String::with_capacity(640);
+    /// What is digested: the salt, then the canonical form.
+    fn write(&self, message: &mut Vec<u8>, salt: &[u8], values: &[Value], version: i64) {
+        message.extend_from_slice(salt);
         for (key, place) in &self.keys {
-            text.push_str(key);
-            let _ = match place.map(|at| &values[at]) {
-                None => write!(text, "{version}"),
-                Some(Value::Null) => {
-                    text.push_str("null");
-                    Ok(())
-                }
-                Some(Value::Int(number)) => write!(text, "{number}"),
-                Some(Value::Text(value)) => {
-                    push_json(&mut text, value);
-                    Ok(())
-                }
+            message.extend_from_slice(key.as_bytes());
+            match place.map(|at| &values[at]) {
+                None => push_int(message, version),
+                Some(Value::Null) => message.extend_from_slice(b"null"),
+                Some(Value::Int(number)) => push_int(message, *number),
+                Some(Value::Text(value)) => push_json(message, value),
                 Some(Value::Bytes(bytes)) => {
-                    text.push('"');
-                    push_hex(&mut text, bytes);
-                    text.push('"');
-                    Ok(())
+                    message.push(b'"');
+                    push_hex(message, bytes);
+                    message.push(b'"');
                 }
-            };
+            }
         }
-        text.push('}');
-        text
+        message.push(b'}');
     }
 }
 
+fn push_int(text: &mut Vec<u8>, number: i64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut left = number.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        text.push(b'-');
+    }
+    text.extend_from_slice(&digits[at..]);
+}
+
 /// A JSON string; what needs no escape, nearly everything, is copied whole.
-fn push_json(text: &mut String, value: &str) {
-    if value.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        text.push('"');
-        text.push_str(value);
-        text.push('"');
+fn push_json(text: &mut Vec<u8>, value: &str) {
+    let plain =
+        |bytes: &[u8]| bytes.iter().all(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\');
+    if plain(value.as_bytes()) {
+        text.push(b'"');
+        text.extend_from_slice(value.as_bytes());
+        text.push(b'"');
     } else {
-        text.push_str(&serde_json::to_string(value).expect("a text always serialises"));
+        text.extend(serde_json::to_string(value).expect("a text always serialises").as_bytes());
     }
 }
 
@@ -705,7 +737,9 @@ mod tests {
             Value::from(vec![0xAB, 1]),
             Value::Null,
         ];
-        let ours = Canon::new(&columns).row(&values, 7);
+        let mut ours = Vec::new();
+        Canon::new(&columns).write(&mut ours, b"", &values, 7);
+        let ours = String::from_utf8(ours).expect("UTF-8");
         let parsed: serde_json::Value = serde_json::from_str(&ours).expect("JSON");
         let theirs = serde_json_canonicalizer::to_string(&parsed).expect("canonical");
         assert_eq!(ours, theirs);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use mj_ledger::lanes::Messages;
+use mj_ledger::tree::LEAF;
 use mj_ledger::{Hash, Line, Sheet};
 
 use crate::error::{Error, Result};
@@ -44,6 +46,19 @@ impl Book {
         self.line(table, key, version, digest);
     }
 
+    /// Many rows of one table that were written together.
+    pub(crate) fn note_all<'l>(
+        &mut self,
+        table: &'static str,
+        lines: impl Iterator<Item = Line<'l>>,
+    ) {
+        let mut gained = 0;
+        let lines = lines.inspect(|line| gained += i64::from(line.version == 1));
+        let clear = LINES_IN_CLEAR - self.changes;
+        self.changes += self.sheet.push_all(lines, clear, &mut self.lines);
+        *self.gained.entry(table).or_default() += gained;
+    }
+
     /// The line alone: the row was counted before.
     pub(crate) fn line(&mut self, table: &str, key: &str, version: i64, digest: Option<Hash>) {
         let line = self.sheet.push(&Line { table, key, version, digest });
@@ -59,6 +74,8 @@ impl Book {
 pub(crate) struct SheetWriter {
     sheet: Sheet,
     text: String,
+    /// Lines of one call, to be digested together.
+    leaves: Messages,
     packer: Option<zstd::Encoder<'static, Vec<u8>>>,
     /// Packing into memory that failed is told at the end, before anything is committed.
     failed: Option<std::io::Error>,
@@ -75,6 +92,35 @@ impl SheetWriter {
         self.sheet.push(&self.text.as_bytes()[start..]);
         self.text.push('\n');
         &self.text[start..]
+    }
+
+    /// The same for many lines, of which the first few also go to `clear`; gives how many there were.
+    fn push_all<'l>(
+        &mut self,
+        lines: impl Iterator<Item = Line<'l>>,
+        in_clear: i64,
+        clear: &mut String,
+    ) -> i64 {
+        self.leaves.clear();
+        let mut count = 0;
+        for line in lines {
+            if self.text.len() >= PIECE {
+                self.pack();
+            }
+            let start = self.text.len();
+            line.write(&mut self.text);
+            let leaf = self.leaves.next();
+            leaf.push(LEAF);
+            leaf.extend_from_slice(&self.text.as_bytes()[start..]);
+            self.leaves.end();
+            self.text.push('\n');
+            if count < in_clear {
+                clear.push_str(&self.text[start..]);
+            }
+            count += 1;
+        }
+        self.sheet.push_leaves(self.leaves.digests());
+        count
     }
 
     fn pack(&mut self) {
@@ -123,6 +169,23 @@ pub fn unpack(stored: &[u8]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_written_together_make_the_same_sheet() {
+        let keys: Vec<String> = (0..700).map(|number| format!("0197-{number}")).collect();
+        let line = |key| Line { table: "party", key, version: 1, digest: Some([7; 32]) };
+        for pieces in [1, 3, 256, 699] {
+            let (mut single, mut many) = (Book::default(), Book::default());
+            for keys in keys.chunks(pieces) {
+                keys.iter().for_each(|key| single.note("party", key, 1, Some([7; 32])));
+                many.note_all("party", keys.iter().map(|key| line(key)));
+            }
+            assert_eq!((single.changes, &single.gained), (many.changes, &many.gained));
+            assert_eq!(single.lines, many.lines);
+            let (single, many) = (single.sheet.finish(), many.sheet.finish());
+            assert_eq!(single.expect("packed"), many.expect("packed"));
+        }
+    }
 
     #[test]
     fn a_sheet_is_stored_small_and_read_back_whole() {
