@@ -57,6 +57,8 @@ pub enum Error {
     Catalog(#[from] mj_catalog::Error),
     #[error(transparent)]
     Access(#[from] mj_access::Error),
+    #[error("导入期间文件被改动")]
+    LocalChanged,
     #[error("读取文件失败：{0}")]
     Tabular(String),
     #[error("后台线程意外结束：{0}")]

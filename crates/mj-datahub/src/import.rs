@@ -2,12 +2,14 @@
 //! that the caller waits and watches.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use mj_kernel::Actor;
 use mj_platform::{Act, Lane};
 
 use crate::Datahub;
 use crate::error::{Error, Result};
+use crate::local_source::Local;
 use crate::model::{Batch, Channel, Portion};
 use crate::progress::Listener;
 use crate::receive::Delivery;
@@ -84,7 +86,9 @@ impl Datahub {
         listener: Option<Listener>,
     ) -> Result<Imported> {
         let received = self.receive_file(import).await?;
-        let batch = self.ingest(&received.batch.id, None, listener).await?;
+        let size = u64::try_from(received.batch.bytes).unwrap_or_default();
+        let local = Arc::new(Local::new(import.file, size));
+        let batch = self.ingest_from(&received.batch.id, None, listener, Some(local)).await?;
         Ok(Imported { batch, again: received.again })
     }
 

@@ -24,6 +24,7 @@ mod error;
 mod finding;
 mod import;
 pub mod ingest;
+mod local_source;
 mod mend;
 pub mod model;
 mod progress;

@@ -123,11 +123,18 @@ impl Builder {
 
     fn finish(&mut self) -> ArrayRef {
         match self {
-            Builder::Text(builder) => Arc::new(builder.finish()),
+            Builder::Text(builder) => finish_text(builder),
             Builder::Int(builder) => Arc::new(builder.finish()),
             Builder::Date(builder) => Arc::new(builder.finish()),
         }
     }
+}
+
+/// The next run will be about as large: growing step by step copies everything twice.
+fn finish_text(builder: &mut StringBuilder) -> ArrayRef {
+    let (rows, bytes) = (builder.offsets_slice().len(), builder.values_slice().len());
+    let room = StringBuilder::with_capacity(rows + rows / 16, bytes + bytes / 16);
+    Arc::new(std::mem::replace(builder, room).finish())
 }
 
 /// What a row has beside its values; words are numbers in the run's words.
@@ -231,9 +238,9 @@ impl RunBuilder {
         Run {
             columns: self.builders.iter_mut().map(Builder::finish).collect(),
             rows: std::mem::take(&mut self.rows),
-            cd_id: Arc::new(self.cd_id.finish()),
-            norm: Arc::new(self.norm.finish()),
-            raw: Arc::new(self.raw.finish()),
+            cd_id: finish_text(&mut self.cd_id),
+            norm: finish_text(&mut self.norm),
+            raw: finish_text(&mut self.raw),
             words: words.all().to_vec(),
         }
     }

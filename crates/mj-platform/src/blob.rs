@@ -66,8 +66,8 @@ impl Blobs {
         let file = File::create(partial).map_err(Error::io(partial))?;
         let key = Sm4Key::generate();
         let mut hashing = Hashing::default();
-        let frames =
-            Frames { out: BufWriter::new(file), key: key.clone(), number: 0, pending: Vec::new() };
+        let sealer = Sealer { out: BufWriter::new(file), key: key.clone(), number: 0 };
+        let frames = Frames { sealing: Sealing::Here(sealer), pending: Vec::new() };
         let mut encoder = zstd::Encoder::new(frames, 1).map_err(Error::io(partial))?;
         hashing.copy(source, &mut encoder).map_err(Error::io(partial))?;
         let frames = encoder.finish().map_err(Error::io(partial))?;
@@ -220,28 +220,79 @@ fn beside(mut sm3: Sm3) -> io::Result<(SyncSender<Vec<u8>>, JoinHandle<Sm3>)> {
     Ok((pieces, thread))
 }
 
-struct Frames {
+/// Seals one frame after the other and writes it.
+struct Sealer {
     out: BufWriter<File>,
     key: Sm4Key,
     number: u64,
-    pending: Vec<u8>,
 }
 
-impl Frames {
+impl Sealer {
     fn put(&mut self, clear: &[u8]) -> io::Result<()> {
         let sealed = self.key.seal(clear, &self.number.to_le_bytes());
         self.number += 1;
         self.out.write_all(&(sealed.len() as u32).to_le_bytes())?;
         self.out.write_all(&sealed)
     }
+}
+
+/// Where frames are sealed: a file of more than one frame gets a thread for it, beside the one that
+/// compresses.
+enum Sealing {
+    Here(Sealer),
+    Beside(SyncSender<Vec<u8>>, JoinHandle<io::Result<Sealer>>),
+    /// A thread could not be started, or ended early; the error was told.
+    Nowhere,
+}
+
+struct Frames {
+    sealing: Sealing,
+    pending: Vec<u8>,
+}
+
+impl Frames {
+    fn put(&mut self, frame: Vec<u8>) -> io::Result<()> {
+        if let Sealing::Here(_) = self.sealing
+            && let Sealing::Here(mut sealer) =
+                std::mem::replace(&mut self.sealing, Sealing::Nowhere)
+        {
+            let (frames, incoming) = sync_channel::<Vec<u8>>(WAITING);
+            let thread = std::thread::Builder::new().name("blob-seal".into()).spawn(move || {
+                for frame in incoming {
+                    sealer.put(&frame)?;
+                }
+                Ok(sealer)
+            })?;
+            self.sealing = Sealing::Beside(frames, thread);
+        }
+        if let Sealing::Beside(frames, _) = &self.sealing
+            && frames.send(frame).is_ok()
+        {
+            return Ok(());
+        }
+        // the thread ended early: its result says why
+        self.sealer().and(Err(io::Error::other("加密线程提前结束")))
+    }
+
+    /// What seals, here again, after everything handed over so far.
+    fn sealer(&mut self) -> io::Result<Sealer> {
+        match std::mem::replace(&mut self.sealing, Sealing::Nowhere) {
+            Sealing::Here(sealer) => Ok(sealer),
+            Sealing::Beside(frames, thread) => {
+                drop(frames);
+                thread.join().map_err(|_| io::Error::other("加密线程中断"))?
+            }
+            Sealing::Nowhere => Err(io::Error::other("加密线程已结束")),
+        }
+    }
 
     fn finish(mut self) -> io::Result<File> {
-        let rest = std::mem::take(&mut self.pending);
-        if !rest.is_empty() {
-            self.put(&rest)?;
+        let mut sealer = self.sealer()?;
+        if !self.pending.is_empty() {
+            sealer.put(&self.pending)?;
         }
-        self.put(&[])?;
-        self.out.into_inner().map_err(io::IntoInnerError::into_error)
+        sealer.put(&[])?;
+        sealer.out.into_inner().map_err(io::IntoInnerError::into_error)
     }
 }
 
@@ -249,8 +300,8 @@ impl Write for Frames {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.pending.extend_from_slice(bytes);
         if self.pending.len() >= FRAME {
-            let frame = std::mem::take(&mut self.pending);
-            self.put(&frame)?;
+            let frame = std::mem::replace(&mut self.pending, Vec::with_capacity(FRAME + PIECE));
+            self.put(frame)?;
         }
         Ok(bytes.len())
     }

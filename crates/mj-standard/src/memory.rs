@@ -49,26 +49,41 @@ impl<'t> FileMemory<'t> {
 
     /// Takes the canonical values of an accepted row and says what it repeats.
     pub fn observe(&mut self, row: &[Option<String>]) -> Vec<Issue<'t>> {
+        self.observe_all(std::iter::once(row))
+    }
+
+    /// The same for many rows, one after the other.
+    pub fn observe_all<'r>(
+        &mut self,
+        rows: impl Iterator<Item = &'r [Option<String>]> + Clone,
+    ) -> Vec<Issue<'t>> {
+        let record = |row: &[Option<String>]| hash(&[self.cd_id.and_then(|at| row[at].as_deref())]);
+        let records: Vec<u64> = rows.clone().map(record).collect();
         let mut issues = Vec::new();
-        let record = hash(&[self.cd_id.and_then(|at| row[at].as_deref())]);
         for seen in &mut self.seen {
-            let Some((key, blamed)) = seen.key(row) else {
-                continue;
-            };
-            match seen.keys.get(&key) {
-                None => {
-                    seen.keys.insert(key, record);
+            let keys: Vec<Option<(u64, usize)>> = rows.clone().map(|row| seen.key(row)).collect();
+            seen.keys.reserve(keys.len());
+            // a table of millions lies far away: asked for together, its parts arrive together
+            let known =
+                keys.iter().flatten().filter(|(key, _)| seen.keys.contains_key(key)).count();
+            std::hint::black_box(known);
+            for ((row, record), key) in rows.clone().zip(&records).zip(keys) {
+                let Some((key, blamed)) = key else { continue };
+                match seen.keys.get(&key) {
+                    None => {
+                        seen.keys.insert(key, *record);
+                    }
+                    // a later version of the same record is no other record
+                    Some(earlier) if !seen.own_record && earlier == record => {}
+                    Some(_) => issues.push(Issue {
+                        rule: seen.rule,
+                        column: Some(&self.table.columns[blamed]),
+                        column_index: Some(blamed),
+                        value: row[blamed].clone(),
+                        personal: self.table.is_personal(blamed, row),
+                        reason: "与本次报送中前面的一行重复".to_owned(),
+                    }),
                 }
-                // a later version of the same record is no other record
-                Some(earlier) if !seen.own_record && *earlier == record => {}
-                Some(_) => issues.push(Issue {
-                    rule: seen.rule,
-                    column: Some(&self.table.columns[blamed]),
-                    column_index: Some(blamed),
-                    value: row[blamed].clone(),
-                    personal: self.table.is_personal(blamed, row),
-                    reason: "与本次报送中前面的一行重复".to_owned(),
-                }),
             }
         }
         issues

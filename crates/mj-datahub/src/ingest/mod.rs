@@ -36,6 +36,7 @@ use self::read::{Chunk, FileEnd, Opener};
 use self::ready::Ready;
 use crate::Datahub;
 use crate::error::{Error, Result};
+use crate::local_source::Local;
 use crate::model::{Batch, BatchState, Channel, Counts};
 use crate::progress::{Listener, Standing};
 use crate::{blob_source, store};
@@ -73,6 +74,17 @@ impl Datahub {
         job: Option<&JobContext>,
         listener: Option<Listener>,
     ) -> Result<Batch> {
+        self.ingest_from(batch_id, job, listener, None).await
+    }
+
+    /// `local`: where the delivered file lies besides, to be read there.
+    pub(crate) async fn ingest_from(
+        &self,
+        batch_id: &str,
+        job: Option<&JobContext>,
+        listener: Option<Listener>,
+        mut local: Option<Arc<Local>>,
+    ) -> Result<Batch> {
         let mut tries = 0;
         loop {
             let batch =
@@ -82,8 +94,10 @@ impl Datahub {
                 self.registry.relink().await?;
                 return Ok(batch);
             }
-            let run = Run::new(self, batch, job, listener.clone())?;
+            let mut run = Run::new(self, batch, job, listener.clone())?;
+            run.local = local.clone();
             match run.go().await {
+                Err(Error::LocalChanged) if local.is_some() => local = None,
                 Err(Error::Facts(
                     mj_facts::Error::Moved { .. } | mj_facts::Error::StageLost { .. },
                 )) if tries < MOVED_RETRIES => tries += 1,
@@ -115,6 +129,7 @@ struct Run<'a> {
     plan: Arc<TablePlan>,
     job: Option<&'a JobContext>,
     listener: Option<Listener>,
+    local: Option<Arc<Local>>,
     standing: Standing,
     by_class: [i64; Class::COUNT],
     by_rule: BTreeMap<String, i64>,
@@ -143,6 +158,7 @@ impl<'a> Run<'a> {
             batch,
             job,
             listener,
+            local: None,
             standing: Standing::default(),
             by_class: [0; Class::COUNT],
             by_rule: BTreeMap::new(),
@@ -223,6 +239,7 @@ impl<'a> Run<'a> {
         let pushed = self.batch.channel == Channel::Push && self.batch.mends_batch.is_none();
         let own_json = pushed || self.batch.mends_batch.is_some();
         let handle = tokio::runtime::Handle::current();
+        let (here, sha256) = (self.local.clone(), self.batch.body_sha256.clone());
         tokio::task::spawn_blocking(move || {
             let context = Context {
                 now,
@@ -234,10 +251,17 @@ impl<'a> Run<'a> {
             };
             let scratch = hub.inbox.folder().to_owned();
             let (db, blobs) = (hub.db.clone(), hub.blobs.clone());
-            let open: Opener =
-                Box::new(move || blob_source::open(&handle, &db, &blobs, &blob_id, size, &scratch));
+            let opened = here.clone();
+            let open: Opener = Box::new(move || match &opened {
+                Some(local) => Ok(local.open().map_err(mj_platform::Error::io("导入的文件"))?),
+                None => blob_source::open(&handle, &db, &blobs, &blob_id, size, &scratch),
+            });
             let mut engine = Engine::new(table);
-            read::read_file(&open, own_json, &mut engine, &context, &local, &chunks)
+            let end = read::read_file(&open, own_json, &mut engine, &context, &local, &chunks);
+            match here {
+                Some(here) if !here.was(&sha256) => Err(Error::LocalChanged),
+                _ => end,
+            }
         })
     }
 

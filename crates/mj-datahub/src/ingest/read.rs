@@ -276,6 +276,10 @@ impl Judge<'_, '_> {
 
     fn hand_over(&mut self, percent: i64) -> Chunk {
         self.bytes = 0;
+        let rows = self.chunk.accepted.iter().map(|row| row.values.as_slice());
+        for issue in self.memory.observe_all(rows) {
+            count(&mut self.chunk.by_rule, &issue.rule.id);
+        }
         let mut full = std::mem::take(&mut self.chunk);
         full.percent = percent;
         full
@@ -313,7 +317,7 @@ impl Judge<'_, '_> {
             self.refuse(row, &values, verdict);
             return;
         }
-        for issue in verdict.issues.iter().chain(&self.memory.observe(&values)) {
+        for issue in &verdict.issues {
             count(&mut self.chunk.by_rule, &issue.rule.id);
         }
         for finding in row.findings() {
