@@ -2667,6 +2667,8 @@ export interface components {
         };
         /** @description One row behind a figure. */
         EvaluationRow: {
+            /** @description 机构的统一社会信用代码 */
+            agency?: string | null;
             agency_name?: string | null;
             area_name?: string | null;
             /** @description 查看该事项行为用的主项编码，或该数据源、机构的编码 */
@@ -4313,6 +4315,8 @@ export interface operations {
                 agency?: string | null;
                 /** @description 持有这个角色的 */
                 role?: string | null;
+                /** @description 还缺什么：activation 未设置密码，role 没有任何角色 */
+                lacks?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
@@ -6495,6 +6499,7 @@ export interface operations {
                 agency?: string | null;
                 table?: string | null;
                 source?: string | null;
+                main?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
@@ -6544,6 +6549,8 @@ export interface operations {
                 table?: string | null;
                 /** @description 数据源 */
                 source?: string | null;
+                /** @description 监管事项主项（8 位）：引用它的行为 */
+                main?: string | null;
             };
             header?: never;
             path?: never;

@@ -7,6 +7,7 @@ use mj_web::BoxFuture;
 
 #[derive(Debug, Clone)]
 pub struct BodyRow {
+    pub id: String,
     pub code: String,
     pub name: String,
     pub area: String,

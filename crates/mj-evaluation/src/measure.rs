@@ -98,9 +98,11 @@ impl Walk<'_> {
     #[inline]
     fn records(&self, mut each: impl FnMut(u16, u32, &Record)) {
         for table in self.tables() {
-            for (at, record) in self.world.records[usize::from(table)].rows.iter().enumerate() {
+            let rows = &self.world.records[usize::from(table)];
+            for (at, record) in rows.rows.iter().enumerate() {
                 if self.sieve.sees(record.area, record.agency)
                     && self.sieve.sees_source(record.source)
+                    && self.sieve.sees_main(rows, record)
                 {
                     each(table, at as u32, record);
                 }
@@ -165,6 +167,10 @@ impl Walk<'_> {
     }
 
     fn refused(&self, wanted: impl Fn(Day) -> bool, num: i64, each: &mut impl FnMut(Unit)) {
+        if self.sieve.has_main() {
+            // what a refused row refers to is not known
+            return;
+        }
         let tables: FxHashSet<u16> = self.tables().collect();
         for (at, row) in self.world.refused.iter().enumerate() {
             // what is overdue is so whenever it came
@@ -227,7 +233,11 @@ impl Walk<'_> {
         let days = &self.world.days().of_source;
         for sender in &self.world.senders {
             let visible = self.sieve.sees(sender.area, sender.agency);
-            if !sender.active || !visible || !self.sieve.sees_source(sender.source) {
+            if !sender.active
+                || self.sieve.has_main()
+                || !visible
+                || !self.sieve.sees_source(sender.source)
+            {
                 continue;
             }
             let ever = |table: &u16| days.contains_key(&(sender.source, *table));
@@ -275,11 +285,13 @@ impl Walk<'_> {
 
     fn required(&self, each: &mut impl FnMut(Unit)) {
         for table in self.tables() {
-            let rows = &self.world.records[usize::from(table)].rows;
+            let rows = &self.world.records[usize::from(table)];
             let last = rows
+                .rows
                 .iter()
                 .filter(|record| {
                     record.received <= self.days.1
+                        && self.sieve.sees_main(rows, record)
                         && self.sieve.sees(record.area, record.agency)
                         && self.sieve.sees_source(record.source)
                 })

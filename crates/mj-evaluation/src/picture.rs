@@ -123,6 +123,7 @@ impl Keeper {
             by_name.insert(&body.name, (agency, area));
             area_of.insert(agency, area);
             world.bodies.push(Agency {
+                id: body.id.clone(),
                 agency,
                 name: body.name.clone(),
                 area,

@@ -27,6 +27,8 @@ pub struct RowView {
     pub title: String,
     /// 补充说明：错误原因、事项名称等
     pub note: Option<String>,
+    /// 机构的统一社会信用代码
+    pub agency: Option<String>,
     pub agency_name: Option<String>,
     pub area_name: Option<String>,
     pub table: Option<String>,
@@ -143,6 +145,7 @@ impl Evaluation {
                         let body = &world.bodies[at as usize];
                         view.kind = "agency".into();
                         view.title = body.name.clone();
+                        view.id = Some(body.id.clone());
                         view.code = Some(world.agencies.text(body.agency).to_owned());
                     }
                     Of::Table(_) => {
@@ -325,6 +328,7 @@ fn blank(world: &World, unit: &Unit, part: Part) -> RowView {
         kind: String::new(),
         title: String::new(),
         note: None,
+        agency: (unit.agency != 0).then(|| world.agencies.text(unit.agency).to_owned()),
         agency_name: (unit.agency != 0).then(|| {
             let code = world.agencies.text(unit.agency);
             world.body_name(unit.agency).unwrap_or(code).to_owned()

@@ -117,6 +117,7 @@ pub struct TableInfo {
 
 #[derive(Debug, Clone)]
 pub struct Agency {
+    pub id: String,
     pub agency: Word,
     pub name: String,
     pub area: Word,
@@ -261,6 +262,8 @@ pub struct Wanted {
     pub agency: Option<String>,
     pub table: Option<String>,
     pub source: Option<String>,
+    /// Main item: acts that refer to it.
+    pub main: Option<String>,
 }
 
 /// [`Wanted`] against word numbers: each area and agency is judged once.
@@ -271,6 +274,7 @@ pub struct Sieve {
     areas: Vec<bool>,
     agency: Option<Word>,
     source: Option<Word>,
+    main: Option<Word>,
     table: Option<Option<u16>>,
 }
 
@@ -315,20 +319,30 @@ impl Sieve {
                 code => world.agencies.find(code).unwrap_or(NOBODY),
             }),
             source: wanted.source.as_deref().map(|code| world.sources.find(code).unwrap_or(NOBODY)),
+            main: wanted.main.as_deref().map(|code| world.mains.find(code).unwrap_or(NOBODY)),
             table: wanted.table.as_deref().map(|name| world.table(name)),
         }
     }
 
-    /// No scope and no filter but, perhaps, one source.
-    pub fn everything_of(world: &World, source: Option<Word>) -> Self {
+    /// No scope, and of the filters only those that cells do not tell.
+    pub fn everything_like(world: &World, asked: &Sieve) -> Self {
         let mut sieve = Self::new(world, &crate::rollup::everything());
-        sieve.source = source;
+        (sieve.source, sieve.main) = (asked.source, asked.main);
         sieve
     }
 
-    /// The source that was asked for.
-    pub fn source(&self) -> Option<Word> {
-        self.source
+    pub fn has_main(&self) -> bool {
+        self.main.is_some()
+    }
+
+    /// Whether something was asked for that roll-ups by area, agency and table cannot tell.
+    pub fn is_deeper_than_cells(&self) -> bool {
+        self.source.is_some() || self.main.is_some()
+    }
+
+    #[inline]
+    pub fn sees_main(&self, rows: &TableRows, record: &Record) -> bool {
+        self.main.is_none_or(|main| rows.mains_of(record).contains(&main))
     }
 
     #[inline]
@@ -352,6 +366,6 @@ impl Sieve {
 
     /// Whether the figure was narrowed to a table or a source, which what is not delivered has not.
     pub fn is_narrowed(&self) -> bool {
-        self.table.is_some() || self.source.is_some()
+        self.table.is_some() || self.source.is_some() || self.main.is_some()
     }
 }

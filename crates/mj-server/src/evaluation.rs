@@ -42,11 +42,13 @@ impl EvaluationHouse {
     }
 
     async fn bodies(&self) -> Result<Vec<BodyRow>> {
-        let sql = "SELECT uscc, name, area_number, valid_from, valid_to FROM agency ORDER BY uscc";
+        let sql = "SELECT id, uscc, name, area_number, valid_from, valid_to FROM agency \
+                   ORDER BY uscc";
         let rows = self.db.fetch_all(sql, &[]).await?;
         rows.iter()
             .map(|row| {
                 Ok(BodyRow {
+                    id: row.text("id")?,
                     code: row.text("uscc")?,
                     name: row.text("name")?,
                     area: row.text("area_number")?,

@@ -101,6 +101,7 @@ fn wanted(caller: &Caller, query: &FigureQuery) -> Result<Wanted> {
         agency: some(&query.agency),
         table: some(&query.table),
         source: some(&query.source),
+        main: some(&query.main),
     })
 }
 

@@ -25,6 +25,8 @@ pub struct FigureQuery {
     pub table: Option<String>,
     /// 数据源
     pub source: Option<String>,
+    /// 监管事项主项（8 位）：引用它的行为
+    pub main: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -40,14 +42,15 @@ pub struct RowQuery {
     pub agency: Option<String>,
     pub table: Option<String>,
     pub source: Option<String>,
+    pub main: Option<String>,
     pub limit: Option<u32>,
     pub cursor: Option<String>,
 }
 
 impl RowQuery {
     pub fn filters(&self) -> FigureQuery {
-        let Self { period, from, to, area, own, agency, table, source, .. } = self.clone();
-        FigureQuery { period, from, to, area, own, agency, table, source }
+        let Self { period, from, to, area, own, agency, table, source, main, .. } = self.clone();
+        FigureQuery { period, from, to, area, own, agency, table, source, main }
     }
 }
 

@@ -84,6 +84,7 @@ fn world(rows: &[Thrown]) -> World {
     world.records = tables.into_iter().map(Arc::new).collect();
     for (b, body) in agency.iter().enumerate().skip(1) {
         world.bodies.push(Agency {
+            id: b.to_string(),
             agency: *body,
             name: AGENCIES[b].into(),
             area: area[b - 1],
@@ -270,6 +271,7 @@ proptest! {
             table: pick(&NAMES, table),
             source: pick(&["S1", "S2", "S3"], source),
             own_only: false,
+            main: pick(&["M1", "M2"], source + table),
         };
         let sieve = Sieve::new(&world, &wanted);
         for indicator in &indicators() {

@@ -12,6 +12,7 @@ export interface FigureQuery {
   agency?: string
   table?: string
   source?: string
+  main?: string
 }
 
 export interface RowQuery extends FigureQuery {

@@ -20,7 +20,25 @@ export function noticeLink(notice: EvaluationNotice, query: FigureQuery): RouteL
 }
 
 /** The page of what a row is about; some have none of their own. */
-export function rowLink(row: EvaluationRow, router: Router): RouteLocationRaw | undefined {
+export function rowLink(
+  row: EvaluationRow,
+  router: Router,
+  query: FigureQuery,
+): RouteLocationRaw | undefined {
+  // an item opens the acts of its body that refer to it
+  if (row.kind === 'item' && row.code && row.counted) {
+    return rowsLink('B01', 'numerator', {
+      ...query,
+      main: row.code,
+      ...(row.agency ? { agency: row.agency } : {}),
+    })
+  }
+  if (row.kind === 'item' && row.code && router.hasRoute('item')) {
+    return { name: 'item', params: { code: row.code } }
+  }
+  if (row.kind === 'agency' && row.id && router.hasRoute('agency')) {
+    return { name: 'agency', params: { id: row.id } }
+  }
   if (row.kind === 'record' && row.table && row.id) {
     return { name: 'leader-record', params: { table: row.table, row: row.id } }
   }

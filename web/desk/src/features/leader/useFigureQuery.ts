@@ -3,7 +3,7 @@ import { computed } from 'vue'
 import { type LocationQueryRaw, useRoute, useRouter } from 'vue-router'
 import type { FigureQuery } from './leader.api'
 
-export const NAMES = ['period', 'from', 'to', 'area', 'own', 'agency', 'table', 'source'] as const
+export const NAMES = ['period', 'from', 'to', 'area', 'own', 'agency', 'table', 'source', 'main'] as const
 
 export function useFigureQuery() {
   const route = useRoute()
