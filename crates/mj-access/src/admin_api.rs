@@ -87,6 +87,8 @@ struct AccountQuery {
     agency: Option<String>,
     /// 持有这个角色的
     role: Option<String>,
+    /// 还缺什么：activation 未设置密码，role 没有任何角色
+    lacks: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -247,13 +249,21 @@ fn with_reason(act: mj_platform::Act, reason: Option<&str>) -> mj_platform::Act 
 }
 
 impl Access {
+    /// A division in words; 000000 is the whole country.
+    fn place(&self, code: &str) -> String {
+        match code {
+            "000000" => "全国".to_owned(),
+            _ => (self.area_name)(code).unwrap_or_else(|| code.to_owned()),
+        }
+    }
+
     /// Grants in the words of a list of accounts.
     pub(crate) fn held_by(
         &self,
         grants: &[RoleGrant],
         agency_names: &BTreeMap<String, String>,
     ) -> Vec<HeldBrief> {
-        let area = |code: &String| (self.area_name)(code).unwrap_or_else(|| code.clone());
+        let area = |code: &String| self.place(code);
         let agency = |code: &String| agency_names.get(code).unwrap_or(code).clone();
         let brief = |grant: &RoleGrant| HeldBrief {
             role: grant.role.name(),
@@ -275,7 +285,7 @@ impl Access {
         mut view: GrantView,
         agency_names: &BTreeMap<String, String>,
     ) -> GrantView {
-        let area = |code: &String| (self.area_name)(code).unwrap_or_else(|| code.clone());
+        let area = |code: &String| self.place(code);
         view.area_names = view.areas.iter().map(area).collect();
         view.agency_names = view.agencies.as_ref().map(|codes| {
             codes.iter().map(|code| agency_names.get(code).unwrap_or(code).clone()).collect()
@@ -421,6 +431,7 @@ async fn list_accounts(
         state: query.state.as_deref(),
         agency: query.agency.as_deref(),
         role: query.role.as_deref(),
+        lacks: query.lacks.as_deref(),
     };
     let found = store::accounts(access.db(), &filter, &page).await?;
     let ids: Vec<String> = found.items.iter().map(|account| account.id.clone()).collect();

@@ -200,6 +200,8 @@ pub struct AccountFilter<'a> {
     pub state: Option<&'a str>,
     pub agency: Option<&'a str>,
     pub role: Option<&'a str>,
+    /// `activation`: no password yet; `role`: no role at all.
+    pub lacks: Option<&'a str>,
 }
 
 pub async fn accounts(db: &Db, filter: &AccountFilter<'_>, page: &Page) -> Result<PageOf<Account>> {
@@ -221,6 +223,17 @@ pub async fn accounts(db: &Db, filter: &AccountFilter<'_>, page: &Page) -> Resul
             sql.push_str(" AND ");
             sql.push_str(&condition.replace('?', &format!("${}", args.len())));
         }
+    }
+    match filter.lacks {
+        Some("activation") => sql.push_str(
+            " AND a.state = 'active' AND a.class <> 'source' \
+             AND NOT EXISTS (SELECT 1 FROM credential c WHERE c.id = a.id)",
+        ),
+        Some("role") => sql.push_str(
+            " AND a.state = 'active' AND a.class <> 'source' AND NOT EXISTS (SELECT 1 \
+             FROM role_grant g WHERE g.account_id = a.id AND g.revoked_at = 0)",
+        ),
+        _ => {}
     }
     if let Some(q) = filter.q.map(str::trim).filter(|q| !q.is_empty()) {
         args.push(mj_platform::db::contains_pattern(&q.to_lowercase()));

@@ -799,6 +799,10 @@ async fn accounts_and_agencies_are_found_by_any_part_and_by_nothing_else() {
     assert_eq!(names("/access/accounts?q=zhao").await, ["李四"]);
     assert_eq!(names("/access/accounts?role=clerk&class=business").await, ["李四"]);
     assert!(names("/access/accounts?role=leader").await.is_empty());
+    let opening = json!({"login": "xinren", "name": "新人"});
+    house.ask("POST", "/access/accounts").bearer(&system).key("x").body(opening).go().await;
+    assert_eq!(names("/access/accounts?lacks=activation").await, ["新人"]);
+    assert_eq!(names("/access/accounts?lacks=role").await, ["新人"]);
     let long = "长".repeat(3_000);
     assert!(names(&format!("/access/agencies?q={}", urlencoded(&long))).await.is_empty());
     let one = house.ask("GET", "/access/agencies/11370400004400001P").bearer(&system).go().await;

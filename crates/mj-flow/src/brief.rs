@@ -44,7 +44,8 @@ impl Flow {
         let today = self.db.clock().today().to_string();
         let me = caller.actor.reference();
         let mut args: Vec<Value> = Vec::new();
-        let filter = caller.predicate("w.area_number", None, &mut args);
+        let mut filter = caller.predicate("w.area_number", None, &mut args);
+        filter.push_str(&crate::notice::audience(&caller.actor, &mut args));
         args.push(today.as_str().into());
         let day = args.len();
         args.push(me.as_str().into());

@@ -68,6 +68,8 @@ export const agencies = {
   'accounts.created': '开设日期',
   'accounts.empty': '没有符合条件的账号',
   'accounts.empty_hint': '少写几个字，或清除筛选。',
+  'accounts.lacks_role': '只看还没有任何角色的账号',
+  'accounts.lacks_activation': '只看本人还没有设置密码的账号',
   'accounts.add': '开设账号',
   'accounts.add_note': '开设后得到一次性启用代码，交给本人；本人用它设置密码。管理员始终不知道密码。',
   'accounts.form_login_hint': '3 至 64 位字母、数字或 . _ @ -，例如 wang.min。',
