@@ -415,7 +415,7 @@ pub fn secret(login: &str) -> String {
     format!("{}-滕州大白菜42", login.chars().rev().collect::<String>())
 }
 
-fn login(door: Door, login: &str) -> Token {
+pub fn login(door: Door, login: &str) -> Token {
     let body = json!({"login": login, "password": secret(login)});
     let session = door.post(&Token::default(), "/api/v1/sessions", &body).expect(201);
     let token = Token::bearer(session["token"].as_str().expect("a token"));
