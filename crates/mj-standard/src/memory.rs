@@ -4,9 +4,9 @@
 //! pass over a file; duplicates against the store are found by the store. Its findings are
 //! warnings: a duplicate is stored and hidden, not refused.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::engine::Issue;
 use crate::spec::{Rule, RuleKind, Table};
@@ -105,7 +105,7 @@ impl Seen<'_> {
         if !filled(&blamed) {
             return None;
         }
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = FxHasher::default();
         for at in &self.columns {
             row[*at].as_deref().unwrap_or_default().hash(&mut hasher);
         }
@@ -114,7 +114,7 @@ impl Seen<'_> {
 }
 
 fn hash(parts: &[Option<&str>]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FxHasher::default();
     for part in parts {
         part.unwrap_or_default().hash(&mut hasher);
     }

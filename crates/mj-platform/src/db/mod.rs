@@ -11,6 +11,7 @@
 //! [`door`].
 
 mod bulk;
+mod canon;
 pub mod door;
 mod gate;
 mod migrate;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use mj_kernel::{Clock, Scope};
 use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Transaction};
 use tokio::sync::watch;
 
@@ -258,7 +259,11 @@ const WRITER: &str = "PRAGMA cache_size=-64000; PRAGMA wal_autocheckpoint=8000;"
 const EACH: &str = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
      PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;";
 
+/// Rows of an answer that may wait until they are taken: with few, two threads wake each other in turn.
+const ROWS_WAITING: usize = 1_024;
+
 async fn connect_writer(target: &str) -> Result<SqlitePool> {
+    let options: SqliteConnectOptions = target.parse().map_err(Error::db("连接数据库"))?;
     SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(Duration::from_secs(30))
@@ -269,7 +274,7 @@ async fn connect_writer(target: &str) -> Result<SqlitePool> {
                 connection.execute(WRITER).await.map(drop)
             })
         })
-        .connect(target)
+        .connect_with(options.row_buffer_size(ROWS_WAITING))
         .await
         .map_err(Error::db("连接数据库"))
 }
