@@ -14,6 +14,9 @@ use mj_platform::{Db, Result, RowExt, Value};
 use mj_standard::{HeaderMap, Standard};
 use mj_web::BoxFuture;
 
+/// The days between which something holds.
+type FromUntil = (Option<String>, Option<String>);
+
 /// Where a refused row says it belongs: area and acting body, as far as they can be read.
 type Belongs = (Option<String>, Option<String>);
 
@@ -118,8 +121,7 @@ impl EvaluationHouse {
     async fn officers(&self) -> Result<Vec<OfficerRow>> {
         let sql = "SELECT officer_id, valid_from, valid_until FROM officer_certificate \
                    WHERE status = 'in_use' ORDER BY certificate_no";
-        let mut certificates: HashMap<String, Vec<(Option<String>, Option<String>)>> =
-            HashMap::new();
+        let mut certificates: HashMap<String, Vec<FromUntil>> = HashMap::new();
         for row in self.db.fetch_all(sql, &[]).await? {
             certificates
                 .entry(row.text("officer_id")?)
@@ -363,10 +365,15 @@ impl House for EvaluationHouse {
         Box::pin(async {
             // a load that has just ended is seldom alone
             const PAUSE_MICROS: i64 = 120 * 1_000_000;
+            let since = self.db.clock().now() - PAUSE_MICROS;
             let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM hub_batch \
                        WHERE state IN ('received','running') OR settled_at > $1";
-            let since = self.db.clock().now() - PAUSE_MICROS;
-            Ok(self.db.count(sql, &[since.into()]).await? == 0)
+            if self.db.count(sql, &[since.into()]).await? > 0 {
+                return Ok(false);
+            }
+            // before the first delivery there is nothing to tell
+            let sql = "SELECT CAST(COUNT(*) AS BIGINT) FROM hub_batch WHERE state = 'settled'";
+            Ok(self.db.count(sql, &[]).await? > 0)
         })
     }
 }
