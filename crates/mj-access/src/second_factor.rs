@@ -20,6 +20,7 @@ pub const SECOND_FACTOR: TruthTable = TruthTable {
 };
 
 /// Seconds of one step.
+#[cfg(test)]
 const STEP: i64 = 30;
 const RECOVERY_CODES: usize = 10;
 /// Under which the name of the house stands in the authenticator.

@@ -254,7 +254,7 @@ impl Datahub {
             .into_iter()
             .map(|((agency, name), (rows, batch_id))| FaultAgency { agency, name, rows, batch_id })
             .collect();
-        agencies.sort_by(|a, b| b.rows.cmp(&a.rows));
+        agencies.sort_by_key(|one| std::cmp::Reverse(one.rows));
         let mut classes: Vec<FaultClass> = classes
             .iter()
             .zip(by_class)
@@ -265,7 +265,7 @@ impl Datahub {
                 rows,
             })
             .collect();
-        classes.sort_by(|a, b| b.rows.cmp(&a.rows));
+        classes.sort_by_key(|one| std::cmp::Reverse(one.rows));
         Ok(Faults { rows, by_class: classes, by_agency: agencies })
     }
 

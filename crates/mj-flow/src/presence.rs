@@ -11,10 +11,13 @@ pub const HOLDS_US: i64 = 45_000_000;
 /// Records watched at a time; beyond it the longest silent ones go.
 const MOST: usize = 10_000;
 
+/// who → (since, last heartbeat)
+type Watchers = BTreeMap<String, (Instant, Instant)>;
+
 #[derive(Debug, Default)]
 pub struct Presence {
     /// record → who → (since, last heartbeat)
-    at: Mutex<BTreeMap<String, BTreeMap<String, (Instant, Instant)>>>,
+    at: Mutex<BTreeMap<String, Watchers>>,
 }
 
 impl Presence {

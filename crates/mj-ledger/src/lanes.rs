@@ -35,7 +35,7 @@ impl Messages {
     }
 
     /// Where the next message is written, at the end; [`Messages::end`] ends it.
-    pub fn next(&mut self) -> &mut Vec<u8> {
+    pub fn begin(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
@@ -248,7 +248,7 @@ mod tests {
             for number in 0..count {
                 // every length around a block's end
                 let text: Vec<u8> = (0..(number * 7) % 200).map(|at| (at * number) as u8).collect();
-                messages.next().extend(&text);
+                messages.begin().extend(&text);
                 messages.end();
                 expected.push(sm3(&text));
             }
@@ -262,7 +262,7 @@ mod tests {
         let mut messages = Messages::new();
         let texts: Vec<Vec<u8>> = (0..140).map(|length| vec![b'a'; length]).collect();
         for text in &texts {
-            messages.next().extend(text);
+            messages.begin().extend(text);
             messages.end();
         }
         let expected: Vec<Hash> = texts.iter().map(|text| sm3(text)).collect();

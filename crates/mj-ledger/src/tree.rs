@@ -103,7 +103,7 @@ impl Frontier {
             }
             messages.clear();
             for pair in items.chunks_exact(2) {
-                let message = messages.next();
+                let message = messages.begin();
                 message.push(NODE);
                 message.extend(pair.as_flattened());
                 messages.end();

@@ -311,7 +311,7 @@ impl Acts {
         let spec = &self.specs[spec];
         let table = show::table(&spec.name);
         let is_wanted = |name: &str| {
-            table.and_then(|table| table.column(name)).is_none_or(|column| wanted(column))
+            table.and_then(|table| table.column(name)).is_none_or(&wanted)
         };
         (0..spec.columns.len()).filter(|at| is_wanted(&spec.columns[*at].name)).collect()
     }

@@ -297,7 +297,7 @@ impl WriteTx {
             messages.clear();
             for (((version, row), salt), seq) in todo.by_ref().take(size) {
                 debug_assert_eq!(row.len(), table.columns.len(), "values for {}", table.name);
-                canon.write(messages.next(), salt, &row, version);
+                canon.write(messages.begin(), salt, &row, version);
                 messages.end();
                 args.extend(row);
                 args.extend([

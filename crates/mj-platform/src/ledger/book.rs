@@ -109,7 +109,7 @@ impl SheetWriter {
             }
             let start = self.text.len();
             line.write(&mut self.text);
-            let leaf = self.leaves.next();
+            let leaf = self.leaves.begin();
             leaf.push(LEAF);
             leaf.extend_from_slice(&self.text.as_bytes()[start..]);
             self.leaves.end();

@@ -54,7 +54,7 @@ impl LogFiles {
             drop_behind(root, count / WIDTH, |index| tiles::tile_path(level, index))?;
             let path = root.join(tiles::tile_path(level, count / WIDTH));
             cut(&path, count % WIDTH * HASH)?;
-            tails.push(if count % WIDTH == 0 { Vec::new() } else { read_tile(&path)? });
+            tails.push(if count.is_multiple_of(WIDTH) { Vec::new() } else { read_tile(&path)? });
             count /= WIDTH;
             level += 1;
         }
@@ -225,11 +225,14 @@ fn read_tile(path: &Path) -> Result<Vec<Hash>> {
     Ok(bytes.as_chunks::<32>().0.to_vec())
 }
 
+/// A tile and its number.
+type NumberedTile = (u64, Arc<Vec<Hash>>);
+
 /// The log's folder for reading: by the node itself, by `verify`, by whoever has a copy.
 pub struct LogReader {
     root: PathBuf,
     /// The tile read last of each level: proofs ask the same ones again.
-    recent: Mutex<BTreeMap<u32, (u64, Arc<Vec<Hash>>)>>,
+    recent: Mutex<BTreeMap<u32, NumberedTile>>,
 }
 
 impl LogReader {

@@ -538,13 +538,16 @@ impl<'a> Check<'a> {
 /// Columns outside a row's digest, and `version`, which the canonical form adds itself.
 const OWN: [&str; 4] = ["row_salt", "row_digest", "change_seq", "version"];
 
+/// A form, the places of its columns, and what the columns it lacks must hold.
+type OlderForm<'a> = (Canon, Vec<usize>, Vec<(usize, &'a Value)>);
+
 /// How the digest of a table's rows is computed: with all its columns, and for rows written before a
 /// column was added, without it.
 struct Form<'a> {
     columns: &'a [String],
     all: Canon,
     /// Without the last added column, without the last two, …
-    older: Vec<(Canon, Vec<usize>, Vec<(usize, &'a Value)>)>,
+    older: Vec<OlderForm<'a>>,
 }
 
 impl<'a> Form<'a> {

@@ -77,7 +77,7 @@ fn an_engineer_reads_the_figures_from_the_machine_itself_and_from_nowhere_else()
     let relayed = [("x-forwarded-for", "10.0.0.7")];
     let relayed = node.door.ask("GET", &Token::default(), "/metrics", &relayed, &[]);
     assert_eq!(relayed.status, 403);
-    if let Some(outside) = node.door.from_outside() {
+    if let Some(outside) = node.door.by_outer_address() {
         assert_eq!(outside.try_get("/healthz").map(|answer| answer.status), Some(200));
         assert_eq!(outside.try_get("/metrics").map(|answer| answer.status), Some(403));
     }

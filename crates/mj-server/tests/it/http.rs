@@ -79,7 +79,7 @@ impl Door {
     }
 
     /// By an address of this machine that is not its own loopback, where it has one.
-    pub fn from_outside(self) -> Option<Self> {
+    pub fn by_outer_address(self) -> Option<Self> {
         let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
         // nothing is sent: it only says which address would be used
         socket.connect("192.0.2.1:9").ok()?;
