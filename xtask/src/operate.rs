@@ -7,7 +7,8 @@ use crate::{root, sources};
 
 /// Fragments of a quoted message between what differs each time: `…`, numbers, addresses.
 fn fragments(message: &str) -> Vec<String> {
-    let chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c) || "，。：；（）、“”".contains(c);
+    let chinese =
+        |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c) || "，。：；（）、“”".contains(c);
     let parts = message.split(|c| !chinese(c)).map(|part| part.trim_matches(['，', '：']));
     parts.filter(|part| part.chars().count() >= 3).map(str::to_owned).collect()
 }
@@ -39,6 +40,9 @@ fn every_message_that_the_table_of_symptoms_explains_is_one_the_program_says() {
 #[test]
 fn what_differs_each_time_is_left_out() {
     assert_eq!(fragments("端口 8600 已被占用"), ["已被占用"]);
-    assert_eq!(fragments("数据目录 … 正由另一个明鉴进程使用"), ["数据目录", "正由另一个明鉴进程使用"]);
+    assert_eq!(
+        fragments("数据目录 … 正由另一个明鉴进程使用"),
+        ["数据目录", "正由另一个明鉴进程使用"]
+    );
     assert!(fragments("datahub.batch_conflict").is_empty());
 }

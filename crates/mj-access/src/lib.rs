@@ -50,8 +50,8 @@ pub use service::{
 };
 pub use session::SESSION_COOKIE;
 pub use store::{
-    actor_name, agency_names,
-    AccountFilter, AgencyFilter, account_by_id, account_by_login, accounts, agencies, agency_by_uscc, grants_of,
+    AccountFilter, AgencyFilter, account_by_id, account_by_login, accounts, actor_name, agencies,
+    agency_by_uscc, agency_names, grants_of,
 };
 
 /// How a division code is called.

@@ -91,7 +91,11 @@ async fn list(
 }
 
 impl Catalog {
-    pub(crate) async fn items(&self, caller: &Caller, query: &ItemQuery) -> Answer<PageOf<ItemView>> {
+    pub(crate) async fn items(
+        &self,
+        caller: &Caller,
+        query: &ItemQuery,
+    ) -> Answer<PageOf<ItemView>> {
         let page = Page { limit: query.limit, cursor: query.cursor.clone() };
         let mut args: Vec<Value> = Vec::new();
         let mut filter = lines_predicate(caller, &mut args);

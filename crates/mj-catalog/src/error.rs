@@ -31,7 +31,9 @@ impl From<Error> for Problem {
             Error::UnknownItem | Error::UnknownMapping => Problem::not_found(),
             Error::MappingOverlaps(_) => Problem::conflict("catalog.mapping_overlaps", said)
                 .detail("请先结束原有的对应关系，再登记新的。"),
-            Error::ItemCode | Error::Days | Error::LocalCode | Error::ItemNotListed(_) => Problem::invalid("catalog.invalid", said),
+            Error::ItemCode | Error::Days | Error::LocalCode | Error::ItemNotListed(_) => {
+                Problem::invalid("catalog.invalid", said)
+            }
             Error::Platform(error) => error.into(),
         }
     }

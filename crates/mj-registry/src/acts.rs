@@ -310,9 +310,7 @@ impl Acts {
     fn columns(&self, spec: usize, wanted: fn(&Column) -> bool) -> Vec<usize> {
         let spec = &self.specs[spec];
         let table = show::table(&spec.name);
-        let is_wanted = |name: &str| {
-            table.and_then(|table| table.column(name)).is_none_or(&wanted)
-        };
+        let is_wanted = |name: &str| table.and_then(|table| table.column(name)).is_none_or(&wanted);
         (0..spec.columns.len()).filter(|at| is_wanted(&spec.columns[*at].name)).collect()
     }
 

@@ -55,8 +55,9 @@ impl From<Error> for Problem {
             Error::AlreadyMerged { .. } => Problem::conflict("registry.already_merged", said)
                 .detail("请打开并入后的监管对象，再决定是否合并。"),
             Error::AlreadyUndone => Problem::conflict("registry.already_undone", said),
-            Error::ReasonMissing => Problem::invalid("registry.reason_missing", said)
-                .field("reason", "要写明理由"),
+            Error::ReasonMissing => {
+                Problem::invalid("registry.reason_missing", said).field("reason", "要写明理由")
+            }
             Error::AlreadySuspended => Problem::conflict("registry.already_suspended", said)
                 .detail("请刷新页面，查看是谁、为什么暂停的。"),
             Error::NotSuspended => Problem::conflict("registry.not_suspended", said)

@@ -225,4 +225,3 @@ pub async fn take_numbers(tx: &mut WriteTx, series: &str, count: usize) -> Resul
         .ok_or_else(|| mj_platform::Error::Corrupt(format!("没有编号序列 {series}")))?;
     Ok(row.int("last")? - count + 1)
 }
-

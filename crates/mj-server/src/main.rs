@@ -21,11 +21,11 @@ mod modules;
 mod moving;
 mod names;
 mod node;
+#[cfg(test)]
+mod reference_stories;
 mod search;
 mod serve;
 mod standing;
-#[cfg(test)]
-mod reference_stories;
 #[cfg(test)]
 mod tests;
 

@@ -97,8 +97,10 @@ impl Verdict<'_> {
     pub fn forgive_missing(&mut self, unreadable: &[usize]) {
         self.issues.retain(|issue| {
             let blamed = issue.column_index.is_some_and(|at| unreadable.contains(&at));
-            let missing =
-                matches!(issue.rule.kind, RuleKind::Required { .. } | RuleKind::RequiredWhen { .. });
+            let missing = matches!(
+                issue.rule.kind,
+                RuleKind::Required { .. } | RuleKind::RequiredWhen { .. }
+            );
             !(blamed && missing)
         });
     }

@@ -58,8 +58,9 @@ pub async fn clock(db: &Db, findings: &mut Findings) -> Result<(), Failure> {
 pub async fn database(config: &Config, db: &Db, findings: &mut Findings) -> Result<(), Failure> {
     match db.dialect() {
         Dialect::Sqlite => {
-            let rows =
-                db.fetch_all("SELECT quick_check AS said FROM pragma_quick_check LIMIT 10", &[]).await?;
+            let rows = db
+                .fetch_all("SELECT quick_check AS said FROM pragma_quick_check LIMIT 10", &[])
+                .await?;
             for row in rows {
                 let said = row.text("said")?;
                 if said != "ok" {

@@ -19,6 +19,6 @@ mod order;
 mod push;
 mod rows;
 mod service;
-mod verify;
 mod trust;
+mod verify;
 mod workbook;
