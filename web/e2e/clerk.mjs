@@ -19,14 +19,12 @@ async function signIn(page, account) {
 
 /** A second person at another machine, while the first one's page stays open. */
 async function colleague(visit, account) {
-  const context = await visit.context
-    .browser()
-    .newContext({
-      baseURL: visit.base,
-      viewport: visit.page.viewportSize(),
-      locale: 'zh-CN',
-      timezoneId: 'UTC',
-    })
+  const context = await visit.context.browser().newContext({
+    baseURL: visit.base,
+    viewport: visit.page.viewportSize(),
+    locale: 'zh-CN',
+    timezoneId: 'UTC',
+  })
   const page = await context.newPage()
   await signIn(page, account)
   return { page, end: () => context.close() }
@@ -281,12 +279,24 @@ export const stories = {
     await signIn(page, personOf(world, PEOPLE.operator))
     await page.goto('/desk/datahub/entry')
     const pick = async (label, option) => {
+      await visit.until(
+        'no list is open',
+        async () => (await page.locator('.app-select:visible').count()) === 0,
+      )
       await page.getByRole('combobox', { name: label }).click({ force: true })
-      await page.getByRole('option', { name: option, exact: true }).first().click()
+      await page
+        .locator('.app-select:visible')
+        .getByRole('option', { name: option, exact: true })
+        .first()
+        .click()
     }
     await pick('数据表', '行政检查')
+    await visit.until(
+      'the list is closed',
+      async () => (await page.locator('.app-select:visible').count()) === 0,
+    )
     await page.getByRole('combobox', { name: '数据来源' }).click({ force: true })
-    await page.getByRole('option').first().click()
+    await page.locator('.app-select:visible').getByRole('option').first().click()
     await page
       .locator('[data-test=entry-refused]')
       .filter({ hasText: '不接受以“人工填报”方式报送' })
@@ -354,7 +364,11 @@ export const stories = {
       ['数据来源', source.name],
     ]) {
       await page.getByRole('combobox', { name: label }).click({ force: true })
-      await page.getByRole('option', { name: option, exact: true }).first().click()
+      await page
+        .locator('.app-select:visible')
+        .getByRole('option', { name: option, exact: true })
+        .first()
+        .click()
     }
     await page.getByLabel('显示全部列').check()
     await page.locator('#cell-0-0').click()
@@ -476,6 +490,8 @@ export const stories = {
   ) {
     const { page } = visit
     visit.expectStatus(401)
+    // the colleague from another county may not see the item
+    visit.expectStatus(404)
     await faultyBatch(visit, world)
     const operator = personOf(world, PEOPLE.operator)
     await signIn(page, operator)
@@ -501,6 +517,8 @@ export const stories = {
     await page.getByRole('button', { name: '登录' }).click()
     await page.waitForURL((url) => !url.pathname.includes('/login'))
     assert.equal(await page.locator('[data-test=draft]').count(), 0, 'a draft is its author’s')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'hidden' })
     await page.locator('.account > button').click()
     await page.getByRole('button', { name: '退出登录' }).click()
     await page.getByText('您已退出登录。').waitFor()

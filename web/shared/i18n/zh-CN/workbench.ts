@@ -110,6 +110,7 @@ export const workbench = {
   'entry.pasted': '已贴入 {rows} 行 {columns} 列。',
   'entry.pasted_header': '第一行是表头，已按列名对应。',
   'entry.too_wide': '有 {n} 列超出了表格右边，没有贴入。',
+  'entry.unknown_columns': '有 {n} 列的列名在这张表里没有，没有贴入。',
   'entry.row': '行',
   'entry.result': '结果',
   'entry.cell': '第 {row} 行 {column}',

@@ -16,6 +16,11 @@ describe('a paste from Excel', () => {
   })
   it('is laid by its header when it has one, in any order', () => {
     expect(headerOf(['名称', '编码 *'], COLUMNS)).toEqual([1, 0])
+    const people = [
+      { name: 'p', title: '法定代表人/负责人' },
+      { name: 'f', title: '罚款金额（元）' },
+    ]
+    expect(headerOf(['罚款金额', '法定代表人'], people)).toEqual([1, 0])
     const { rows, usedHeader, lost } = land(
       [],
       parsePaste('名称\t编码\t别的\n甲\t001\tx'),

@@ -57,7 +57,10 @@ export function headerOf(
   const names = new Map<string, number>()
   columns.forEach((column, at) => {
     names.set(fold(column.name), at)
-    names.set(fold(column.title), at)
+    // 法定代表人/负责人/投资人：departments write one of them; 罚款金额（元）: without the unit
+    for (const title of [column.title, ...column.title.split('/'), column.title.replace(/（[^）]*）$/, '')]) {
+      if (!names.has(fold(title))) names.set(fold(title), at)
+    }
   })
   const places = first.map((text) => (text.trim() === '' ? undefined : names.get(fold(text))))
   const known = places.filter((place) => place !== undefined).length
