@@ -8,6 +8,7 @@ import * as clerk from './clerk.mjs'
 import * as desk from './desk.mjs'
 import * as developer from './developer.mjs'
 import * as leader from './leader.mjs'
+import * as ledger from './ledger.mjs'
 import * as portal from './portal.mjs'
 import * as publicSite from './public.mjs'
 import * as reference from './reference.mjs'
@@ -59,6 +60,7 @@ const stories = {
   ...account.stories,
   ...reference.stories,
   ...clerk.stories,
+  ...ledger.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })
 let passed = 0

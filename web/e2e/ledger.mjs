@@ -1,0 +1,50 @@
+// The auditor and the supervision log: an act is found, its proof recomputed, its receipt taken away.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+
+async function signIn(page, world, login) {
+  const account = world.accounts.find((one) => one.login === login)
+  assert.ok(account, `the demonstration has no ${login}`)
+  await page.goto('/desk/login')
+  await page.getByLabel('账号').fill(account.login)
+  await page.getByRole('textbox', { name: '密码' }).fill(account.password)
+  await page.getByRole('button', { name: '登录' }).click()
+  await page.locator('#sidebar').waitFor({ state: 'attached' })
+}
+
+/** Only rows in view are in the page, and on a phone the list begins below the fold. */
+const down = (page) => page.evaluate(() => window.scrollTo(0, document.body.scrollHeight))
+
+export const stories = {
+  'an auditor finds an act in the log, sees its proof hold, and takes a receipt away': async (
+    visit,
+    world,
+  ) => {
+    const { page } = visit
+    await signIn(page, world, 'audit-admin')
+    await page.goto('/desk/ledger')
+    await page.getByRole('heading', { level: 1, name: '监管日志' }).waitFor()
+    await page.locator('[data-test=ledger-q]').waitFor()
+    await page.getByText('已签署').first().waitFor()
+    await down(page)
+    await page.locator('[data-test=ledger-row]').first().waitFor()
+    await visit.look('the log')
+    await page.locator('[data-test=ledger-q]').fill('登记部门')
+    await page.getByRole('button', { name: '查找' }).click()
+    await page.waitForURL(/q=/)
+    await down(page)
+    const row = page.locator('[data-test=ledger-row]').filter({ hasText: '登记部门' }).first()
+    await row.waitFor()
+    await row.getByRole('link').first().click()
+    await page.getByRole('heading', { level: 2, name: '存在证明' }).waitFor()
+    await page.getByText('您的浏览器刚刚重新计算了每一层').waitFor()
+    await visit.look('an entry with its proof')
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.locator('[data-test=receipt]').click(),
+    ])
+    const receipt = JSON.parse(await readFile(await download.path(), 'utf8'))
+    assert.equal(receipt.format, 'mingjian-receipt-1')
+    assert.equal(JSON.parse(receipt.entry).action, 'access.agency.create')
+  },
+}
