@@ -11,7 +11,8 @@ export interface Bars {
   series: { name: string; values: number[] }[]
 }
 
-const COLOURS = ['#14558f', '#b0241b', '#8a5300', '#5f6d7a']
+/** Tokens, so that light and dark each have bars of their own. */
+const COLOURS = ['--brand', '--bad', '--warn', '--ink-3']
 
 function ink(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
@@ -23,7 +24,7 @@ export function draw(box: HTMLElement, bars: Bars, open: (month: number) => void
   const paint = (one: Bars) =>
     chart.setOption({
       animation: false,
-      color: COLOURS,
+      color: COLOURS.map(ink),
       textStyle: { fontFamily: 'inherit', color: ink('--ink-2') },
       grid: { left: 44, right: 8, top: 30, bottom: 24 },
       legend: {
