@@ -47,6 +47,8 @@ const LAST_ATTEMPT: i64 = 5;
 const MOVED_RETRIES: usize = 5;
 /// Refused rows are written so many at a time.
 const REFUSED_ROWS: usize = if cfg!(test) { 100 } else { 1_000 };
+/// From so many rows on a load leaves more behind in memory than the next act can use.
+const LARGE: i64 = 50_000;
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize)]
@@ -198,12 +200,15 @@ impl<'a> Run<'a> {
             self.keep_refused().await?;
         }
         let staged = writer.finish().await?;
-        let registry = self.hub.registry.clone();
+        let (registry, db) = (self.hub.registry.clone(), self.hub.db.clone());
         let batch = match &end.refusal {
             Some(_) => self.settle_refused(end).await?,
             None => self.settle(end, staged).await?,
         };
         registry.relink().await?;
+        if batch.counts.front >= LARGE {
+            db.rest().await?;
+        }
         Ok(batch)
     }
 

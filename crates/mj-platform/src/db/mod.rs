@@ -191,6 +191,14 @@ impl Db {
         Ok(WriteTx::new(tx, pass, self.dialect, act, self.clock.now(), head))
     }
 
+    /// Gives back the pages that SQLite keeps for a load that is over.
+    pub async fn rest(&self) -> Result<()> {
+        let Writer::Sqlite(pool) = &self.writer else { return Ok(()) };
+        let _pass = self.gate.enter(Lane::Bulk).await;
+        let mut connection = pool.acquire().await.map_err(Error::db("释放缓存"))?;
+        connection.execute("PRAGMA shrink_memory").await.map(drop).map_err(Error::db("释放缓存"))
+    }
+
     pub async fn fetch_all(&self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
         value::query(self.dialect, sql, args).fetch_all(&self.pool).await.map_err(Error::db("查询"))
     }

@@ -79,6 +79,7 @@ pub async fn fill(node: &Node, health: &Health, size: Size) -> Result<(), Failur
     std::fs::rename(&partial, node.config.data_dir.join(super::FILLED)).map_err(Failure::broken)?;
     // the files stay as encrypted blobs; these copies are in clear
     std::fs::remove_dir_all(&folder).map_err(Failure::broken)?;
+    node.db.rest().await?;
     health.set(100);
     Ok(())
 }
