@@ -8,7 +8,8 @@ use mj_web::Caller;
 use crate::acts::Acts;
 use crate::api::Desk;
 use crate::masters::PartyRow;
-use crate::officer_api::{self, OfficerSummary, OfficerView};
+use crate::officer_api;
+use crate::officer_shapes::{OfficerSummary, OfficerView};
 use crate::search::{Wanted, visible};
 use crate::{Error, Registry, Result, show};
 

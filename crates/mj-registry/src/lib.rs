@@ -24,6 +24,8 @@ mod mentions;
 mod merges;
 pub mod model;
 mod officer_api;
+mod officer_shapes;
+mod officer_standing;
 mod officers;
 mod public;
 mod relink;
@@ -56,7 +58,8 @@ pub use merges::Merge;
 pub use model::{
     MentionId, MentionInput, Operation, PartyKind, Relinked, SourceField, SourceRecord,
 };
-pub use officer_api::{OFFICER_READ, OfficerSummary, OfficerView};
+pub use officer_api::OFFICER_READ;
+pub use officer_shapes::{OfficerSummary, OfficerView};
 pub use officers::{CertificateStanding, Certificates};
 pub use public::{
     PublicAct, PublicField, PublicParty, PublicRecord, PublicSource, PublicWanted, SHORTEST_QUERY,

@@ -5,41 +5,30 @@
 //! agencies of the house: the body of exactly that name. Scopes by agency hold through it.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use axum::Json;
 use axum::extract::State;
-use chrono::{Days, NaiveDate};
+use chrono::Days;
 use mj_kernel::clock::to_rfc3339;
 use mj_kernel::{AgencySet, Page, PageOf, Scope};
-use mj_platform::rules::RuleTable;
 use mj_platform::{Lane, RowExt, Value};
 use mj_web::{Action, Answer, Caller, Input, PathOf, Problem, Query, Resource, RouteOf, get, post};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::acts::{AgencyName, Implementing};
 use crate::api::Desk;
-use crate::dossier::TimelineEntry;
+use crate::officer_shapes::{
+    AgencyCoverage, CertificateView, CoverageList, OfficerActs, OfficerFile, OfficerSummary,
+    OfficerView, SuspensionView,
+};
+use crate::officer_standing::{Horizon, rule, standing_title, with_standing};
 use crate::suspensions::{self, Suspension};
 use crate::{Result, show};
 
 pub const OFFICER_READ: Action = Action::new("registry.officer.read", "查看执法人员");
 pub const OFFICER_SUSPEND: Action = Action::new("registry.officer.suspend", "暂停、恢复执法证");
-
-static RULES: LazyLock<RuleTable> = LazyLock::new(|| {
-    RuleTable::parse(include_str!("../rules/officers.toml"))
-        .expect("the checked-in rules parse: a test of this crate reads them")
-});
-
-/// A number of the rule table as it stands that day.
-fn rule(key: &str, day: NaiveDate, otherwise: i64) -> (i64, String) {
-    match RULES.on(key, day) {
-        Some(rule) => (rule.value.parse().unwrap_or(otherwise), rule.basis.clone()),
-        None => (otherwise, String::new()),
-    }
-}
 
 pub fn routes() -> Vec<RouteOf<Desk>> {
     vec![
@@ -101,176 +90,6 @@ struct SuspendRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 struct RestoreRequest {
     reason: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct OfficerView {
-    pub id: String,
-    pub version: i64,
-    pub register_no: String,
-    pub name: String,
-    pub org_full_name: Option<String>,
-    /// 所属部门的统一社会信用代码；名称与登记的部门不符时为空
-    pub agency: Option<String>,
-    pub staff_type: Option<String>,
-    pub staff_type_title: Option<String>,
-    pub area_number: Option<String>,
-    pub area_name: Option<String>,
-    pub status: String,
-    pub standing: String,
-    pub standing_title: String,
-    /// 最晚到期的可用证件的有效期；没有期限的为空
-    pub valid_until: Option<String>,
-    pub certificates: Vec<CertificateView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct CertificateView {
-    pub certificate_no: String,
-    pub issue_authority: Option<String>,
-    pub law_area: Option<String>,
-    pub law_type: Option<String>,
-    pub valid_from: Option<String>,
-    pub valid_until: Option<String>,
-    /// in_use 或 withdrawn
-    pub status: String,
-    pub standing: String,
-    pub standing_title: String,
-    /// 现行的暂停
-    pub suspension: Option<SuspensionView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct SuspensionView {
-    pub from_day: String,
-    /// 空值表示到恢复为止
-    pub to_day: Option<String>,
-    pub reason: String,
-    pub suspended_at: String,
-    pub suspended_by: String,
-    pub lifted_at: Option<String>,
-    pub lifted_by: Option<String>,
-    pub lift_reason: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct OfficerSummary {
-    pub total: i64,
-    pub in_force: i64,
-    pub expiring: i64,
-    pub expired: i64,
-    pub suspended: i64,
-    pub withdrawn: i64,
-    /// 到期前多少天算即将到期
-    pub expiring_days: i64,
-    pub basis: String,
-    pub day: String,
-}
-
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct AgencyCoverage {
-    pub agency: Option<String>,
-    pub agency_name: String,
-    pub area_number: Option<String>,
-    pub area_name: Option<String>,
-    pub officers: i64,
-    /// 可以办案的人数：有效与即将到期之和
-    pub able: i64,
-    pub expiring: i64,
-    pub expired: i64,
-    pub suspended: i64,
-    /// 今日有效的检查实施清单所列事项数
-    pub items: i64,
-    /// 其中因可办案人员不足而无法依法实施的
-    pub uncovered_items: i64,
-}
-
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct CoverageList {
-    pub items: Vec<AgencyCoverage>,
-    /// 依法至少几名执法人员
-    pub fewest: i64,
-    pub basis: String,
-    pub day: String,
-}
-
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct OfficerFile {
-    pub officer: OfficerView,
-    pub is_supervisor: Option<String>,
-    /// 所属部门今日有效的检查实施清单所列事项数
-    pub agency_items: i64,
-    /// 所属部门可以办案的人数
-    pub agency_able: i64,
-    pub suspensions: Vec<SuspensionView>,
-    /// 当前用户可以暂停、恢复其证件
-    pub may_suspend: bool,
-}
-
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct OfficerActs {
-    pub total: i64,
-    pub from: String,
-    pub items: Vec<TimelineEntry>,
-}
-
-const STANDINGS: [(&str, &str); 5] = [
-    ("in_force", "有效"),
-    ("expiring", "即将到期"),
-    ("expired", "已过期"),
-    ("suspended", "暂停"),
-    ("withdrawn", "已收回"),
-];
-
-fn standing_title(name: &str) -> &'static str {
-    STANDINGS.iter().find(|(own, _)| *own == name).map_or("", |(_, title)| title)
-}
-
-/// Today, and the day from which a certificate no longer counts as expiring.
-struct Horizon {
-    today: String,
-    soon: String,
-}
-
-impl Horizon {
-    fn of(day: NaiveDate) -> Self {
-        let (days, _) = rule("expiring_days", day, 90);
-        let soon = day.checked_add_days(Days::new(u64::try_from(days).unwrap_or(90)));
-        Self { today: day.to_string(), soon: soon.unwrap_or(day).to_string() }
-    }
-
-    fn standing(&self, until: Option<&str>, in_use: bool, suspended: bool) -> &'static str {
-        let until = until.unwrap_or("9999-12-31");
-        match (in_use, suspended) {
-            (false, _) => "withdrawn",
-            (true, _) if until < self.today.as_str() => "expired",
-            (true, true) => "suspended",
-            (true, false) if until <= self.soon.as_str() => "expiring",
-            _ => "in_force",
-        }
-    }
-}
-
-/// Officers with the best of their certificates: `until`, and `standing`.
-fn with_standing(days: &Horizon, args: &mut Vec<Value>) -> String {
-    args.push(days.today.as_str().into());
-    let today = args.len();
-    args.push(days.soon.as_str().into());
-    let soon = args.len();
-    format!(
-        "(SELECT o.*, b.best, CASE WHEN b.best > ${soon} THEN 'in_force' \
-         WHEN b.best >= ${today} THEN 'expiring' WHEN b.held IS NOT NULL AND b.held >= ${today} \
-         THEN 'suspended' WHEN b.best IS NOT NULL OR b.held IS NOT NULL THEN 'expired' \
-         ELSE 'withdrawn' END AS standing FROM officer o LEFT JOIN (SELECT c.officer_id, \
-         MAX(CASE WHEN c.status = 'in_use' AND s.certificate_no IS NULL \
-         THEN COALESCE(c.valid_until, '9999-12-31') END) AS best, \
-         MAX(CASE WHEN c.status = 'in_use' AND s.certificate_no IS NOT NULL \
-         THEN COALESCE(c.valid_until, '9999-12-31') END) AS held \
-         FROM officer_certificate c LEFT JOIN (SELECT DISTINCT certificate_no \
-         FROM officer_suspension WHERE lifted_at = 0 AND from_day <= ${today} \
-         AND to_day >= ${today}) s ON s.certificate_no = c.certificate_no \
-         GROUP BY c.officer_id) b ON b.officer_id = o.id)"
-    )
 }
 
 /// ` AND (…)`: officers in any of the caller's scopes; agencies are told by their names.
@@ -808,24 +627,4 @@ async fn restore(
     suspensions::lift(&mut tx, &certificate_no, &reason).await?;
     tx.commit().await?;
     Ok(Json(file(&desk, &caller, &officer).await?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_certificate_counts_to_its_last_day_and_warns_ninety_days_before() {
-        let days = Horizon::of("2026-11-20".parse().expect("a day"));
-        assert_eq!(days.soon, "2027-02-18");
-        let of = |until: Option<&str>, suspended| days.standing(until, true, suspended);
-        assert_eq!(of(Some("2026-11-20"), false), "expiring");
-        assert_eq!(of(Some("2026-11-19"), false), "expired");
-        assert_eq!(of(Some("2027-02-19"), false), "in_force");
-        assert_eq!(of(None, false), "in_force");
-        assert_eq!(of(Some("2027-02-19"), true), "suspended");
-        assert_eq!(days.standing(None, false, false), "withdrawn");
-        let (fewest, basis) = rule("fewest_officers", "2026-01-01".parse().expect("a day"), 0);
-        assert!(fewest == 2 && basis.contains("第四十二条"));
-    }
 }
