@@ -126,7 +126,7 @@ impl Db {
         };
         let pool = AnyPoolOptions::new()
             .max_connections(4)
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(Duration::from_secs(5))
             .after_connect(move |connection, _| {
                 Box::pin(async move { connection.execute(setting).await.map(drop) })
             })
