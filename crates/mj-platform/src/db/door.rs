@@ -20,8 +20,8 @@ use tokio::sync::watch;
 pub(crate) use super::canon::Canon;
 pub use super::canon::row_digest;
 use super::gate::Pass;
-use super::value::{RowExt, Value, query, query_of, query_sqlite};
-use super::{Db, Dialect, bulk};
+use super::value::{RowExt, Value, query, query_of, query_sqlite, query_sqlite_of};
+use super::{Db, Dialect};
 use crate::error::{Error, Result};
 use crate::ledger::book::Book;
 use crate::{gm, new_id, outbox};
@@ -119,8 +119,7 @@ impl Tx {
         }
     }
 
-    /// One statement for all of `values` on PostgreSQL, one prepared statement run row by row on
-    /// SQLite.
+    /// One statement for all of `values` on PostgreSQL, a few of fixed lengths on SQLite.
     async fn insert(
         &mut self,
         head: &str,
@@ -130,10 +129,19 @@ impl Tx {
     ) -> sqlx::Result<()> {
         match self {
             Tx::Sqlite(tx) => {
-                let sql =
-                    format!("{head} VALUES {} {suffix}", placeholders(Dialect::Sqlite, 1, width));
-                let mut connection = tx.lock_handle().await?;
-                bulk::run(&mut connection, &sql, width, &values)
+                let width = width.max(1);
+                let mut rest = values.into_iter();
+                while rest.len() > 0 {
+                    let left = rest.len() / width;
+                    let rows = SQLITE_LENGTHS.into_iter().find(|rows| *rows <= left).unwrap_or(1);
+                    let sql = format!(
+                        "{head} VALUES {} {suffix}",
+                        placeholders(Dialect::Sqlite, rows, width)
+                    );
+                    let part = rest.by_ref().take(rows * width);
+                    query_sqlite_of(sql, part).execute(&mut **tx).await?;
+                }
+                Ok(())
             }
             Tx::Postgres(tx) => {
                 let rows = values.len() / width.max(1);
@@ -159,6 +167,9 @@ const JOURNAL: &str = "act_journal";
 const PARAMETERS: usize = 30_000;
 /// Rows that are made ready and written at a time on SQLite.
 const SQLITE_ROWS: usize = 256;
+/// Rows of one prepared statement on SQLite: few lengths, so that statements are parsed once and found
+/// again. Parsing a statement of thousands of parameters costs more than running it.
+const SQLITE_LENGTHS: [usize; 3] = [64, 8, 1];
 
 impl WriteTx {
     pub(super) fn new(

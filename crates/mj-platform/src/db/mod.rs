@@ -10,7 +10,6 @@
 //! sessions, caches, hot facts) through [`WriteTx::execute`]; business truth only through
 //! [`door`].
 
-mod bulk;
 mod canon;
 pub mod door;
 mod gate;

@@ -99,6 +99,19 @@ pub(super) fn query_of(dialect: Dialect, sql: Arc<str>, args: Vec<Value>) -> Any
     bind(dialect, sql, args, cached)
 }
 
+/// For SQLite's own driver, with arguments given away: one of the few statements that are kept parsed.
+pub(super) fn query_sqlite_of(
+    sql: String,
+    args: impl Iterator<Item = Value>,
+) -> Query<'static, Sqlite, SqliteArguments> {
+    args.fold(sqlx::query(AssertSqlSafe(sql)), |query, arg| match arg {
+        Value::Null => query.bind(None::<String>),
+        Value::Int(number) => query.bind(number),
+        Value::Text(text) => query.bind(text),
+        Value::Bytes(bytes) => query.bind(bytes),
+    })
+}
+
 /// The same for SQLite's own driver.
 pub(super) fn query_sqlite(sql: &str, args: &[Value]) -> Query<'static, Sqlite, SqliteArguments> {
     let cached = args.len() < CACHED;
