@@ -10,6 +10,8 @@ fn main() {
 #[cfg(test)]
 mod contracts;
 #[cfg(test)]
+mod conventions;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod operate;
