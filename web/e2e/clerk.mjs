@@ -466,6 +466,8 @@ export const stories = {
       await page.locator('.empty, [data-test=work-row]').first().waitFor()
     }
     await page.goto('/desk/parties')
+    // the page writes its own address once its rows are there
+    await rowsOf(page, 'party-row').first().waitFor()
     await page.evaluate((text) => {
       history.replaceState(history.state, '', `/desk/parties?q=${text}`)
     }, 'A'.repeat(10_000))
