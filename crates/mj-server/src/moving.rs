@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mj_kernel::Actor;
+use mj_platform::db::Migration;
 use mj_platform::gm::Sm3;
 use mj_platform::{Act, Config, Db, Dialect, Lane, RowExt, SystemClock, Value};
 use sqlx::any::AnyRow;
@@ -35,14 +36,12 @@ pub async fn run(data_dir: &Path, to: &str) -> Result<Outcome, Failure> {
         return Err(Failure::Usage("目标就是现在的数据库".into()));
     }
     let source = Db::open(&config.database_url, Arc::new(SystemClock)).await?;
-    let target = Db::open(to, Arc::new(SystemClock)).await?;
-    let moved = move_all(&config, &source, &target, to).await;
+    let moved = move_all(&config, &source, to).await;
     source.close().await;
-    target.close().await;
     moved
 }
 
-async fn move_all(config: &Config, source: &Db, target: &Db, to: &str) -> Result<Outcome, Failure> {
+async fn move_all(config: &Config, source: &Db, to: &str) -> Result<Outcome, Failure> {
     let line = migrations();
     let there = tables(source).await?;
     if !there.iter().any(|name| name == LEDGER_OF_MIGRATIONS) {
@@ -52,12 +51,35 @@ async fn move_all(config: &Config, source: &Db, target: &Db, to: &str) -> Result
     if applied != i64::try_from(line.len()).unwrap_or(i64::MAX) {
         return Err(Failure::Usage("现在的数据库与程序版本不同；请先执行 mingjian migrate".into()));
     }
+    let order = in_order(&there)?;
+    let target = Db::open(to, Arc::new(SystemClock)).await?;
+    let empty = set_up(&target, &line).await;
+    target.close().await;
+    empty?;
+    // anew: a connection that saw the tables before they were changed reads them wrongly
+    let target = Db::open(to, Arc::new(SystemClock)).await?;
+    let moved = fill(config, source, &target, to, &order).await;
+    target.close().await;
+    moved
+}
+
+/// Empty tables in the target, under a mark that says they are not whole yet.
+async fn set_up(target: &Db, line: &[Migration]) -> Result<(), Failure> {
     clear_unfinished(target).await?;
     target.statement(&format!("CREATE TABLE {MARK} (started_at BIGINT)")).await?;
-    target.migrate(&line).await?;
-    let order = in_order(&there)?;
+    target.migrate(line).await?;
+    Ok(())
+}
+
+async fn fill(
+    config: &Config,
+    source: &Db,
+    target: &Db,
+    to: &str,
+    order: &[String],
+) -> Result<Outcome, Failure> {
     let mut differ = 0;
-    for table in &order {
+    for table in order {
         let from = copy(source, target, table).await?;
         let to = Tally::of(target, table).await?;
         let verdict = if from == to { "相同" } else { "不同" };
