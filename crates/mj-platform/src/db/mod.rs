@@ -170,7 +170,30 @@ impl Db {
 
     /// Applies what is missing of the house's one line of migrations; returns how many.
     pub async fn migrate(&self, line: &[Migration]) -> Result<usize> {
-        migrate::apply(self, line).await
+        let applied = migrate::apply(self, line).await?;
+        if applied > 0 && self.dialect == Dialect::Sqlite {
+            self.look_at_tables_again().await?;
+        }
+        Ok(applied)
+    }
+
+    /// A SQLite connection that saw the tables before they were changed describes their rows as they
+    /// were; sqlx then reads them wrongly. A statement that reaches a table makes it look again.
+    async fn look_at_tables_again(&self) -> Result<()> {
+        const LOOK: &str = "SELECT COUNT(*) FROM sqlite_master";
+        let failed = |error| Error::db("重新读取表结构")(error);
+        // all at once, or the same one would be asked again and again
+        let mut readers = Vec::new();
+        for _ in 0..self.pool.size() {
+            readers.push(self.pool.acquire().await.map_err(failed)?);
+        }
+        for reader in &mut readers {
+            sqlx::query(LOOK).execute(&mut **reader).await.map_err(failed)?;
+        }
+        if let Writer::Sqlite(pool) = &self.writer {
+            sqlx::query(LOOK).execute(pool).await.map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Opens the write door for one act. On SQLite people's acts go before bulk loads.
