@@ -23,7 +23,8 @@ free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",
 counted() { awk '/^test result:/ { for (i = 1; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1) } } END { printf "%d passed, %d failed", p, f }' "$1"; }
 
 rust() { # name
-  cargo test --workspace --locked 2>&1 | tee "$work/$1.log"
+  # to the end even when one crate is red: the first failure is seldom the only one
+  cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$work/$1.log"
   local code=${PIPESTATUS[0]}
   line[$1]=$(counted "$work/$1.log")
   [ "$code" -eq 0 ] || red=1

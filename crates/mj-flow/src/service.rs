@@ -67,6 +67,8 @@ pub struct Doing {
 impl Flow {
     /// Makes an item unless its cause has one; gives the id of whichever there is.
     pub async fn receive(&self, tx: &mut WriteTx, new: NewWorkItem) -> Result<String> {
+        // one after another, on PostgreSQL too: between looking and making nobody else may make it
+        tx.position().await?;
         if let Some(item) = store::by_cause_unscoped(tx, &new.cause).await? {
             return Ok(item.id);
         }

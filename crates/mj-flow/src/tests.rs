@@ -45,6 +45,19 @@ fn because(reason: &str) -> Doing {
 }
 
 #[tokio::test]
+async fn the_same_cause_told_by_many_at_once_is_one_item() {
+    let db = TestDb::new().await;
+    let flow = Flow::new(db.db().clone());
+    let event = pair();
+    let told = (0..8).map(|_| flow.on_event(&event));
+    for answer in futures_util::future::join_all(told).await {
+        answer.expect("whoever comes second finds the item of the first");
+    }
+    only(&db).await;
+    assert_eq!(db.db().count("SELECT COUNT(*) FROM work_item", &[]).await.expect("counted"), 1);
+}
+
+#[tokio::test]
 async fn an_event_told_twice_makes_one_item() {
     let db = TestDb::new().await;
     let flow = Flow::new(db.db().clone());
