@@ -43,6 +43,17 @@ impl Error {
         move |source| Error::Io { path, source }
     }
 
+    /// Whether a text held a NUL, which PostgreSQL cannot keep and SQLite must not: a node moves.
+    pub fn is_unstorable_text(&self) -> bool {
+        match self {
+            Error::Database { source: sqlx::Error::Encode(_), .. } => true,
+            Error::Database { source: sqlx::Error::Database(cause), .. } => {
+                cause.code().is_some_and(|code| code == "22021")
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a unique key stood in the way.
     pub fn is_duplicate(&self) -> bool {
         match self {

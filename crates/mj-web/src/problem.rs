@@ -207,9 +207,16 @@ impl From<mj_platform::Error> for Problem {
             }
             _ if error.is_duplicate() => Self::conflict("duplicate", "已有相同的记录")
                 .detail("请核对编号或名称；如要修改已有记录，请打开它再改。"),
+            _ if error.is_unstorable_text() => nul(),
             _ => Self::internal(&error),
         }
     }
+}
+
+/// A text with a character that no database keeps; typed by nobody, sent by programs.
+pub(crate) fn nul() -> Problem {
+    Problem::invalid("input.nul", "文字中有空字符（U+0000）")
+        .detail("这种字符看不见，通常来自程序出错或复制；请删去后再提交。")
 }
 
 #[cfg(test)]

@@ -91,6 +91,7 @@ pub(super) enum Tx {
 
 impl Tx {
     async fn execute(&mut self, sql: &str, args: &[Value]) -> sqlx::Result<u64> {
+        refuse_nul(args)?;
         Ok(match self {
             Tx::Sqlite(tx) => query_sqlite(sql, args).execute(&mut **tx).await?.rows_affected(),
             Tx::Postgres(tx) => {
@@ -127,6 +128,7 @@ impl Tx {
         values: Vec<Value>,
         suffix: &str,
     ) -> sqlx::Result<()> {
+        refuse_nul(&values)?;
         match self {
             Tx::Sqlite(tx) => {
                 let width = width.max(1);
@@ -162,14 +164,23 @@ impl Tx {
     }
 }
 
+/// PostgreSQL keeps no NUL in a text; what SQLite kept could never move there.
+fn refuse_nul(values: &[Value]) -> sqlx::Result<()> {
+    let holds = |value: &Value| matches!(value, Value::Text(text) if text.as_bytes().contains(&0));
+    match values.iter().any(holds) {
+        true => Err(sqlx::Error::Encode("文字中有空字符（U+0000）".into())),
+        false => Ok(()),
+    }
+}
+
 const JOURNAL: &str = "act_journal";
 /// PostgreSQL takes 65,535 parameters a statement.
 const PARAMETERS: usize = 30_000;
 /// Rows that are made ready and written at a time on SQLite.
-const SQLITE_ROWS: usize = 256;
+const SQLITE_ROWS: usize = SQLITE_LENGTHS[0];
 /// Rows of one prepared statement on SQLite: few lengths, so that statements are parsed once and found
 /// again. Parsing a statement of thousands of parameters costs more than running it.
-const SQLITE_LENGTHS: [usize; 3] = [64, 8, 1];
+const SQLITE_LENGTHS: [usize; 3] = [192, 12, 1];
 
 impl WriteTx {
     pub(super) fn new(
@@ -293,6 +304,7 @@ impl WriteTx {
         let mut salts = vec![0_u8; count * 16];
         gm::fill(&mut salts);
         let mut todo = rows.zip(salts.chunks_exact(16)).zip(first_seq..);
+        let most = rows_at_a_time(self.dialect, width);
         let Self { tx, book, .. } = self;
         let head = format!(
             "INSERT INTO {} ({}, version, change_seq, row_salt, row_digest)",
@@ -300,10 +312,7 @@ impl WriteTx {
             table.columns.join(", ")
         );
         let mut messages = Messages::new();
-        let mut left = count;
-        while left > 0 {
-            let size = left.min(rows_at_a_time(self.dialect, width));
-            left -= size;
+        let mut ready = |size: usize| {
             let mut args = Vec::with_capacity(size * width);
             messages.clear();
             for (((version, row), salt), seq) in todo.by_ref().take(size) {
@@ -329,7 +338,17 @@ impl WriteTx {
             for (row, digest) in args.chunks_exact_mut(width).zip(digests) {
                 row[width - 1] = Value::Bytes(digest.to_vec());
             }
-            let written = tx.insert(&head, width, args, suffix).await;
+            args
+        };
+        let mut left = count;
+        let mut next = ready(left.min(most));
+        while left > 0 {
+            left -= left.min(most);
+            let args = std::mem::take(&mut next);
+            // while the database works on these the next are made ready
+            let write = tx.insert(&head, width, args, suffix);
+            let (written, made) = futures_util::join!(write, async { ready(left.min(most)) });
+            next = made;
             written.map_err(Error::db("写入")).map_err(|error| {
                 if error.is_duplicate() { Error::Duplicate { table: table.name } } else { error }
             })?;

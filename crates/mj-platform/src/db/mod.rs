@@ -53,7 +53,7 @@ impl Dialect {
 #[derive(Clone)]
 enum Writer {
     /// One connection that does all the writing: a connection throws its page cache away when another
-    /// one has written. SQLite's own driver, which can be asked for the connection itself.
+    /// one has written. SQLite's own driver: `Any` would put every value of a load into one more box.
     Sqlite(SqlitePool),
     Postgres(AnyPool),
     /// Opened to read only.

@@ -207,14 +207,15 @@ fn whatever_is_wrong_with_rows_the_delivery_is_taken_in() {
         pushed(10, &[("check_result", "77")]),
         json!({}),
         json!({"check_action_code": 5, "check_date": {"year": 2025}, "check_form": ["01"]}),
+        pushed(13, &[("administrative_cp_na", "枣庄\0饭店")]),
     ];
     let body = delivery(SOURCE, 1, &rows);
     let answer = push(&node, &people.source, &body, "k").expect(202);
-    assert_eq!(answer["rows_received"], 12);
+    assert_eq!(answer["rows_received"], 13);
     let href = answer["href"].as_str().expect("an address");
     let settled = node.door.settled(&people.source, href);
     let counts = counted(&settled);
-    assert_eq!(counts["front"], 12, "{settled}");
+    assert_eq!(counts["front"], 13, "{settled}");
     let errors = node.door.get(&people.operator, &format!("{href}/errors?limit=50")).expect(200);
     let refused = |row: u64| -> Vec<String> {
         let items = errors["items"].as_array().expect("rows");
@@ -223,7 +224,7 @@ fn whatever_is_wrong_with_rows_the_delivery_is_taken_in() {
         let errors = issues.iter().filter(|issue| issue["severity"] == "error");
         errors.filter_map(|issue| issue["class"].as_str().map(str::to_owned)).collect()
     };
-    for row in [2, 3, 4, 5, 6, 10, 11, 12] {
+    for row in [2, 3, 4, 5, 6, 10, 11, 12, 13] {
         assert!(!refused(row).is_empty(), "row {row} was taken: {errors}");
     }
     for row in [1, 8] {
@@ -231,6 +232,24 @@ fn whatever_is_wrong_with_rows_the_delivery_is_taken_in() {
     }
     assert_eq!(refused(7), ["10"], "six minutes ahead of the clock: {errors}");
     assert_eq!(counts["error"], errors["items"].as_array().map_or(0, |items| items.len() as i64));
+
+    // a character that no database keeps is told in words wherever it is typed
+    let typed = node.door.get(&people.operator, "/api/v1/registry/parties?q=%E9%A5%AD%00");
+    assert_eq!(
+        (typed.status, &typed.json()["code"]),
+        (422, &json!("input.nul")),
+        "{}",
+        typed.text()
+    );
+    let source = json!({"cd_source": "370400_00009", "name": "系\0统", "kind": "agency",
+        "agency": "11370400MB2857543P", "area": "370400", "channels": ["file"], "tables": []});
+    let typed = node.door.post(&people.operator, "/api/v1/datahub/sources", &source);
+    assert_eq!(
+        (typed.status, &typed.json()["code"]),
+        (422, &json!("input.nul")),
+        "{}",
+        typed.text()
+    );
 
     // what is no batch at all is the caller's mistake
     for (key, wrong) in [
