@@ -11,6 +11,7 @@ pub mod receipt;
 pub mod sheet;
 pub mod tiles;
 pub mod tree;
+pub mod witness;
 
 mod error;
 #[cfg(test)]
@@ -21,3 +22,4 @@ pub use error::{Error, Result};
 pub use note::{Checkpoint, Note, VerifierKey};
 pub use sheet::{Line, Sheet};
 pub use tree::Hash;
+pub use witness::WitnessKey;

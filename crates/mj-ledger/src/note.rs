@@ -24,32 +24,48 @@ pub struct VerifierKey {
 
 impl VerifierKey {
     pub fn id(&self) -> [u8; 4] {
-        let mut bytes = self.name.as_bytes().to_vec();
-        bytes.push(b'\n');
-        bytes.extend(KIND);
-        bytes.extend(self.point);
-        let [a, b, c, d, ..] = sm3(&bytes);
-        [a, b, c, d]
+        key_id(&self.name, KIND, &self.point)
     }
 
     pub fn to_text(&self) -> String {
-        let mut bytes = KIND.to_vec();
-        bytes.extend(self.point);
-        format!("{}+{}+{}", self.name, hex::encode(self.id()), BASE64.encode(bytes))
+        key_text(&self.name, KIND, &self.point)
     }
 
     pub fn parse(text: &str) -> Result<Self> {
-        let wrong = Error::Note("公钥应为 名称+编号+base64");
-        let mut parts = text.trim().splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(wrong);
-        };
-        let bytes = BASE64.decode(key).map_err(|_| wrong.clone())?;
-        let point = bytes.strip_prefix(KIND).ok_or(wrong.clone())?;
-        let key =
-            Self { name: name.to_owned(), point: point.try_into().map_err(|_| wrong.clone())? };
-        if hex::encode(key.id()) != id { Err(wrong) } else { Ok(key) }
+        let (name, point) = parse_key(text, KIND)?;
+        Ok(Self { name, point })
     }
+}
+
+pub(crate) fn key_id(name: &str, kind: &[u8], point: &[u8; 65]) -> [u8; 4] {
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.push(b'\n');
+    bytes.extend(kind);
+    bytes.extend(point);
+    let [a, b, c, d, ..] = sm3(&bytes);
+    [a, b, c, d]
+}
+
+pub(crate) fn key_text(name: &str, kind: &[u8], point: &[u8; 65]) -> String {
+    let mut bytes = kind.to_vec();
+    bytes.extend(point);
+    format!("{name}+{}+{}", hex::encode(key_id(name, kind, point)), BASE64.encode(bytes))
+}
+
+/// Name and point of a public key of this kind.
+pub(crate) fn parse_key(text: &str, kind: &[u8]) -> Result<(String, [u8; 65])> {
+    let wrong = Error::Note("公钥应为 名称+编号+base64");
+    let mut parts = text.trim().splitn(3, '+');
+    let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(wrong);
+    };
+    let bytes = BASE64.decode(key).map_err(|_| wrong.clone())?;
+    let point = bytes.strip_prefix(kind).and_then(|point| point.try_into().ok());
+    let point = point.ok_or(wrong.clone())?;
+    if hex::encode(key_id(name, kind, &point)) != id || name.is_empty() {
+        return Err(wrong);
+    }
+    Ok((name.to_owned(), point))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +73,15 @@ pub struct Signature {
     pub name: String,
     pub key_id: [u8; 4],
     pub bytes: Vec<u8>,
+}
+
+impl Signature {
+    /// The line of a note, with its line end.
+    pub fn to_line(&self) -> String {
+        let mut bytes = self.key_id.to_vec();
+        bytes.extend(&self.bytes);
+        format!("— {} {}\n", self.name, BASE64.encode(bytes))
+    }
 }
 
 /// A text and who signed it.
@@ -71,9 +96,7 @@ impl Note {
     pub fn to_text(&self) -> String {
         let mut out = format!("{}\n", self.text);
         for signature in &self.signatures {
-            let mut bytes = signature.key_id.to_vec();
-            bytes.extend(&signature.bytes);
-            out.push_str(&format!("— {} {}\n", signature.name, BASE64.encode(bytes)));
+            out.push_str(&signature.to_line());
         }
         out
     }

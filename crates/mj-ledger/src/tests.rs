@@ -7,6 +7,7 @@ use crate::fold::{Fold, Kind};
 use crate::note::{Checkpoint, Note, Signature, VerifierKey};
 use crate::sheet::{self, Line};
 use crate::tree::{self, Frontier, Hash, Memory, Subtrees};
+use crate::witness::{self, AddCheckpoint, Refusal, Seen, WitnessKey};
 use crate::{Error, tiles};
 
 /// RFC 6962 2.1 word for word.
@@ -333,4 +334,102 @@ fn a_line_is_read_as_it_was_written() {
     for wrong in ["party\ta\t1", "party\ta\tx\t-", "party\ta\t1\tab", "party\ta\t1\t-\t"] {
         assert_eq!(Line::parse(wrong), None, "{wrong}");
     }
+}
+
+/// Stands in for the curve: the "signature" is a digest of point and message.
+fn stand_in(point: &[u8; 65], message: &[u8]) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    bytes[..32].copy_from_slice(&tree::sm3(&[&point[..], message].concat()));
+    bytes
+}
+
+fn signed(key: &VerifierKey, size: u64, root: Hash) -> Note {
+    let text = Checkpoint { origin: key.name.clone(), size, root, time: 5 }.text();
+    let bytes = stand_in(&key.point, text.as_bytes()).to_vec();
+    let signature = Signature { name: key.name.clone(), key_id: key.id(), bytes };
+    Note { text, signatures: vec![signature] }
+}
+
+#[test]
+fn a_witness_signs_only_what_goes_on_from_what_it_saw() {
+    let verify =
+        |point: &[u8; 65], message: &[u8], given: &[u8; 64]| stand_in(point, message) == *given;
+    let leaves = leaves(40);
+    let tree = memory(&leaves);
+    let root = |size: u64| tree::root(&tree, size).expect("root");
+    let mut other = leaves.clone();
+    other[3] = tree::leaf(b"rewritten");
+    let rewritten = memory(&other);
+    let ask = |old: u64, size: u64, proof: Vec<Hash>, root: Hash| AddCheckpoint {
+        old,
+        proof,
+        note: signed(&key(), size, root),
+    };
+    let proof = |old, new| tree::consistency(&tree, old, new).expect("proof");
+    let judge = |asked: &AddCheckpoint, seen| {
+        // as it travels
+        let asked = AddCheckpoint::parse(&asked.to_text()).expect("reads");
+        witness::judge(&asked, &key(), seen, &verify)
+    };
+    let seen = Some(Seen { size: 20, root: root(20) });
+    for (old, new, seen) in [(0, 1, None), (0, 40, None), (20, 20, seen), (20, 33, seen)] {
+        let asked = ask(old, new, proof(old, new), root(new));
+        assert_eq!(judge(&asked, seen).expect("cosigned").size, new);
+    }
+    let conflict = |size| Err(Refusal::Conflict { size });
+    // a store put back: it knows less than the witness, and says so or does not
+    assert_eq!(judge(&ask(12, 15, proof(12, 15), root(15)), seen), conflict(20));
+    assert_eq!(judge(&ask(12, 33, proof(12, 33), root(33)), seen), conflict(20));
+    assert_eq!(judge(&ask(0, 33, Vec::new(), root(33)), seen), conflict(20));
+    // rewritten, of the same size and grown
+    let wrong = tree::root(&rewritten, 20).expect("root");
+    assert_eq!(judge(&ask(20, 20, Vec::new(), wrong), seen), conflict(20));
+    let forged = tree::consistency(&rewritten, 20, 40).expect("proof");
+    assert_eq!(judge(&ask(20, 40, forged, rewritten.root()), seen), Err(Refusal::Proof));
+    assert_eq!(judge(&ask(20, 40, Vec::new(), root(40)), seen), Err(Refusal::Proof));
+    assert_eq!(judge(&ask(0, 5, proof(2, 5), root(5)), None), Err(Refusal::Proof));
+    let beyond = judge(&ask(20, 12, Vec::new(), root(12)), seen);
+    assert!(matches!(beyond, Err(Refusal::Malformed(_))), "{beyond:?}");
+    let mut foreign = key();
+    foreign.point[9] = 9;
+    let asked = AddCheckpoint {
+        note: signed(&foreign, 33, root(33)),
+        ..ask(20, 33, proof(20, 33), root(33))
+    };
+    assert_eq!(judge(&asked, seen), Err(Refusal::Signature));
+    for text in ["", "old 1\n", "old 01\n\nx", "old +1\n\nx", "old 1\nabc\n\nx\n1\n\n— a b\n"] {
+        assert!(AddCheckpoint::parse(text).is_err(), "{text}");
+    }
+    let long = AddCheckpoint { old: 1, proof: vec![[0; 32]; 64], note: signed(&key(), 3, root(3)) };
+    assert!(AddCheckpoint::parse(&long.to_text()).is_err());
+}
+
+#[test]
+fn a_cosignature_holds_for_its_checkpoint_its_time_and_its_witness_alone() {
+    let verify =
+        |point: &[u8; 65], message: &[u8], given: &[u8; 64]| stand_in(point, message) == *given;
+    let witness = WitnessKey { name: "mingjian/370000/y/witness".into(), point: [6; 65] };
+    assert_eq!(WitnessKey::parse(&witness.to_text()).expect("reads"), witness);
+    // a key of one use is not taken for the other
+    assert!(VerifierKey::parse(&witness.to_text()).is_err());
+    assert!(WitnessKey::parse(&key().to_text()).is_err());
+    let mut note = signed(&key(), 12, tree::sm3(b"root"));
+    let bytes = stand_in(&witness.point, witness::message(77, &note.text).as_bytes());
+    note.signatures.push(witness.signature(77, &bytes));
+    let read = Note::parse(&note.to_text()).expect("reads");
+    assert_eq!(witness.check(&read, &verify), Ok(77));
+    assert!(
+        Checkpoint::open(&note.to_text(), &key(), &verify).is_ok(),
+        "the log's own still holds"
+    );
+    let mut later = read.clone();
+    later.signatures[1] = witness.signature(78, &bytes);
+    let mut other = read.clone();
+    other.text = other.text.replacen("\n12\n", "\n13\n", 1);
+    for wrong in [later, other] {
+        assert!(matches!(witness.check(&wrong, &verify), Err(Error::BadSignature(_))));
+    }
+    let mut stranger = witness.clone();
+    stranger.point[1] = 1;
+    assert!(matches!(stranger.check(&read, &verify), Err(Error::NoSignature(_))));
 }
