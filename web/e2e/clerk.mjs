@@ -5,11 +5,11 @@ import { readFileSync } from 'node:fs'
 import { newUscc, spoiled } from './sheet.mjs'
 
 const TABLE = 'object_enterprise'
-const PEOPLE = { operator: 'datahub_operator', reader: 'supervisor' }
+export const PEOPLE = { operator: 'datahub_operator', reader: 'supervisor' }
 
-const personOf = (world, role) => world.accounts.find((one) => one.role === role)
+export const personOf = (world, role) => world.accounts.find((one) => one.role === role)
 
-async function signIn(page, account) {
+export async function signIn(page, account) {
   await page.goto('/desk/login')
   await page.getByLabel('账号').fill(account.login)
   await page.getByLabel('密码', { exact: true }).fill(account.password)
@@ -18,7 +18,7 @@ async function signIn(page, account) {
 }
 
 /** A second person at another machine, while the first one's page stays open. */
-async function colleague(visit, account) {
+export async function colleague(visit, account) {
   const context = await visit.context.browser().newContext({
     baseURL: visit.base,
     viewport: visit.page.viewportSize(),
@@ -31,7 +31,7 @@ async function colleague(visit, account) {
 }
 
 /** Somebody who calls the API as a program would, for what a story needs done beforehand. */
-async function program(visit, world, role) {
+export async function program(visit, world, role) {
   const account = personOf(world, role)
   const context = await visit.context.browser().newContext({ baseURL: world.base })
   const { request } = context
@@ -79,7 +79,7 @@ function faultySheet() {
   return `${lines.join('\r\n')}\r\n`
 }
 
-async function sourceFor(api, channel) {
+export async function sourceFor(api, channel) {
   const { items } = await api.get('/datahub/sources')
   const found = items.find(
     (one) =>
@@ -91,7 +91,7 @@ async function sourceFor(api, channel) {
   return found
 }
 
-async function faultyBatch(visit, world) {
+export async function faultyBatch(visit, world) {
   const api = await program(visit, world, PEOPLE.operator)
   const source = await sourceFor(api, 'file')
   const query = { table: TABLE, cd_source: source.cd_source, file_name: 'clerk.csv' }
@@ -104,8 +104,8 @@ async function faultyBatch(visit, world) {
   return batch_id
 }
 
-const rowsOf = (page, name) => page.locator(`[data-test=${name}]`)
-const textOf = async (locator) => ((await locator.textContent()) ?? '').trim()
+export const rowsOf = (page, name) => page.locator(`[data-test=${name}]`)
+export const textOf = async (locator) => ((await locator.textContent()) ?? '').trim()
 
 export const stories = {
   async 'the same fault in many rows is mended once by a rule that was looked at, and a colleague sees who did it'(

@@ -9,6 +9,7 @@ import * as desk from './desk.mjs'
 import * as developer from './developer.mjs'
 import * as leader from './leader.mjs'
 import * as ledger from './ledger.mjs'
+import * as lists from './lists.mjs'
 import * as portal from './portal.mjs'
 import * as publicSite from './public.mjs'
 import * as reference from './reference.mjs'
@@ -60,6 +61,7 @@ const stories = {
   ...account.stories,
   ...reference.stories,
   ...clerk.stories,
+  ...lists.stories,
   ...ledger.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })

@@ -12,13 +12,14 @@ use mj_kernel::{AgencySet, DataLevel, Page, PageOf, Role, Scope};
 use mj_platform::Lane;
 use mj_web::input::own_id;
 use mj_web::{
-    Action, Answer, Caller, Input, Once, PathOf, Problem, Query, RouteOf, create, get, post,
-    replayed,
+    Action, Answer, Caller, ExportRequest, Input, Once, PathOf, Problem, Query, RouteOf, create,
+    get, post, replayed,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::Error;
+use crate::list_files::{export_accounts, export_agencies};
 use crate::model::{
     Account, AccountClass, Agency, NewAccount, NewAgency, NewGrant, RoleGrant, level_name,
     parse_level,
@@ -41,6 +42,10 @@ pub fn routes() -> Vec<RouteOf<Access>> {
             .summary("部门名册")
             .query::<AgencyQuery>()
             .list::<AgencyView>(),
+        post(AGENCY_READ, "/api/v1/access/agencies/export", export_agencies)
+            .summary("导出部门名册：与所见一致的筛选和列")
+            .body::<ExportRequest>()
+            .binary("text/csv"),
         create(AGENCY_CREATE, "/api/v1/access/agencies", create_agency)
             .summary("登记部门")
             .body::<AgencyRequest>()
@@ -49,6 +54,10 @@ pub fn routes() -> Vec<RouteOf<Access>> {
             .summary("账号名册")
             .query::<AccountQuery>()
             .list::<AccountView>(),
+        post(ACCOUNT_READ, "/api/v1/access/accounts/export", export_accounts)
+            .summary("导出账号名册：与所见一致的筛选和列")
+            .body::<ExportRequest>()
+            .binary("text/csv"),
         create(ACCOUNT_CREATE, "/api/v1/access/accounts", create_account)
             .summary("开设账号，得到一次性启用代码")
             .body::<AccountRequest>()
@@ -76,7 +85,7 @@ pub fn routes() -> Vec<RouteOf<Access>> {
 }
 
 #[derive(Deserialize, IntoParams)]
-struct AccountQuery {
+pub(crate) struct AccountQuery {
     /// 登录名或姓名的一部分
     q: Option<String>,
     /// business、admin 或 source
@@ -94,7 +103,7 @@ struct AccountQuery {
 }
 
 #[derive(Deserialize, IntoParams)]
-struct AgencyQuery {
+pub(crate) struct AgencyQuery {
     /// 行政区划代码，含其下级
     area: Option<String>,
     /// 名称、简称或统一社会信用代码的一部分
@@ -115,19 +124,19 @@ struct GrantQuery {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AgencyView {
-    id: String,
-    version: i64,
-    uscc: String,
-    name: String,
-    short_name: String,
-    area_number: String,
-    area_name: Option<String>,
-    line: String,
-    line_name: Option<String>,
-    nature: String,
-    parent: Option<String>,
-    valid_from: String,
-    valid_to: String,
+    pub id: String,
+    pub version: i64,
+    pub uscc: String,
+    pub name: String,
+    pub short_name: String,
+    pub area_number: String,
+    pub area_name: Option<String>,
+    pub line: String,
+    pub line_name: Option<String>,
+    pub nature: String,
+    pub parent: Option<String>,
+    pub valid_from: String,
+    pub valid_to: String,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -153,31 +162,31 @@ struct AgencyRequest {
 pub(crate) struct AccountView {
     pub id: String,
     pub version: i64,
-    login: String,
-    name: String,
+    pub login: String,
+    pub name: String,
     /// business、admin 或 source
-    class: &'static str,
+    pub class: &'static str,
     pub agency: Option<String>,
     pub agency_name: Option<String>,
     /// active 或 disabled
-    state: &'static str,
-    created_at: String,
+    pub state: &'static str,
+    pub created_at: String,
     /// 现有的授权
     pub roles: Vec<HeldBrief>,
     /// 只在开设时给出一次
     #[serde(skip_serializing_if = "Option::is_none")]
-    activation_code: Option<String>,
+    pub activation_code: Option<String>,
 }
 
 /// A role in a list of accounts.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HeldBrief {
-    role: &'static str,
-    role_name: &'static str,
+    pub role: &'static str,
+    pub role_name: &'static str,
     /// 区划名称，多个以顿号分隔
-    areas: String,
+    pub areas: String,
     /// 部门名称；空表示区划内全部部门
-    agencies: Option<String>,
+    pub agencies: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -357,14 +366,22 @@ async fn list_agencies(
     _caller: Caller,
     Query(query): Query<AgencyQuery>,
 ) -> Answer<Json<PageOf<AgencyView>>> {
-    let page = Page { limit: query.limit, cursor: query.cursor };
+    let page = Page { limit: query.limit, cursor: query.cursor.clone() };
+    Ok(Json(agency_page(&access, &query, &page).await?))
+}
+
+pub(crate) async fn agency_page(
+    access: &Access,
+    query: &AgencyQuery,
+    page: &Page,
+) -> Answer<PageOf<AgencyView>> {
     let filter = store::AgencyFilter {
         area: query.area.as_deref(),
         q: query.q.as_deref(),
         line: query.line.as_deref(),
     };
-    let agencies = store::agencies(access.db(), &filter, &page).await?;
-    Ok(Json(agencies.map(|agency| access.agency_view(agency))))
+    let agencies = store::agencies(access.db(), &filter, page).await?;
+    Ok(agencies.map(|agency| access.agency_view(agency)))
 }
 
 async fn create_agency(
@@ -424,7 +441,15 @@ async fn list_accounts(
     _caller: Caller,
     Query(query): Query<AccountQuery>,
 ) -> Answer<Json<PageOf<AccountView>>> {
-    let page = Page { limit: query.limit, cursor: query.cursor };
+    let page = Page { limit: query.limit, cursor: query.cursor.clone() };
+    Ok(Json(account_page(&access, &query, &page).await?))
+}
+
+pub(crate) async fn account_page(
+    access: &Access,
+    query: &AccountQuery,
+    page: &Page,
+) -> Answer<PageOf<AccountView>> {
     let filter = store::AccountFilter {
         q: query.q.as_deref(),
         class: query.class.as_deref(),
@@ -433,18 +458,18 @@ async fn list_accounts(
         role: query.role.as_deref(),
         lacks: query.lacks.as_deref(),
     };
-    let found = store::accounts(access.db(), &filter, &page).await?;
+    let found = store::accounts(access.db(), &filter, page).await?;
     let ids: Vec<String> = found.items.iter().map(|account| account.id.clone()).collect();
     let grants = store::standing_grants(access.db(), &ids).await?;
     let names = store::agency_names(access.db()).await?;
-    Ok(Json(found.map(|account| {
+    Ok(found.map(|account| {
         let own: Vec<RoleGrant> =
             grants.iter().filter(|grant| grant.account_id == account.id).cloned().collect();
         let mut view = account_view(account);
         view.agency_name = view.agency.as_ref().and_then(|uscc| names.get(uscc).cloned());
         view.roles = access.held_by(&own, &names);
         view
-    })))
+    }))
 }
 
 /// The administrator never knows the password: the owner sets it with the code.

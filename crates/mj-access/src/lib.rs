@@ -11,6 +11,7 @@ mod api;
 mod colleagues;
 mod enrolment;
 mod error;
+mod list_files;
 mod lockout;
 pub mod matrix;
 mod model;

@@ -142,8 +142,10 @@ pub async fn agencies(db: &Db, filter: &AgencyFilter<'_>, page: &Page) -> Result
         format!("{prefix}~").into(),
         (page.limit() + 1).into(),
     ];
-    let mut sql = "SELECT * FROM agency WHERE uscc > $1 AND area_number >= $2 AND area_number < $3"
-        .to_owned();
+    let mut sql =
+        "SELECT * FROM agency WHERE area_number || ' ' || uscc > $1 AND area_number >= $2 AND \
+                   area_number < $3"
+            .to_owned();
     if let Some(line) = filter.line.filter(|line| !line.is_empty()) {
         args.push(line.into());
         sql.push_str(&format!(" AND line = ${}", args.len()));
@@ -156,10 +158,13 @@ pub async fn agencies(db: &Db, filter: &AgencyFilter<'_>, page: &Page) -> Result
              OR uscc LIKE ${at} ESCAPE '\\')"
         ));
     }
-    sql.push_str(" ORDER BY uscc LIMIT $4");
+    // a city stands before its districts
+    sql.push_str(" ORDER BY area_number || ' ' || uscc LIMIT $4");
     let rows = db.fetch_all(&sql, &args).await?;
     let items = rows.iter().map(agency_of).collect::<Result<_>>()?;
-    Ok(PageOf::from_surplus(items, page.limit(), |agency| agency.uscc.clone()))
+    Ok(PageOf::from_surplus(items, page.limit(), |agency| {
+        format!("{} {}", agency.area_number, agency.uscc)
+    }))
 }
 
 pub async fn agency_by_uscc(db: &Db, uscc: &str) -> Result<Option<Agency>> {

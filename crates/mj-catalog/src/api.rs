@@ -2,9 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use mj_kernel::{AgencySet, Page, PageOf};
 use mj_platform::{RowExt, Value};
-use mj_web::{Action, Answer, Caller, Module, Query, get};
+use mj_web::{
+    Action, Answer, Caller, Column, Export, ExportRequest, Input, Module, Query, get, post,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
@@ -20,6 +23,10 @@ pub fn module(catalog: Catalog) -> Module {
             .summary("查找监管事项")
             .query::<ItemQuery>()
             .list::<ItemView>(),
+        post(ITEM_READ, "/api/v1/catalog/items/export", export)
+            .summary("导出监管事项：与所见一致的筛选和列")
+            .body::<ExportRequest>()
+            .binary("text/csv"),
     ];
     routes.extend(crate::item_api::routes());
     Module::new("catalog", "监管事项清单")
@@ -88,6 +95,67 @@ async fn list(
     Query(query): Query<ItemQuery>,
 ) -> Answer<Json<PageOf<ItemView>>> {
     Ok(Json(catalog.items(&caller, &query).await?))
+}
+
+/// The list as a file: the same filters, the same columns.
+async fn export(
+    State(catalog): State<Catalog>,
+    caller: Caller,
+    input: Input<ExportRequest>,
+) -> Answer<Response> {
+    let mut query: ItemQuery = input.value.query()?;
+    query.limit = Some(Page::MAX);
+    let mut file = Export::open(&catalog.db, "catalog.items", "监管事项", &COLUMNS, input.value)?;
+    loop {
+        let page = catalog.items(&caller, &query).await?;
+        for item in &page.items {
+            file.push(item)?;
+        }
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            return file.finish(&catalog.db, &caller).await;
+        }
+    }
+}
+
+/// The columns of the list, by the names under which the workbench knows them.
+static COLUMNS: [Column<ItemView>; 10] = [
+    Column { name: "name", title: "事项", cell: |one| Some(one.name.clone()) },
+    Column { name: "code", title: "编码", cell: |one| Some(one.item_code.clone()) },
+    Column {
+        name: "kind",
+        title: "层次",
+        cell: |one| Some(if one.kind == "main" { "主项" } else { "子项" }.into()),
+    },
+    Column {
+        name: "line",
+        title: "条线",
+        cell: |one| Some(one.line_name.as_ref().unwrap_or(&one.line).clone()),
+    },
+    Column { name: "state", title: "状态", cell: |one| Some(one.state_title.clone()) },
+    Column {
+        name: "valid",
+        title: "有效期间",
+        cell: |one| Some(days(&one.valid_from, &one.valid_to)),
+    },
+    Column {
+        name: "implementations",
+        title: "实施清单",
+        cell: |one| Some(one.implementations.to_string()),
+    },
+    Column { name: "admin_type", title: "行政类型", cell: |one| one.admin_type_title.clone() },
+    Column { name: "department", title: "主管部门", cell: |one| one.department_name.clone() },
+    Column { name: "legal_basis", title: "法律依据", cell: |one| one.legal_basis.clone() },
+];
+
+/// From the first day up to, and without, the second, as the workbench says it.
+pub(crate) fn days(from: &str, to: &str) -> String {
+    match (from <= "0001-01-01", to >= "9999-12-31") {
+        (true, true) => "长期".into(),
+        (false, true) => format!("{from} 起"),
+        (true, false) => format!("{to} 前"),
+        (false, false) => format!("{from} 至 {to} 前"),
+    }
 }
 
 impl Catalog {

@@ -3,15 +3,19 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use chrono::NaiveDate;
 use mj_kernel::{AgencySet, Page, PageOf, Scope};
 use mj_platform::{RowExt, Value};
-use mj_web::{Answer, Caller, PathOf, Problem, Query, RouteOf, get};
+use mj_web::{
+    Answer, Caller, Column, Export, ExportRequest, Input, PathOf, Problem, Query, RouteOf, get,
+    post,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::{ITEM_READ, ItemView, lines_predicate, view};
+use crate::api::{ITEM_READ, ItemView, days, lines_predicate, view};
 use crate::{Catalog, Result};
 
 pub fn routes() -> Vec<RouteOf<Catalog>> {
@@ -24,6 +28,10 @@ pub fn routes() -> Vec<RouteOf<Catalog>> {
             .summary("查找检查实施清单")
             .query::<ImplementationQuery>()
             .list::<ImplementationView>(),
+        post(ITEM_READ, "/api/v1/catalog/implementations/export", export)
+            .summary("导出检查实施清单：与所见一致的筛选和列")
+            .body::<ExportRequest>()
+            .binary("text/csv"),
         get(ITEM_READ, "/api/v1/catalog/lines", lines)
             .summary("有监管事项的部门条线，供筛选")
             .ok::<LineList>(),
@@ -167,9 +175,18 @@ async fn implementations(
     caller: Caller,
     Query(query): Query<ImplementationQuery>,
 ) -> Answer<Json<PageOf<ImplementationView>>> {
-    let page = Page { limit: query.limit, cursor: query.cursor };
+    let page = Page { limit: query.limit, cursor: query.cursor.clone() };
+    Ok(Json(page_of(&catalog, &caller, &query, &page).await?))
+}
+
+async fn page_of(
+    catalog: &Catalog,
+    caller: &Caller,
+    query: &ImplementationQuery,
+    page: &Page,
+) -> Answer<PageOf<ImplementationView>> {
     let day = match query.as_of.as_deref().filter(|day| !day.is_empty()) {
-        Some(day) => Some(day_of(&catalog, Some(day))?),
+        Some(day) => Some(day_of(catalog, Some(day))?),
         None => None,
     };
     let wanted = Implementations {
@@ -179,8 +196,68 @@ async fn implementations(
         area: query.area.as_deref(),
         day: day.as_deref(),
     };
-    Ok(Json(catalog.implementations(&caller, &wanted, &page).await?))
+    Ok(catalog.implementations(caller, &wanted, page).await?)
 }
+
+/// The list as a file: the same filters, the same columns.
+async fn export(
+    State(catalog): State<Catalog>,
+    caller: Caller,
+    input: Input<ExportRequest>,
+) -> Answer<Response> {
+    let query: ImplementationQuery = input.value.query()?;
+    let (list, title) = ("catalog.implementations", "检查实施清单");
+    let mut file = Export::open(&catalog.db, list, title, &COLUMNS, input.value)?;
+    let mut page = Page { limit: Some(Page::MAX), cursor: None };
+    loop {
+        let found = page_of(&catalog, &caller, &query, &page).await?;
+        for one in &found.items {
+            file.push(one)?;
+        }
+        page.cursor = found.next_cursor;
+        if page.cursor.is_none() {
+            return file.finish(&catalog.db, &caller).await;
+        }
+    }
+}
+
+/// The columns of the list, by the names under which the workbench knows them.
+static COLUMNS: [Column<ImplementationView>; 9] = [
+    Column {
+        name: "name",
+        title: "事项",
+        cell: |one| Some(one.item_name.as_ref().unwrap_or(&one.item_code).clone()),
+    },
+    Column { name: "code", title: "编码", cell: |one| Some(one.item_code.clone()) },
+    Column {
+        name: "body",
+        title: "实施主体",
+        cell: |one| Some(one.body_name.as_ref().unwrap_or(&one.body_code).clone()),
+    },
+    Column {
+        name: "inventory", title: "清单编码", cell: |one| Some(one.inventory_code.clone())
+    },
+    Column {
+        name: "level",
+        title: "行使层级",
+        cell: |one| one.exercise_level_title.clone().or_else(|| one.exercise_level.clone()),
+    },
+    Column {
+        name: "random",
+        title: "双随机",
+        cell: |one| {
+            let yes = matches!(one.is_random.as_deref(), Some("1" | "是"));
+            Some(if yes { "是" } else { "否" }.into())
+        },
+    },
+    Column { name: "area", title: "区划", cell: |one| one.area_name.clone() },
+    Column { name: "state", title: "状态", cell: |one| Some(one.state_title.clone()) },
+    Column {
+        name: "valid",
+        title: "有效期间",
+        cell: |one| Some(days(&one.valid_from, &one.valid_to)),
+    },
+];
 
 async fn lines(State(catalog): State<Catalog>, caller: Caller) -> Answer<Json<LineList>> {
     let mut args = Vec::new();

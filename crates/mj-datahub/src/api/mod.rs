@@ -73,6 +73,10 @@ pub fn module(hub: Datahub) -> Module {
             get(SOURCE_READ, "/api/v1/datahub/sources", source_file::list)
                 .summary("数据源和它们的接入情况")
                 .ok::<shapes::SourceList>(),
+            post(SOURCE_READ, "/api/v1/datahub/sources/export", source_file::export)
+                .summary("导出数据源列表：与所见一致的筛选和列")
+                .body::<ExportRequest>()
+                .binary("text/csv"),
             get(SOURCE_READ, "/api/v1/datahub/sources/{cd_source}", source_file::one)
                 .summary("一个数据源：各表报送、令牌、事项对应和变更经过")
                 .ok::<source_file::SourceFile>(),

@@ -4,19 +4,20 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use mj_kernel::clock::to_rfc3339;
 use mj_platform::{Lane, RowExt};
-use mj_web::{Answer, Caller, Input, PathOf};
+use mj_web::{Answer, Caller, Column, Export, ExportRequest, Input, PathOf};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::shapes::{SourceList, SourceStanding, SourceView};
 use super::sources::view;
 use super::{SOURCE_CREATE, resource, visible};
-use crate::Datahub;
 use crate::connection::{self, Connection, Delivered};
 use crate::error::{Error, Result};
 use crate::model::Source;
+use crate::{Channel, Datahub};
 
 /// How many changes a source's file tells.
 const HISTORY: i64 = 100;
@@ -80,15 +81,116 @@ pub struct TokenEnd {
 }
 
 pub async fn list(State(hub): State<Datahub>, caller: Caller) -> Answer<Json<SourceList>> {
-    let sources = visible(&hub, &caller).await?;
+    Ok(Json(SourceList { items: all(&hub, &caller).await? }))
+}
+
+async fn all(hub: &Datahub, caller: &Caller) -> Result<Vec<SourceView>> {
+    let sources = visible(hub, caller).await?;
     let said = connection::all_unscoped(&hub.db).await?;
     let came = connection::delivered(&hub.db, None).await?;
     let items = sources.iter().map(|source| {
         let own = came.iter().filter(|((code, _), _)| *code == source.cd_source);
         let came = connection::sum(own.map(|(_, part)| part));
-        standing_view(&hub, source, said.get(&source.cd_source), &came)
+        standing_view(hub, source, said.get(&source.cd_source), &came)
     });
-    Ok(Json(SourceList { items: items.collect() }))
+    Ok(items.collect())
+}
+
+/// How the workbench narrows the list, which it does by itself: sources are few.
+#[derive(Debug, Deserialize)]
+struct SourceFilter {
+    q: Option<String>,
+    standing: Option<String>,
+}
+
+impl SourceFilter {
+    fn shows(&self, one: &SourceView) -> bool {
+        let standing = self.standing.as_deref().unwrap_or_default();
+        let stands = one.connection.as_ref().is_some_and(|is| is.standing == standing);
+        let q = self.q.as_deref().unwrap_or_default().trim().to_lowercase();
+        let name = one.agency_name.as_deref().unwrap_or_default();
+        let said = format!("{} {} {name}", one.name, one.cd_source).to_lowercase();
+        (standing.is_empty() || stands) && said.contains(&q)
+    }
+}
+
+/// The list as a file: the same filters, the same columns.
+pub async fn export(
+    State(hub): State<Datahub>,
+    caller: Caller,
+    input: Input<ExportRequest>,
+) -> Answer<Response> {
+    let filter: SourceFilter = input.value.query()?;
+    let mut file =
+        Export::open(&hub.db, "datahub.sources", "数据来源", &SOURCE_COLUMNS, input.value)?;
+    for one in all(&hub, &caller).await?.iter().filter(|one| filter.shows(one)) {
+        file.push(one)?;
+    }
+    file.finish(&hub.db, &caller).await
+}
+
+fn stands(one: &SourceView, say: fn(&SourceStanding) -> Option<String>) -> Option<String> {
+    one.connection.as_ref().and_then(say)
+}
+
+static SOURCE_COLUMNS: [Column<SourceView>; 12] = [
+    Column { name: "name", title: "系统", cell: |one| Some(one.name.clone()) },
+    Column { name: "code", title: "编码", cell: |one| Some(one.cd_source.clone()) },
+    Column {
+        name: "agency",
+        title: "责任部门",
+        cell: |one| one.agency_name.clone().or_else(|| one.agency.clone()),
+    },
+    Column {
+        name: "standing",
+        title: "接入状态",
+        cell: |one| stands(one, |is| Some(is.standing_title.clone())),
+    },
+    Column { name: "due", title: "应接日期", cell: |one| stands(one, |is| is.due_on.clone()) },
+    Column {
+        name: "channels",
+        title: "渠道",
+        cell: |one| {
+            let titles = one.channels.iter().filter_map(|name| Channel::parse(name));
+            Some(titles.map(Channel::title).collect::<Vec<_>>().join("、"))
+        },
+    },
+    Column {
+        name: "rows",
+        title: "累计条数",
+        cell: |one| stands(one, |is| Some(is.front.to_string())),
+    },
+    Column {
+        name: "correct",
+        title: "正确条数",
+        cell: |one| stands(one, |is| Some(is.correct.to_string())),
+    },
+    Column {
+        name: "error",
+        title: "错误条数",
+        cell: |one| stands(one, |is| Some(is.error.to_string())),
+    },
+    Column {
+        name: "accuracy",
+        title: "正确率",
+        cell: |one| stands(one, |is| accuracy(is.correct, is.error)),
+    },
+    Column {
+        name: "batches",
+        title: "批次数",
+        cell: |one| stands(one, |is| Some(is.batches.to_string())),
+    },
+    Column {
+        name: "last",
+        title: "最近报送",
+        cell: |one| stands(one, |is| is.last_received_at.clone()),
+    },
+];
+
+/// In hundredths of a per cent, cut and not rounded: what is not whole never shows as 100 %.
+fn accuracy(correct: i64, error: i64) -> Option<String> {
+    let shares = correct.saturating_mul(10_000).checked_div(correct + error)?;
+    Some(format!("{}.{:02}%", shares / 100, shares % 100))
 }
 
 pub(super) fn standing_view(

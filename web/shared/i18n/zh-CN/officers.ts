@@ -21,6 +21,7 @@ export const officers = {
   'officers.staff_type': '人员性质',
   'officers.standing': '证件状态',
   'officers.until': '有效期至',
+  'officers.register_no': '人员编号',
   'officers.no_end': '未注明',
   'officers.empty': '没有符合条件的执法人员',
   'officers.empty_hint': '换一个状态或部门看看；执法人员随“执法人员”数据表报送而来。',

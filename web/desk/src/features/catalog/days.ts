@@ -13,6 +13,12 @@ export function validity(from: string, to: string): string {
 export const stateTone = (state: string): 'ok' | 'warn' | 'muted' =>
   state === 'in_use' ? 'ok' : state === 'suspended' ? 'warn' : 'muted'
 
+/** Whether a text of the address is a day. */
+export const isDay = (text: string): boolean =>
+  /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text))
+
 /** A day of the address, or nothing when it is none. */
-export const dayOf = (text: string): string =>
-  /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : ''
+export const dayOf = (text: string): string => (isDay(text) ? text : '')
+
+export const isRandom = (one: { is_random?: string | null }): string =>
+  one.is_random === '1' || one.is_random === '是' ? t('standard.yes') : t('standard.no')

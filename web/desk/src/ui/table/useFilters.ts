@@ -9,6 +9,8 @@ export interface FilterSpec {
   label: string
   /** The only values it may have; a function, because some lists are loaded later. */
   options?: () => readonly string[] | undefined
+  /** Whether a value can be meant at all, e.g. a day. */
+  isValid?: (value: string) => boolean
   /** Longest text; what is longer is cut. */
   max?: number
 }
@@ -42,7 +44,7 @@ export function readFilters<K extends string>(
     const raw = query[name]
     let value = (Array.isArray(raw) ? raw[0] : raw) ?? ''
     const options = spec.options?.()
-    if (value && options && !options.includes(value)) {
+    if (value && ((options && !options.includes(value)) || spec.isValid?.(value) === false)) {
       ignored.push(t('table.ignored_value', { name: spec.label, value: short(value) }))
       value = ''
     }
