@@ -12,13 +12,15 @@ use mj_kernel::{AgencySet, DataLevel, Page, PageOf, Role, Scope};
 use mj_platform::Lane;
 use mj_web::input::own_id;
 use mj_web::{
-    Action, Answer, Caller, ExportRequest, Input, Once, PathOf, Problem, Query, RouteOf, create,
-    get, post, replayed,
+    Action, Answer, Caller, ExportRequest, Input, Once, PathOf, Problem, Query, Resource, RouteOf,
+    create, get, post, replayed,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::Error;
+use crate::grant_request::needs_second_person;
+use crate::grant_request_api::CONFIRM;
 use crate::list_files::{export_accounts, export_agencies};
 use crate::model::{
     Account, AccountClass, Agency, NewAccount, NewAgency, NewGrant, RoleGrant, level_name,
@@ -233,7 +235,7 @@ pub(crate) struct GrantView {
 }
 
 #[derive(Deserialize, ToSchema)]
-struct GrantRequest {
+pub(crate) struct GrantRequest {
     id: Option<String>,
     account_id: String,
     role: String,
@@ -246,7 +248,7 @@ struct GrantRequest {
     valid_from: Option<String>,
     valid_to: Option<String>,
     /// 为什么授予
-    reason: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// A reason given with a create, if there is one.
@@ -259,7 +261,7 @@ fn with_reason(act: mj_platform::Act, reason: Option<&str>) -> mj_platform::Act 
 
 impl Access {
     /// A division in words; 000000 is the whole country.
-    fn place(&self, code: &str) -> String {
+    pub(crate) fn place(&self, code: &str) -> String {
         match code {
             "000000" => "全国".to_owned(),
             _ => (self.area_name)(code).unwrap_or_else(|| code.to_owned()),
@@ -583,13 +585,23 @@ async fn create_grant(
         }
         Once::First(first) => first,
     };
+    service::may_hold(&mut tx, &new).await?;
+    let today = mj_kernel::clock::beijing_date(tx.now());
+    if let Some(basis) = needs_second_person(new.role, new.scope.level, today)? {
+        // nobody has approved it yet: the decision says so
+        let alone = caller.require_for(&CONFIRM, &Resource::at(None, None));
+        let said = format!(
+            "请改为提交授权申请，由另一名安全管理员或审计管理员确认后生效。依据：{basis}。"
+        );
+        return Err(alone.err().unwrap_or_else(Problem::denied).detail(said));
+    }
     service::grant_role(&mut tx, &new).await?;
     first.keep(&mut tx, StatusCode::CREATED, &id, 1).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(view_grant(&access, &id).await?)).into_response())
 }
 
-fn new_grant(request: GrantRequest) -> Result<NewGrant, Error> {
+pub(crate) fn new_grant(request: GrantRequest) -> Result<NewGrant, Error> {
     let role = Role::parse(&request.role)
         .ok_or(Error::Invalid { field: "role", reason: "没有这个角色" })?;
     let level = match request.level.as_deref() {

@@ -33,6 +33,8 @@ pub enum Error {
     Separation(&'static str),
     #[error("没有这个{0}")]
     Missing(&'static str),
+    #[error("规则表缺少或读不了：{0}")]
+    Rules(String),
     #[error("密码散列失败：{0}")]
     Hash(String),
     #[error("来源 {0} 的令牌不能发放：该来源已停用")]
@@ -81,7 +83,7 @@ impl From<Error> for Problem {
             Error::SourceDisabled(_) => {
                 Problem::conflict("access.source_disabled", "该来源已停用，不能发放令牌")
             }
-            Error::Hash(_) | Error::SecondFactor(_) => Problem::internal(&error),
+            Error::Hash(_) | Error::SecondFactor(_) | Error::Rules(_) => Problem::internal(&error),
         }
     }
 }

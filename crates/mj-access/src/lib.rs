@@ -12,6 +12,8 @@ mod colleagues;
 mod enrolment;
 mod error;
 mod list_files;
+mod grant_request;
+mod grant_request_api;
 mod lockout;
 pub mod matrix;
 mod model;
@@ -180,6 +182,7 @@ pub fn module(access: Access) -> Module {
     routes.extend(second_api::routes());
     routes.extend(admin_api::routes());
     routes.extend(people_api::routes());
+    routes.extend(grant_request_api::routes());
     routes.extend(colleagues::routes());
     Module::new("access", "身份与权限").routes(access, routes)
 }

@@ -111,8 +111,8 @@ pub async fn set_password(tx: &mut WriteTx, account_id: &str, hash: &str) -> Res
     end_sessions(tx, account_id).await
 }
 
-/// Grants a role in the name of the act's actor; nobody grants to themselves.
-pub async fn grant_role(tx: &mut WriteTx, new: &NewGrant) -> Result<String> {
+/// Whether the account of a grant may hold it, and the act's actor give it: never to oneself.
+pub async fn may_hold(tx: &mut WriteTx, new: &NewGrant) -> Result<crate::Account> {
     let row = tx
         .fetch_optional("SELECT * FROM account WHERE id = $1", &[new.account_id.as_str().into()])
         .await?
@@ -133,6 +133,13 @@ pub async fn grant_role(tx: &mut WriteTx, new: &NewGrant) -> Result<String> {
         .await?;
     let held: Vec<Role> = held.iter().map(|row| Ok(grant_of(row)?.role)).collect::<Result<_>>()?;
     check_grant(account.class, &held, new)?;
+    Ok(account)
+}
+
+/// Grants a role in the name of the act's actor. Whether it takes two is asked before.
+pub async fn grant_role(tx: &mut WriteTx, new: &NewGrant) -> Result<String> {
+    let account = may_hold(tx, new).await?;
+    let granted_by = tx.act().actor.clone();
     let id = new.id.clone().unwrap_or_else(new_id);
     let now = tx.now();
     let valid_from = new.valid_from.clone().unwrap_or_else(|| today(tx));

@@ -1,6 +1,7 @@
 //! Stories told through the router, on whichever database the run is for.
 
 mod people;
+mod second_person;
 
 use std::sync::Arc;
 

@@ -113,6 +113,8 @@ pub async fn set_up(
     let system = Visitor::login(router, &login, &secret).await?;
     let (login, secret) = by_role(Role::SecAdmin)?;
     let security = Visitor::login(router, &login, &secret).await?;
+    let (login, secret) = by_role(Role::AuditAdmin)?;
+    let audit = Visitor::login(router, &login, &secret).await?;
     for agency in agencies {
         system.post("/api/v1/access/agencies", agency.clone()).await?;
     }
@@ -136,15 +138,14 @@ pub async fn set_up(
             Reach::City => city.to_owned(),
             Reach::Agency => desk.area.clone(),
         };
-        security
-            .post(
-                "/api/v1/access/grants",
-                json!({
-                    "account_id": made["id"], "role": role.name(), "areas": [area],
-                    "agencies": agency.as_ref().map(|agency| [agency]),
-                }),
-            )
-            .await?;
+        let grant = json!({
+            "account_id": made["id"], "role": role.name(), "areas": [area],
+            "agencies": agency.as_ref().map(|agency| [agency]), "reason": "演示城市的岗位",
+        });
+        match role {
+            Role::DatahubOperator => by_two(&security, &audit, grant).await?,
+            _ => drop(security.post("/api/v1/access/grants", grant).await?),
+        }
         let totp_secret = match *login {
             WITH_CODE => Some(bind_authenticator(router, login, &password).await?),
             _ => None,
@@ -164,6 +165,19 @@ pub async fn set_up(
         .ok_or_else(|| Failure::Broken("没有数据汇聚管理员的账号".into()))?;
     let datahub = Visitor::login(router, &operator.login, &operator.password).await?;
     Ok(People { accounts, datahub })
+}
+
+/// A role that only two may give.
+async fn by_two(
+    security: &Visitor,
+    audit: &Visitor,
+    grant: serde_json::Value,
+) -> Result<(), Failure> {
+    let requests = "/api/v1/access/grant-requests";
+    let asked = security.post(requests, grant).await?;
+    let path = format!("{requests}/{}/confirm", asked["id"].as_str().unwrap_or_default());
+    audit.post(&path, json!({"version": asked["version"]})).await?;
+    Ok(())
 }
 
 /// Sets up an authenticator as its owner would, and tells its secret.

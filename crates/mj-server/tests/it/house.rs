@@ -379,8 +379,14 @@ fn furnish() -> Furnished {
     let person = json!({"code": made["activation_code"], "login": "operator",
         "password": secret("operator")});
     door.post(&nobody, "/api/v1/enrolments", &person).expect(201);
-    let grant = json!({"account_id": made["id"], "role": "datahub_operator", "areas": ["370000"]});
-    door.post(&security, "/api/v1/access/grants", &grant).expect(201);
+    let grant = json!({"account_id": made["id"], "role": "datahub_operator", "areas": ["370000"],
+        "reason": "汇聚数据"});
+    // a role that only two may give
+    let requests = "/api/v1/access/grant-requests";
+    let asked = door.post(&security, requests, &grant).expect(201);
+    let audit = login(door, "audit-admin");
+    let confirm = format!("{requests}/{}/confirm", asked["id"].as_str().expect("an id"));
+    door.post(&audit, &confirm, &json!({"version": asked["version"]})).expect(200);
     let operator = login(door, "operator");
     let register = |cd_source: &str, channels: Value, tables: Value| {
         let source = json!({"cd_source": cd_source, "name": "业务系统", "kind": "agency",

@@ -1,0 +1,229 @@
+//! Grants that only two people may give: asked for by the security administrator, confirmed by another
+//! administrator of security or audit before the request expires. Which grants these are is a rule table.
+
+use std::sync::LazyLock;
+
+use chrono::NaiveDate;
+use mj_kernel::{DataLevel, Instant, Role};
+use mj_platform::rules::RuleTable;
+use mj_platform::{Db, RowExt, TruthTable, WriteTx};
+use sqlx::any::AnyRow;
+
+use crate::error::{Error, Result};
+use crate::model::{NewGrant, level_name, parse_level, set_from_text, set_to_text};
+use crate::service;
+
+static RULES: LazyLock<mj_platform::Result<RuleTable>> =
+    LazyLock::new(|| RuleTable::parse(include_str!("../rules/second_person.toml")));
+
+const HOUR: i64 = 3_600_000_000;
+
+pub const GRANT_REQUEST: TruthTable = TruthTable {
+    name: "grant_request",
+    columns: &[
+        "id",
+        "account_id",
+        "role",
+        "areas",
+        "agencies",
+        "item_lines",
+        "level",
+        "valid_from",
+        "valid_to",
+        "reason",
+        "state",
+        "requested_by",
+        "requested_at",
+        "expires_at",
+        "decided_by",
+        "decided_at",
+        "decided_why",
+        "grant_id",
+    ],
+};
+
+/// A request as kept.
+#[derive(Debug, Clone)]
+pub struct GrantRequest {
+    pub id: String,
+    pub new: NewGrant,
+    pub reason: String,
+    pub state: String,
+    pub requested_by: String,
+    pub requested_at: Instant,
+    pub expires_at: Instant,
+    pub decided_by: Option<String>,
+    pub decided_at: Instant,
+    pub decided_why: Option<String>,
+    pub version: i64,
+}
+
+impl GrantRequest {
+    /// `expired` is no state that is written: time alone makes it so.
+    pub fn standing(&self, now: Instant) -> &str {
+        match self.state.as_str() {
+            "waiting" if now >= self.expires_at => "expired",
+            state => state,
+        }
+    }
+}
+
+/// Whether this grant needs a second person on this day, and by which rule.
+pub fn needs_second_person(
+    role: Role,
+    level: DataLevel,
+    day: NaiveDate,
+) -> Result<Option<&'static str>> {
+    let rules = RULES.as_ref().map_err(|error| Error::Rules(error.to_string()))?;
+    let by = |key: String| rules.on(&key, day).filter(|rule| rule.value == "second_person");
+    let rule =
+        by(format!("role/{}", role.name())).or_else(|| by(format!("level/{}", level_name(level))));
+    Ok(rule.map(|rule| rule.basis.as_str()))
+}
+
+fn waits_for(day: NaiveDate) -> Result<i64> {
+    let rules = RULES.as_ref().map_err(|error| Error::Rules(error.to_string()))?;
+    let hours = rules.on("hours", day).and_then(|rule| rule.value.parse::<i64>().ok());
+    hours.map(|hours| hours * HOUR).ok_or_else(|| Error::Rules("hours".into()))
+}
+
+/// Asks for a grant in the name of the act's actor; the same checks as giving it.
+pub async fn request(tx: &mut WriteTx, id: &str, new: &NewGrant, reason: &str) -> Result<()> {
+    service::may_hold(tx, new).await?;
+    let now = tx.now();
+    let until = now + waits_for(mj_kernel::clock::beijing_date(now))?;
+    let requested_by = tx.act().actor.clone();
+    let areas = serde_json::Value::from_iter(new.scope.areas.iter().cloned()).to_string();
+    tx.insert(
+        &GRANT_REQUEST,
+        &[
+            ("id", id.into()),
+            ("account_id", new.account_id.as_str().into()),
+            ("role", new.role.name().into()),
+            ("areas", areas.into()),
+            ("agencies", set_to_text(&new.scope.agencies).into()),
+            ("item_lines", set_to_text(&new.scope.item_lines).into()),
+            ("level", level_name(new.scope.level).into()),
+            ("valid_from", new.valid_from.clone().into()),
+            ("valid_to", new.valid_to.clone().into()),
+            ("reason", reason.into()),
+            ("state", "waiting".into()),
+            ("requested_by", requested_by.into()),
+            ("requested_at", now.into()),
+            ("expires_at", until.into()),
+            ("decided_by", None::<String>.into()),
+            ("decided_at", 0_i64.into()),
+            ("decided_why", None::<String>.into()),
+            ("grant_id", None::<String>.into()),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Gives what was asked for, by the act's actor: never the one who asked, never to oneself.
+pub async fn confirm(tx: &mut WriteTx, request: &GrantRequest, expected: i64) -> Result<String> {
+    waiting(request, tx.now())?;
+    if tx.act().actor == request.requested_by {
+        return Err(Error::Separation("自己提出的授权须由另一名管理员确认。"));
+    }
+    let grant_id = service::grant_role(tx, &request.new).await?;
+    close(tx, request, expected, "confirmed", None, Some(&grant_id)).await?;
+    Ok(grant_id)
+}
+
+/// Says no; whoever asked takes it back.
+pub async fn refuse(
+    tx: &mut WriteTx,
+    request: &GrantRequest,
+    expected: i64,
+    why: &str,
+) -> Result<()> {
+    waiting(request, tx.now())?;
+    let own = tx.act().actor == request.requested_by;
+    let state = if own { "withdrawn" } else { "refused" };
+    close(tx, request, expected, state, Some(why), None).await
+}
+
+fn waiting(request: &GrantRequest, now: Instant) -> Result<()> {
+    match request.standing(now) {
+        "waiting" => Ok(()),
+        "expired" => Err(Error::Separation("申请已过期，请重新提出。")),
+        _ => Err(Error::Separation("申请已经有结果。")),
+    }
+}
+
+async fn close(
+    tx: &mut WriteTx,
+    request: &GrantRequest,
+    expected: i64,
+    state: &str,
+    why: Option<&str>,
+    grant_id: Option<&str>,
+) -> Result<()> {
+    let (now, by) = (tx.now(), tx.act().actor.clone());
+    let values = [
+        ("state", state.into()),
+        ("decided_by", by.into()),
+        ("decided_at", now.into()),
+        ("decided_why", why.map(str::to_owned).into()),
+        ("grant_id", grant_id.map(str::to_owned).into()),
+    ];
+    tx.update(&GRANT_REQUEST, &request.id, Some(expected), &values).await?;
+    Ok(())
+}
+
+pub async fn by_id(db: &Db, id: &str) -> Result<Option<GrantRequest>> {
+    let sql = "SELECT * FROM grant_request WHERE id = $1";
+    db.fetch_optional(sql, &[id.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// Newest first: those of one account, or all that wait and what was decided lately.
+pub async fn list(db: &Db, account: Option<&str>) -> Result<Vec<GrantRequest>> {
+    let rows = match account {
+        Some(account) => {
+            let sql =
+                "SELECT * FROM grant_request WHERE account_id = $1 ORDER BY id DESC LIMIT 200";
+            db.fetch_all(sql, &[account.into()]).await?
+        }
+        None => {
+            let sql = "SELECT * FROM grant_request ORDER BY id DESC LIMIT 200";
+            db.fetch_all(sql, &[]).await?
+        }
+    };
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &AnyRow) -> Result<GrantRequest> {
+    let broken =
+        |what: &str| mj_platform::Error::Corrupt(format!("grant_request.{what} 的值不认识"));
+    let set = |column: &str| -> Result<_> {
+        Ok(set_from_text(&row.text(column)?).ok_or_else(|| broken(column))?)
+    };
+    let areas = serde_json::from_str(&row.text("areas")?).map_err(|_| broken("areas"))?;
+    Ok(GrantRequest {
+        id: row.text("id")?,
+        new: NewGrant {
+            id: None,
+            account_id: row.text("account_id")?,
+            role: Role::parse(&row.text("role")?).ok_or_else(|| broken("role"))?,
+            scope: mj_kernel::Scope {
+                areas,
+                agencies: set("agencies")?,
+                item_lines: set("item_lines")?,
+                level: parse_level(&row.text("level")?).ok_or_else(|| broken("level"))?,
+            },
+            valid_from: row.opt_text("valid_from")?,
+            valid_to: row.opt_text("valid_to")?,
+        },
+        reason: row.text("reason")?,
+        state: row.text("state")?,
+        requested_by: row.text("requested_by")?,
+        requested_at: row.int("requested_at")?,
+        expires_at: row.int("expires_at")?,
+        decided_by: row.opt_text("decided_by")?,
+        decided_at: row.int("decided_at")?,
+        decided_why: row.opt_text("decided_why")?,
+        version: row.int("version")?,
+    })
+}
