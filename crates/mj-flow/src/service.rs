@@ -84,7 +84,7 @@ impl Flow {
             &[
                 ("id", id.as_str().into()),
                 ("kind", new.kind.name.into()),
-                ("title", new.title.into()),
+                ("title", short(new.title).into()),
                 ("object_table", new.object_table.into()),
                 ("object_id", new.object_id.into()),
                 ("cause", new.cause.into()),
@@ -404,4 +404,11 @@ async fn write_step(
     ];
     tx.insert(&WORK_ITEM_STEP, &values).await?;
     Ok(())
+}
+
+fn short(title: String) -> String {
+    match title.char_indices().nth(store::MOST_TITLE) {
+        None => title,
+        Some(_) => title.chars().take(store::MOST_TITLE - 1).chain(['…']).collect(),
+    }
 }

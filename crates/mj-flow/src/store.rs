@@ -157,6 +157,16 @@ pub async fn list(db: &Db, caller: &Caller, wanted: &Wanted<'_>) -> Result<Vec<W
     let mut args: Vec<Value> = Vec::new();
     let mut filter = caller.predicate("w.area_number", None, &mut args);
     filter.push_str(&crate::notice::audience(&caller.actor, &mut args));
+    list_where_unscoped(db, filter, args, wanted).await
+}
+
+/// As [`list`], with the scope as SQL.
+pub(crate) async fn list_where_unscoped(
+    db: &Db,
+    mut filter: String,
+    mut args: Vec<Value>,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<WorkItem>> {
     match wanted.state {
         Some("open") => filter.push_str(" AND w.state IN ('received','claimed','returned')"),
         Some("done") => filter.push_str(" AND w.state IN ('handled','fed_back','closed')"),
@@ -199,13 +209,20 @@ pub async fn list(db: &Db, caller: &Caller, wanted: &Wanted<'_>) -> Result<Vec<W
     }
     let order = wanted.sort.map_or_else(|| format!(" ORDER BY {ORDER}"), |sort| sort.order("w.id"));
     args.push((wanted.limit + 1).into());
-    let sql = format!("SELECT w.* FROM work_item w WHERE 1=1{filter}{order} LIMIT ${}", args.len());
+    // the inner question is answered by the index of its order alone, title and all
+    let sql = format!(
+        "SELECT w.* FROM work_item w WHERE w.id IN (SELECT w.id FROM work_item w \
+         WHERE 1=1{filter}{order} LIMIT ${}){order}",
+        args.len()
+    );
     let rows = db.fetch_all(&sql, &args).await?;
     Ok(rows.iter().map(read).collect::<mj_platform::Result<_>>()?)
 }
 
 /// Longest text looked for in titles.
 const MOST_SEARCHED: usize = 100;
+/// Longest title kept: it stands in the indexes of the lists.
+pub const MOST_TITLE: usize = 200;
 /// As the index `work_item_order` says it.
 const ORDER: &str = "COALESCE(w.deadline, '9999-12-31') || ' ' || w.id";
 
