@@ -19,6 +19,27 @@ struct File {
     portal: PortalSection,
 }
 
+    backup: BackupSection,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct BackupSection {
+    folder: Option<PathBuf>,
+    every_minutes: Option<u32>,
+    keep_days: Option<u32>,
+    wal_folder: Option<PathBuf>,
+}
+
+/// Where copies of the node go while it runs, and how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backups {
+    pub folder: PathBuf,
+    pub every_minutes: u32,
+    /// Copies of every minute for two days, one a day for so many.
+    pub keep_days: u32,
+    /// Where PostgreSQL's `archive_command` leaves its log.
+    pub wal_folder: Option<PathBuf>,
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct DatabaseSection {
@@ -97,6 +118,87 @@ pub struct Config {
     /// The public site's own words.
     pub portal: PortalSection,
 }
+/// Who watches this node's log, and whose logs this node watches.
+#[derive(Debug, Clone)]
+pub struct WitnessSettings {
+    /// How often the witnesses are asked.
+    pub every: Duration,
+    /// A cosignature older than this is an alarm.
+    pub alarm: Duration,
+    /// Anchored acts stop when every witness is silent for longer; zero: never.
+    pub stop: Duration,
+    /// How long an anchored act waits for its checkpoint.
+    pub patience: Duration,
+    pub witnesses: Vec<WitnessAt>,
+    pub witness_for: Vec<VerifierKey>,
+}
+
+/// A witness and where it listens.
+#[derive(Debug, Clone)]
+pub struct WitnessAt {
+    /// Up to `/add-checkpoint`, without the slash.
+    pub url: String,
+    pub key: WitnessKey,
+}
+
+impl WitnessSettings {
+    fn of(section: LedgerSection, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let seconds = |name: &str, set: Option<u32>, unless: u32, unit: u64| {
+            let number = match env(&format!("MINGJIAN_LEDGER_{}", name.to_ascii_uppercase())) {
+                Some(text) => text
+                    .parse::<u32>()
+                    .map_err(|_| Error::Config(format!("ledger.{name}={text} 不是数字")))?,
+                None => set.unwrap_or(unless),
+            };
+            Ok::<_, Error>(Duration::from_secs(u64::from(number) * unit))
+        };
+        let every = seconds("witness_seconds", section.witness_seconds, 60, 1)?;
+        if every.is_zero() {
+            return Err(Error::Config("ledger.witness_seconds 应大于 0".into()));
+        }
+        let mut witnesses = Vec::new();
+        for one in section.witnesses {
+            let key = WitnessKey::parse(&one.key).map_err(|_| {
+                Error::Config(format!(
+                    "ledger.witnesses 中 {} 的 key 不是见证公钥（用 mingjian log keys 查看）",
+                    one.url
+                ))
+            })?;
+            if !one.url.starts_with("http://") {
+                return Err(Error::Config(format!(
+                    "ledger.witnesses 的 url={} 应以 http:// 开头；内容有签名，加密传输由网关承担",
+                    one.url
+                )));
+            }
+            witnesses.push(WitnessAt { url: one.url.trim_end_matches('/').to_owned(), key });
+        }
+        let mut witness_for = Vec::new();
+        for one in section.witness_for {
+            let key = VerifierKey::parse(&one.key).map_err(|_| {
+                Error::Config(format!(
+                    "ledger.witness_for 中 {} 的 key 不是日志公钥（用 mingjian log keys 查看）",
+                    one.origin
+                ))
+            })?;
+            if key.name != one.origin {
+                return Err(Error::Config(format!(
+                    "ledger.witness_for 的 origin={} 与公钥的名称 {} 不同",
+                    one.origin, key.name
+                )));
+            }
+            witness_for.push(key);
+        }
+        Ok(Self {
+            every,
+            alarm: seconds("witness_alarm_minutes", section.witness_alarm_minutes, 10, 60)?,
+            stop: seconds("witness_stop_minutes", section.witness_stop_minutes, 240, 60)?,
+            patience: seconds("anchor_seconds", section.anchor_seconds, 10, 1)?,
+            witnesses,
+            witness_for,
+        })
+    }
+}
+
 
 impl Config {
     pub const DEFAULT_NAME: &str = "明鉴";
@@ -119,6 +221,8 @@ impl Config {
         let database_url =
             env("MINGJIAN_DATABASE_URL").or(file.database.url).unwrap_or_else(|| {
                 format!("sqlite:{}", data_dir.join("db").join("mingjian.sqlite3").display())
+    /// Nothing is copied unless a place is named.
+    pub backups: Option<Backups>,
             });
         if !["sqlite:", "postgres:", "postgresql:"]
             .iter()
@@ -192,7 +296,28 @@ fn place(text: &str, byte: usize) -> String {
     let number = before.matches('\n').count();
     let line = text.lines().nth(number).unwrap_or_default();
     format!("第{}行“{}”", number + 1, line.trim())
+        let number = |name: &str, said: Option<u32>, unless: u32| match env(name) {
+            Some(text) => {
+                text.parse().map_err(|_| Error::Config(format!("{name}={text} 不是数字")))
+            }
+            None => Ok(said.unwrap_or(unless)),
+        };
+        let backup = file.backup;
+        let folder = env("MINGJIAN_BACKUP_FOLDER").map(PathBuf::from).or(backup.folder);
+        let backups = match folder {
+            None => None,
+            Some(folder) => Some(Backups {
+                folder,
+                every_minutes: number("MINGJIAN_BACKUP_EVERY_MINUTES", backup.every_minutes, 1)?,
+                keep_days: number("MINGJIAN_BACKUP_KEEP_DAYS", backup.keep_days, 35)?,
+                wal_folder: env("MINGJIAN_BACKUP_WAL_FOLDER")
+                    .map(PathBuf::from)
+                    .or(backup.wal_folder),
+            }),
+        };
+        let witness = WitnessSettings::of(file.ledger, &env)?;
 }
+            backups,
 
 #[cfg(test)]
 mod tests {

@@ -12,9 +12,12 @@ use std::sync::{Arc, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 
+use mj_kernel::Actor;
+
 use crate::db::door::{Act, TruthTable, WriteTx};
 use crate::db::{Db, Lane, RowExt, Value};
 use crate::error::{Error, Result};
+use crate::gm::vault::Vault;
 use crate::gm::{self, Sm4Key};
 
 const PREFIX: &str = "~1.";
@@ -25,10 +28,19 @@ pub const ERASURE: TruthTable = TruthTable { name: "erasure", columns: &["id", "
 /// How many opened data keys are kept in memory.
 const CACHE: usize = 200_000;
 
+/// In clear, for its owner only; everything else lies under it.
+pub const MASTER: &str = "master.key";
+/// The master key that is to follow, until everything lies under it.
+pub const NEXT_MASTER: &str = "master.next";
+/// What a change of the master key must not change: look-up, content hash, and the keys that wrapped
+/// before. Until the first change all of it is derived from the master key.
+const RING: &str = "ring";
+
 /// The keys of this node.
 #[derive(Clone)]
 pub struct Keys {
-    master: Sm4Key,
+    /// Keys that wrap others, newest first; the first wraps what is new.
+    wrapping: Vec<Sm4Key>,
     lookup: [u8; 32],
     content: [u8; 16],
     cache: Arc<RwLock<HashMap<String, DataKey>>>,
@@ -65,33 +77,34 @@ impl Keys {
     /// Opens the keys of a data directory, making them on first use.
     pub fn open(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let path = folder.join("master.key");
-        let bytes = match std::fs::read_to_string(&path) {
-            Ok(text) => hex::decode(text.trim())
-                .map_err(|_| Error::Key(format!("{} 不是十六进制密钥", path.display())))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let bytes = gm::random::<16>().to_vec();
-                write_private(&path, &hex::encode(&bytes))?;
-                bytes
+        let path = folder.join(MASTER);
+        if !path.exists() {
+            if folder.join(NEXT_MASTER).exists() || folder.join(format!("{RING}.key")).exists() {
+                return Err(Error::Key(format!("主密钥 {} 不见了", path.display())));
             }
-            Err(error) => return Err(Error::io(&path)(error)),
-        };
+            write_private(&path, &hex::encode(gm::random::<16>()))?;
+        }
         check_private(&path)?;
-        let master = bytes
-            .try_into()
-            .map_err(|_| Error::Key(format!("{} 应为 32 位十六进制", path.display())))?;
-        Ok(Self::from_master(master))
+        let masters = masters(folder)?;
+        let first = masters.first().ok_or_else(|| Error::Key("没有主密钥".into()))?;
+        // what this reads has no mark to be refused by
+        let vault = Vault::beside_master(folder, false)?;
+        match vault.read_named(RING)? {
+            Some(ring) => Ring::parse(&ring).map(Self::from_ring),
+            None => Ok(Self::from_master(*first)),
+        }
     }
 
     /// The other keys are derived, each for one use only.
     pub fn from_master(master: [u8; 16]) -> Self {
-        let derive = |purpose: &str| gm::hmac_sm3(&master, &[b"mingjian", purpose.as_bytes()]);
-        let wrapping = derive("wrap data keys");
-        let content = derive("content hash");
+        Self::from_ring(Ring::of_master(&master))
+    }
+
+    fn from_ring(ring: Ring) -> Self {
         Self {
-            master: Sm4Key::new(first16(&wrapping)),
-            lookup: derive("equality look-up"),
-            content: first16(&content),
+            wrapping: ring.wrapping.into_iter().map(Sm4Key::new).collect(),
+            lookup: ring.lookup,
+            content: ring.content,
             cache: Arc::default(),
             by_id: Arc::default(),
         }
@@ -136,7 +149,7 @@ impl Keys {
                 .iter()
                 .map(|subject| {
                     let id = hex::encode(gm::random::<8>());
-                    let wrapped = self.master.seal(Sm4Key::generate().bytes(), id.as_bytes());
+                    let wrapped = self.wrapping[0].seal(Sm4Key::generate().bytes(), id.as_bytes());
                     vec![id.into(), (*subject).into(), wrapped.into(), tx.now().into()]
                 })
                 .collect();
@@ -220,13 +233,40 @@ impl Keys {
         Ok(())
     }
 
+    /// Destroys once more what was destroyed after the instant a restore went back to. How many.
+    pub async fn destroy_again(&self, db: &Db, act: Act, ids: &[String]) -> Result<usize> {
+        let mut tx = db.begin(Lane::People, act).await?;
+        let mut gone = 0;
+        for id in ids {
+            let sql = "DELETE FROM data_key WHERE id = $1";
+            if tx.execute(sql, &[id.as_str().into()]).await? == 0 {
+                continue;
+            }
+            let now = tx.now();
+            tx.insert(&ERASURE, &[("id", id.as_str().into()), ("erased_at", now.into())]).await?;
+            tx.counted(DATA_KEY, -1);
+            gone += 1;
+        }
+        tx.commit().await?;
+        self.cache.write().expect("no panic while holding the key cache").clear();
+        self.by_id.write().expect("no panic while holding the key cache").clear();
+        Ok(gone)
+    }
+
     /// Wraps a key that is stored elsewhere (a blob's); `context` must be given again to unwrap.
     pub fn wrap_key(&self, key: &Sm4Key, context: &str) -> Vec<u8> {
-        self.master.seal(key.bytes(), context.as_bytes())
+        self.wrapping[0].seal(key.bytes(), context.as_bytes())
     }
 
     pub fn unwrap_key(&self, wrapped: &[u8], context: &str) -> Result<Sm4Key> {
-        let bytes = self.master.open(wrapped, context.as_bytes())?;
+        let mut opened = self.wrapping[0].open(wrapped, context.as_bytes());
+        for older in &self.wrapping[1..] {
+            if opened.is_ok() {
+                break;
+            }
+            opened = older.open(wrapped, context.as_bytes());
+        }
+        let bytes = opened?;
         let bytes = bytes.try_into().map_err(|_| Error::Corrupt("密钥长度不符".into()))?;
         Ok(Sm4Key::new(bytes))
     }
@@ -268,6 +308,158 @@ impl Keys {
     }
 }
 
+/// The master key, and behind it the one that is to follow while it is being changed.
+pub(crate) fn masters(folder: &Path) -> Result<Vec<[u8; 16]>> {
+    let mut masters = Vec::new();
+    for name in [MASTER, NEXT_MASTER] {
+        let path = folder.join(name);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(Error::io(&path)(error)),
+        };
+        let mut master = [0; 16];
+        hex::decode_to_slice(text.trim(), &mut master)
+            .map_err(|_| Error::Key(format!("{} 应为 32 位十六进制", path.display())))?;
+        masters.push(master);
+    }
+    Ok(masters)
+}
+
+/// What the master key guards and a change of it keeps.
+struct Ring {
+    lookup: [u8; 32],
+    content: [u8; 16],
+    /// For which master key the first of `wrapping` was made.
+    made_for: [u8; 8],
+    wrapping: Vec<[u8; 16]>,
+}
+
+impl Ring {
+    fn of_master(master: &[u8; 16]) -> Self {
+        let derive = |purpose: &str| gm::hmac_sm3(master, &[b"mingjian", purpose.as_bytes()]);
+        Self {
+            lookup: derive("equality look-up"),
+            content: first16(&derive("content hash")),
+            made_for: [0; 8],
+            wrapping: vec![first16(&derive("wrap data keys"))],
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let wrong = || Error::Key(format!("{RING}.key 的内容不符"));
+        let (lookup, rest) = bytes.split_first_chunk::<32>().ok_or_else(wrong)?;
+        let (content, rest) = rest.split_first_chunk::<16>().ok_or_else(wrong)?;
+        let (made_for, rest) = rest.split_first_chunk::<8>().ok_or_else(wrong)?;
+        let (wrapping, []) = rest.as_chunks::<16>() else { return Err(wrong()) };
+        if wrapping.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self {
+            lookup: *lookup,
+            content: *content,
+            made_for: *made_for,
+            wrapping: wrapping.to_vec(),
+        })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.lookup.to_vec();
+        bytes.extend(self.content);
+        bytes.extend(self.made_for);
+        bytes.extend(self.wrapping.as_flattened());
+        bytes
+    }
+}
+
+/// What a change of the master key did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotated {
+    /// Keys of persons that lie under a new key now.
+    pub rewrapped: usize,
+    /// It went on with a change that was broken off.
+    pub resumed: bool,
+}
+
+/// Whether a change of the master key was broken off.
+pub fn is_rotating(folder: &Path) -> bool {
+    folder.join(NEXT_MASTER).exists()
+}
+
+fn mark_of(master: &[u8; 16]) -> [u8; 8] {
+    let digest = gm::hmac_sm3(master, &[b"mingjian", b"which master key"]);
+    let mut mark = [0; 8];
+    mark.copy_from_slice(&digest[..8]);
+    mark
+}
+
+/// Another master key, and another key to wrap the keys of persons with; no row of business truth is
+/// written. Broken off anywhere, everything opens as before, and the next call goes on; the old key
+/// is forgotten last. Nobody else may be using the data directory.
+pub async fn rotate_master(folder: &Path, db: &Db, production: bool) -> Result<Rotated> {
+    let next = folder.join(NEXT_MASTER);
+    let resumed = next.exists();
+    if !resumed {
+        check_private(&folder.join(MASTER))?;
+        write_private(&next, &hex::encode(gm::random::<16>()))?;
+    }
+    let [old, new] = masters(folder)?.try_into().map_err(|_| Error::Key("没有主密钥".into()))?;
+    let vault = Vault::beside_master(folder, production)?;
+    let mut ring = match vault.read_named(RING)? {
+        Some(ring) => Ring::parse(&ring)?,
+        None => Ring::of_master(&old),
+    };
+    if ring.made_for != mark_of(&new) {
+        ring.made_for = mark_of(&new);
+        ring.wrapping.insert(0, gm::random());
+        vault.write_named(RING, &ring.bytes())?;
+    }
+    let keys = Keys::from_ring(ring);
+    let rewrapped = keys.rewrap(db).await?;
+    let object = format!("key:master-{}", hex::encode(mark_of(&new)));
+    let told = "SELECT id FROM act_journal WHERE action = $1 AND object = $2";
+    let known = db.fetch_optional(told, &[ROTATE_MASTER.into(), object.as_str().into()]).await?;
+    if known.is_none() {
+        let act = Act::new(&Actor::system("keys"), ROTATE_MASTER, &object);
+        let mut tx = db.begin(Lane::People, act).await?;
+        tx.note().await?;
+        tx.commit().await?;
+    }
+    vault.reseal()?;
+    let path = folder.join(MASTER);
+    std::fs::rename(&next, &path).map_err(Error::io(&path))?;
+    std::fs::File::open(folder).and_then(|dir| dir.sync_all()).map_err(Error::io(folder))?;
+    Ok(Rotated { rewrapped, resumed })
+}
+
+const ROTATE_MASTER: &str = "keys.master.rotate";
+
+impl Keys {
+    /// Puts every person's key under the newest wrapping key. They are no rows of business truth.
+    async fn rewrap(&self, db: &Db) -> Result<usize> {
+        let (mut after, mut count) = (String::new(), 0);
+        loop {
+            let sql = "SELECT id, wrapped FROM data_key WHERE id > $1 ORDER BY id LIMIT 1000";
+            let rows = db.fetch_all(sql, &[after.as_str().into()]).await?;
+            let Some(last) = rows.last() else { return Ok(count) };
+            after = last.text("id")?;
+            let act = Act::new(&Actor::system("keys"), ROTATE_MASTER, "data_key");
+            let mut tx = db.begin(Lane::Bulk, act).await?;
+            for row in &rows {
+                let (id, wrapped) = (row.text("id")?, row.bytes("wrapped")?);
+                if self.wrapping[0].open(&wrapped, id.as_bytes()).is_ok() {
+                    continue;
+                }
+                let anew = self.wrap_key(&self.unwrap_key(&wrapped, &id)?, &id);
+                let sql = "UPDATE data_key SET wrapped = $1 WHERE id = $2";
+                tx.execute(sql, &[anew.into(), id.into()]).await?;
+                count += 1;
+            }
+            tx.commit().await?;
+        }
+    }
+}
+
 fn first16(bytes: &[u8; 32]) -> [u8; 16] {
     let mut first = [0; 16];
     first.copy_from_slice(&bytes[..16]);
@@ -285,7 +477,14 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
     let mut file = options.open(&partial).map_err(Error::io(&partial))?;
     file.write_all(text.as_bytes()).map_err(Error::io(&partial))?;
     file.sync_all().map_err(Error::io(&partial))?;
-    std::fs::rename(&partial, path).map_err(Error::io(path))
+    std::fs::rename(&partial, path).map_err(Error::io(path))?;
+    match path.parent() {
+        // a key whose name is lost is lost
+        Some(folder) if !folder.as_os_str().is_empty() => {
+            std::fs::File::open(folder).and_then(|dir| dir.sync_all()).map_err(Error::io(folder))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_private(path: &Path) -> Result<()> {

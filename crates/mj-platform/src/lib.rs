@@ -4,6 +4,7 @@
 //! Start reading at [`db`] (how SQL is written once for both databases) and [`db::door`] (the only
 //! way to change business truth).
 
+pub mod archive;
 pub mod blob;
 pub mod calendar;
 pub mod clock;

@@ -88,6 +88,53 @@ enum Command {
         #[arg(long)]
         checkpoint: Option<PathBuf>,
     },
+    /// 备份：把节点此刻的样子加密存到另一处，节点可以在运行
+    Backup {
+        #[command(flatten)]
+        at: At,
+        /// 存放处（默认为 [backup] folder）
+        #[arg(long)]
+        into: Option<PathBuf>,
+        /// 另做一份基础备份（仅 PostgreSQL）
+        #[arg(long)]
+        base: bool,
+        /// 同时清除过期的备份
+        #[arg(long)]
+        prune: bool,
+    },
+    /// 恢复：把节点恢复到某一时刻，写进空目录，并与监管日志核对
+    Restore {
+        #[command(flatten)]
+        at: At,
+        /// 备份存放处
+        #[arg(long, required_unless_present = "finish")]
+        from: Option<PathBuf>,
+        /// 备份密钥文件（mingjian keys export-backup 所得）
+        #[arg(long, required_unless_present = "finish")]
+        key: Option<PathBuf>,
+        /// 恢复到哪一时刻，如 "2026-11-22 09:30:00"，或 latest
+        #[arg(long, default_value = "latest")]
+        to: String,
+        /// 在别处保存的检查点
+        #[arg(long)]
+        checkpoint: Option<PathBuf>,
+        /// PostgreSQL 的数据放进哪个空目录
+        #[arg(long)]
+        pg_dir: Option<PathBuf>,
+        /// PostgreSQL 恢复完成后的最后一步
+        #[arg(long)]
+        finish: bool,
+    },
+    /// 密钥：更换、导出备份密钥、销毁一个人的密钥
+    Keys {
+        #[command(subcommand)]
+        what: Keys,
+    },
+    /// 监管日志：公钥、分叉登记、见证、依法删除
+    Log {
+        #[command(subcommand)]
+        what: crate::ledger::command::Log,
+    },
     /// 体检：哪里不对，怎样修
     Doctor {
         #[command(flatten)]
@@ -135,6 +182,36 @@ enum Verify {
         /// 从别处取得的日志公钥，或存有公钥的文件
         #[arg(long)]
         key: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Keys {
+    /// 更换主密钥：重新包装各把密钥，不改动任何业务数据；中断后再执行即可接着完成
+    RotateMaster {
+        #[command(flatten)]
+        at: At,
+    },
+    /// 更换一类密钥，如 backup、log
+    Rotate {
+        class: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 把备份密钥写到一个文件，供分开保管
+    ExportBackup {
+        #[arg(long)]
+        out: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 销毁一个人的密钥，其个人信息从此读不出；公民身份号码从标准输入给出
+    Erase {
+        /// 依据
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        at: At,
     },
 }
 
@@ -262,6 +339,38 @@ impl Cli {
                 };
                 runtime()?.block_on(crate::ledger::verify::run(order))
             }
+            Command::Backup { at, into, base, prune } => {
+                let order = crate::backup::Order { data_dir: &at.data_dir, into, base, prune };
+                runtime()?.block_on(crate::backup::run(order))
+            }
+            Command::Restore { at, checkpoint, finish: true, .. } => {
+                let checkpoint = checkpoint.as_deref();
+                runtime()?.block_on(crate::restore::finish(&at.data_dir, checkpoint))
+            }
+            Command::Restore { at, from, key, to, checkpoint, pg_dir, finish: false } => {
+                let order = crate::restore::Order {
+                    data_dir: &at.data_dir,
+                    from: &from.unwrap_or_default(),
+                    key: &key.unwrap_or_default(),
+                    to: &to,
+                    checkpoint: checkpoint.as_deref(),
+                    pg_dir: pg_dir.as_deref(),
+                };
+                runtime()?.block_on(crate::restore::run(order))
+            }
+            Command::Keys { what } => match what {
+                Keys::RotateMaster { at } => {
+                    runtime()?.block_on(crate::keyring::rotate_master(&at.data_dir))
+                }
+                Keys::Rotate { class, at } => {
+                    runtime()?.block_on(crate::keyring::rotate(&at.data_dir, &class))
+                }
+                Keys::ExportBackup { out, at } => crate::backup::export_key(&at.data_dir, &out),
+                Keys::Erase { reason, at } => {
+                    runtime()?.block_on(crate::keyring::erase(&at.data_dir, &reason))
+                }
+            },
+            Command::Log { what } => runtime()?.block_on(crate::ledger::command::run(what)),
             Command::Doctor { at, digest } => {
                 runtime()?.block_on(crate::doctor::run(&at.data_dir, digest))
             }

@@ -4,6 +4,8 @@
 //! domains ([`modules`]), serves their routes and the three faces ([`serve`], [`faces`]), and offers
 //! the commands of docs/contracts.md ([`cli`]).
 
+#[cfg(test)]
+mod backup;
 mod check;
 mod cli;
 mod demo;
@@ -16,6 +18,7 @@ mod figures;
 mod home;
 mod import;
 mod ledger;
+mod keyring;
 mod mappings;
 mod modules;
 mod moving;
@@ -24,6 +27,7 @@ mod node;
 #[cfg(test)]
 mod reference_stories;
 mod search;
+mod restore;
 mod serve;
 mod standing;
 #[cfg(test)]

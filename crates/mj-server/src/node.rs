@@ -88,6 +88,12 @@ impl Node {
         config.port = port.unwrap_or(config.port);
         let mut floor = Floor::open(config, true).await?;
         if let Some(city) = city {
+        if data_dir.join(crate::restore::UNDER_WAY).exists() {
+            return Err(Failure::Usage(format!(
+                "{} 的恢复没有完成，节点不启动",
+                data_dir.display()
+            )));
+        }
             floor.demo = true;
             if floor.config.node_name == Config::DEFAULT_NAME {
                 floor.config.node_name = city.to_owned();
@@ -118,6 +124,11 @@ impl Node {
             portal: self.domains.portal.clone(),
         };
         tokio::spawn(async move {
+        let backups = crate::backup::Watch {
+            db: self.db.clone(),
+            data_dir: self.config.data_dir.clone(),
+            backups: self.config.backups.clone(),
+        };
             let mut also_stopped = stopped.clone();
             let mut ledger_stopped = stopped.clone();
             let mut verifier_stopped = stopped.clone();
@@ -132,10 +143,14 @@ impl Node {
                 inbox.watch(async move {
                     let _ = also_stopped.wait_for(|stop| *stop).await;
                 }),
+            let mut backups_stopped = stopped.clone();
                 verifier.watch(async move {
                     let _ = verifier_stopped.wait_for(|stop| *stop).await;
                 }),
                 ledger.watch(async move {
+                backups.watch(async move {
+                    let _ = backups_stopped.wait_for(|stop| *stop).await;
+                }),
                     let _ = ledger_stopped.wait_for(|stop| *stop).await;
                 }),
             );

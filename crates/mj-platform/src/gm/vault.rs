@@ -83,7 +83,8 @@ pub trait SmProvider: Send + Sync {
 /// Keys in files, arithmetic in software.
 pub struct Vault {
     folder: PathBuf,
-    sealing: Sm4Key,
+    /// Under the master key, and under the one that is to follow while that is being changed.
+    sealing: Vec<Sm4Key>,
     production: bool,
     opened: Mutex<BTreeMap<KeyClass, Arc<Secret>>>,
 }
@@ -106,11 +107,9 @@ const DEVELOPMENT: &str = "development";
 impl Vault {
     /// The vault of a data directory; `master` is the content of its master key file.
     pub fn open(folder: &Path, master: &[u8; 16], production: bool) -> Self {
-        let sealing = hmac_sm3(master, &[b"mingjian", b"keys at rest"]);
-        let [key, _] = halves(&sealing);
         Self {
             folder: folder.to_owned(),
-            sealing: Sm4Key::new(key),
+            sealing: vec![sealing_key(master)],
             production,
             opened: Mutex::default(),
         }
@@ -118,16 +117,144 @@ impl Vault {
 
     /// The same with the master key that already lies in `folder`.
     pub fn beside_master(folder: &Path, production: bool) -> Result<Self> {
-        let path = folder.join("master.key");
-        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let mut master = [0; 16];
-        hex::decode_to_slice(text.trim(), &mut master)
-            .map_err(|_| Error::Key(format!("{} 应为 32 位十六进制", path.display())))?;
-        Ok(Self::open(folder, &master, production))
+        let masters = crate::keys::masters(folder)?;
+        let [first, rest @ ..] = masters.as_slice() else {
+            let path = folder.join(crate::keys::MASTER);
+            return Err(Error::Key(format!("没有主密钥 {}", path.display())));
+        };
+        let mut vault = Self::open(folder, first, production);
+        vault.sealing.extend(rest.iter().map(sealing_key));
+        Ok(vault)
     }
 
     fn path(&self, class: KeyClass) -> PathBuf {
         self.folder.join(format!("{}.key", class.name()))
+    }
+
+    /// The `n`th key this class had before its present one, from 1.
+    fn retired_path(&self, class: KeyClass, n: usize) -> PathBuf {
+        self.folder.join(format!("{}.{n}.key", class.name()))
+    }
+
+    /// A key that is to take the place of the present one.
+    fn next_path(&self, class: KeyClass) -> PathBuf {
+        self.folder.join(format!("{}.next.key", class.name()))
+    }
+
+    /// The secrets this class had before, newest first: what they wrapped stays readable.
+    fn retired(&self, class: KeyClass) -> Result<Vec<[u8; 32]>> {
+        let mut secrets = Vec::new();
+        for n in 1.. {
+            match std::fs::read_to_string(self.retired_path(class, n)) {
+                Ok(text) => secrets.push(self.read(class, &text)?),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
+                Err(error) => return Err(Error::io(self.retired_path(class, n))(error)),
+            }
+        }
+        secrets.reverse();
+        Ok(secrets)
+    }
+
+    /// The secrets of the class `backup`, newest first: they alone leave the vault, because a copy
+    /// must open where nothing of the node is left.
+    pub fn backup_secrets(&self) -> Result<Vec<[u8; 32]>> {
+        let mut secrets = vec![self.bytes(KeyClass::Backup)?];
+        secrets.extend(self.retired(KeyClass::Backup)?);
+        Ok(secrets)
+    }
+
+    /// Gives a wrapping class a new secret; the old one is put beside it before.
+    pub fn rotate_secret(&self, class: KeyClass) -> Result<()> {
+        let present = self.bytes(class)?;
+        let retired = self.retired(class)?;
+        // there already when a kill came between the two files
+        if retired.first() != Some(&present) {
+            let path = self.retired_path(class, retired.len() + 1);
+            let text = std::fs::read_to_string(self.path(class)).map_err(Error::io(&path))?;
+            write_private(&path, &text)?;
+        }
+        self.make_at(class, &self.path(class))?;
+        self.opened.lock().expect("no panic while holding the vault").remove(&class);
+        Ok(())
+    }
+
+    /// Whether a signing class is about to get another key.
+    pub fn has_next(&self, class: KeyClass) -> bool {
+        self.next_path(class).exists()
+    }
+
+    /// The public key that a signing class is to have next; made on first call.
+    pub fn next_pair(&self, class: KeyClass) -> Result<SigningKey> {
+        let path = self.next_path(class);
+        let bytes = match std::fs::read_to_string(&path) {
+            Ok(text) => self.read(class, &text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.make_at(class, &path)?
+            }
+            Err(error) => return Err(Error::io(&path)(error)),
+        };
+        SigningKey::from_bytes(&bytes)
+    }
+
+    /// Puts the next key in the place of the present one, whose private half is gone with it.
+    pub fn promote(&self, class: KeyClass) -> Result<()> {
+        let path = self.path(class);
+        std::fs::rename(self.next_path(class), &path).map_err(Error::io(&path))?;
+        sync_folder(&self.folder)?;
+        self.opened.lock().expect("no panic while holding the vault").remove(&class);
+        Ok(())
+    }
+
+    /// Seals every key file anew under the last of the master keys. Each file is whole at any moment
+    /// and opens under either key.
+    pub(crate) fn reseal(&self) -> Result<()> {
+        let newest = self.sealing.last().expect("a vault has a master key");
+        for entry in std::fs::read_dir(&self.folder).map_err(Error::io(&self.folder))? {
+            let path = entry.map_err(Error::io(&self.folder))?.path();
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            if !text.starts_with(FORMAT) || path.extension().is_none_or(|end| end != "key") {
+                continue;
+            }
+            let wrong = || Error::Key(format!("{} 用主密钥打不开", path.display()));
+            let (head, sealed) = text.trim().rsplit_once(' ').ok_or_else(wrong)?;
+            let sealed = hex::decode(sealed).map_err(|_| wrong())?;
+            if newest.open(&sealed, head.as_bytes()).is_ok() {
+                continue;
+            }
+            let bytes = self.open_sealed(&sealed, head).ok_or_else(wrong)?;
+            let sealed = newest.seal(&bytes, head.as_bytes());
+            write_private(&path, &format!("{head} {}\n", hex::encode(sealed)))?;
+        }
+        Ok(())
+    }
+
+    fn open_sealed(&self, sealed: &[u8], head: &str) -> Option<Vec<u8>> {
+        self.sealing.iter().find_map(|key| key.open(sealed, head.as_bytes()).ok())
+    }
+
+    /// A secret of the house that is no key of a class: `name.key`, sealed like those.
+    pub(crate) fn read_named(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.folder.join(format!("{name}.key"));
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(&path)(error)),
+        };
+        let wrong = || Error::Key(format!("{} 用主密钥打不开", path.display()));
+        let (head, sealed) = text.trim().rsplit_once(' ').ok_or_else(wrong)?;
+        if !head.starts_with(&format!("{FORMAT} {name} ")) {
+            return Err(wrong());
+        }
+        let sealed = hex::decode(sealed).map_err(|_| wrong())?;
+        self.open_sealed(&sealed, head).map(Some).ok_or_else(wrong)
+    }
+
+    pub(crate) fn write_named(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let mark = if self.production { PRODUCTION } else { DEVELOPMENT };
+        let head = format!("{FORMAT} {name} {mark}");
+        let sealed = self.sealing[0].seal(bytes, head.as_bytes());
+        let path = self.folder.join(format!("{name}.key"));
+        write_private(&path, &format!("{head} {}\n", hex::encode(sealed)))
     }
 
     /// Whether the key of this class was ever made.
@@ -156,11 +283,15 @@ impl Vault {
     }
 
     fn make(&self, class: KeyClass) -> Result<[u8; 32]> {
+        self.make_at(class, &self.path(class))
+    }
+
+    fn make_at(&self, class: KeyClass, path: &Path) -> Result<[u8; 32]> {
         let bytes = if class.signs() { SigningKey::generate().to_bytes() } else { random::<32>() };
         let mark = if self.production { PRODUCTION } else { DEVELOPMENT };
         let head = format!("{FORMAT} {} {mark}", class.name());
-        let sealed = self.sealing.seal(&bytes, head.as_bytes());
-        write_private(&self.path(class), &format!("{head} {}\n", hex::encode(sealed)))?;
+        let sealed = self.sealing[0].seal(&bytes, head.as_bytes());
+        write_private(path, &format!("{head} {}\n", hex::encode(sealed)))?;
         Ok(bytes)
     }
 
@@ -170,7 +301,7 @@ impl Vault {
         let (head, sealed) = text.trim().rsplit_once(' ').ok_or_else(wrong)?;
         let mark = head.strip_prefix(&format!("{FORMAT} {} ", class.name())).ok_or_else(wrong)?;
         let sealed = hex::decode(sealed).map_err(|_| wrong())?;
-        let bytes = self.sealing.open(&sealed, head.as_bytes()).map_err(|_| wrong())?;
+        let bytes = self.open_sealed(&sealed, head).ok_or_else(wrong)?;
         if self.production && mark != PRODUCTION {
             return Err(Error::Key(format!(
                 "{path} 是试用密钥，正式运行（node.production）不接受；请移走该文件，由系统另生成"
@@ -192,11 +323,20 @@ impl Vault {
             Secret::Pair(_) => Err(Error::Key(format!("{} 类密钥只用于签名", class.name()))),
         }
     }
+}
 
-    fn wrapping(&self, class: KeyClass) -> Result<Sm4Key> {
-        let derived = hmac_sm3(&self.bytes(class)?, &[b"wrap"]);
-        Ok(Sm4Key::new(halves(&derived)[0]))
-    }
+fn wrapping(secret: &[u8; 32]) -> Sm4Key {
+    let derived = hmac_sm3(secret, &[b"wrap"]);
+    Sm4Key::new(halves(&derived)[0])
+}
+
+fn sealing_key(master: &[u8; 16]) -> Sm4Key {
+    let derived = hmac_sm3(master, &[b"mingjian", b"keys at rest"]);
+    Sm4Key::new(halves(&derived)[0])
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    std::fs::File::open(folder).and_then(|dir| dir.sync_all()).map_err(Error::io(folder))
 }
 
 fn halves(bytes: &[u8; 32]) -> [[u8; 16]; 2] {
@@ -226,11 +366,17 @@ impl SmProvider for Vault {
     }
 
     fn wrap(&self, class: KeyClass, plain: &[u8], context: &[u8]) -> Result<Vec<u8>> {
-        Ok(self.wrapping(class)?.seal(plain, context))
+        Ok(wrapping(&self.bytes(class)?).seal(plain, context))
     }
 
     fn unwrap(&self, class: KeyClass, wrapped: &[u8], context: &[u8]) -> Result<Vec<u8>> {
-        self.wrapping(class)?.open(wrapped, context)
+        let present = wrapping(&self.bytes(class)?).open(wrapped, context);
+        if present.is_ok() {
+            return present;
+        }
+        let retired = self.retired(class)?;
+        let older = retired.iter().find_map(|key| wrapping(key).open(wrapped, context).ok());
+        older.map_or(present, Ok)
     }
 
     fn mac(&self, class: KeyClass, parts: &[&[u8]]) -> Result<[u8; 32]> {

@@ -10,6 +10,7 @@ pub(crate) mod book;
 mod files;
 mod founding;
 #[cfg(test)]
+mod rewind;
 mod tests;
 pub mod verify;
 
@@ -30,6 +31,7 @@ pub use founding::found;
 use crate::db::door::Act;
 use crate::db::{Db, Lane, RowExt};
 use crate::error::{Error, Result};
+pub use rewind::{rewind, signed_size};
 use crate::gm::sign;
 use crate::gm::vault::{KeyClass, SmProvider};
 use files::{Fresh, LogFiles};

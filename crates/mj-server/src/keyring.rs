@@ -1,0 +1,127 @@
+//! `mingjian keys`: another master key, another key of a class, the backup key for elsewhere, and the
+//! end of one person's key. All of it with the node stopped, for a running one holds keys in memory.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use mj_kernel::Actor;
+use mj_platform::gm::vault::{KeyClass, Vault};
+use mj_platform::keys::{self, Keys};
+use mj_platform::{Act, Config, Db, Lane, SystemClock};
+
+use crate::cli::{Failure, Outcome};
+
+/// A stopped node's directory, locked, with its database.
+struct Stopped {
+    config: Config,
+    db: Db,
+    _lock: File,
+}
+
+impl Stopped {
+    async fn open(data_dir: &Path) -> Result<Self, Failure> {
+        if !data_dir.join("keys").join(keys::MASTER).exists() {
+            return Err(Failure::Usage(format!("{} 中没有密钥", data_dir.display())));
+        }
+        let lock = crate::node::lock(data_dir)?
+            .ok_or_else(|| Failure::Usage("请先停止正在运行的明鉴进程，再处理密钥".into()))?;
+        let config = Config::load(data_dir)?;
+        let db = Db::open(&config.database_url, Arc::new(SystemClock)).await?;
+        Ok(Self { config, db, _lock: lock })
+    }
+
+    fn vault(&self) -> Result<Vault, Failure> {
+        Ok(Vault::beside_master(&self.config.data_dir.join("keys"), self.config.production)?)
+    }
+
+    /// The act on record; who stands at the machine is not known to the program.
+    async fn told(&self, action: &'static str, object: &str) -> Result<(), Failure> {
+        let act = Act::new(&Actor::system("keys"), action, object);
+        let mut tx = self.db.begin(Lane::People, act).await?;
+        tx.note().await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+pub async fn rotate_master(data_dir: &Path) -> Result<Outcome, Failure> {
+    let node = Stopped::open(data_dir).await?;
+    let folder = data_dir.join("keys");
+    let done = keys::rotate_master(&folder, &node.db, node.config.production).await;
+    node.db.close().await;
+    let done = done?;
+    if done.resumed {
+        eprintln!("接着完成了上次中断的更换");
+    }
+    println!("主密钥已更换\t重新包装 {} 把个人密钥", done.rewrapped);
+    eprintln!("旧主密钥已不在本机。此前备份里的旧密钥随那些备份一起过期；请现在再做一次备份。");
+    Ok(Outcome::Clean)
+}
+
+pub async fn rotate(data_dir: &Path, class: &str) -> Result<Outcome, Failure> {
+    let class = KeyClass::ALL.into_iter().find(|one| one.name() == class).ok_or_else(|| {
+        let names: Vec<&str> = KeyClass::ALL.iter().map(|one| one.name()).collect();
+        Failure::Usage(format!("没有 {class} 这类密钥；可选 {}", names.join("、")))
+    })?;
+    let node = Stopped::open(data_dir).await?;
+    let outcome = rotate_class(&node, class).await;
+    node.db.close().await;
+    outcome
+}
+
+async fn rotate_class(node: &Stopped, class: KeyClass) -> Result<Outcome, Failure> {
+    let vault = node.vault()?;
+    if !vault.has(class) {
+        return Err(Failure::Usage(format!("{} 类密钥还没有启用，不需要更换", class.name())));
+    }
+    let object = format!("key:{}", class.name());
+    // told first: a key that is new must not be new in secret
+    node.told("keys.class.rotate", &object).await?;
+    if !class.signs() {
+        vault.rotate_secret(class)?;
+        println!("{} 密钥已更换\t旧密钥留作读取以前的内容", class.name());
+        if class == KeyClass::Backup {
+            eprintln!("请重新执行 mingjian keys export-backup，旧的备份密钥文件读不出以后的备份。");
+        }
+        return Ok(Outcome::Clean);
+    }
+    if class != KeyClass::Log {
+        vault.next_pair(class)?;
+        vault.promote(class)?;
+        println!("{} 密钥已更换", class.name());
+        return Ok(Outcome::Clean);
+    }
+    Err(Failure::Usage("日志密钥的更换见 docs/operate.md".into()))
+}
+
+/// Destroys the key of the person whose number is on standard input: an argument would stand in the
+/// list of processes.
+pub async fn erase(data_dir: &Path, reason: &str) -> Result<Outcome, Failure> {
+    let mut code = String::new();
+    std::io::stdin().read_to_string(&mut code).map_err(Failure::broken)?;
+    let code = mj_kernel::code::CitizenId::parse(code.trim())
+        .map_err(|_| Failure::Usage("标准输入应为一个公民身份号码".into()))?;
+    if reason.trim().is_empty() {
+        return Err(Failure::Usage("请用 --reason 写明依据".into()));
+    }
+    let node = Stopped::open(data_dir).await?;
+    let outcome = erase_from(&node, code.as_str(), reason).await;
+    node.db.close().await;
+    outcome
+}
+
+async fn erase_from(node: &Stopped, code: &str, reason: &str) -> Result<Outcome, Failure> {
+    let keys = Keys::open(&node.config.data_dir.join("keys"))?;
+    let subject = keys.lookup("citizen_id", code);
+    let sql = "SELECT COUNT(*) FROM data_key WHERE subject = $1";
+    if node.db.count(sql, &[subject.as_str().into()]).await? == 0 {
+        println!("没有此人的密钥");
+        return Ok(Outcome::Findings);
+    }
+    let act = Act::new(&Actor::system("keys"), "keys.person.destroy", "person").because(reason);
+    keys.destroy(&node.db, act, &subject).await?;
+    println!("此人的密钥已销毁");
+    eprintln!("下一次备份起，从任何备份恢复都会再次销毁它。");
+    Ok(Outcome::Clean)
+}

@@ -1,0 +1,113 @@
+"""R4: a flipped byte or a torn tail in tables of business truth, segments, delivered files and the log
+is mended or named, never served in silence. Control: a copy nothing was done to is clean."""
+import hashlib, sqlite3
+from kit import Count, SOURCE, all_there, chance, furnished, delivery, WORK
+from kit import House
+import csv, uuid
+
+# lists for reading only, which nothing is decided by
+FREE = ("log/history",)
+
+
+def lived_in():
+    house, people = furnished()
+    node = house.serve()
+    for number, rows in ((1, 40), (2, 300)):
+        answer = node.must(202, "POST", "/api/v1/datahub/batches", delivery(number, number * 1000, rows),
+                           token=people.source)
+        node.settled(people.source, answer["href"])
+    node.stop()
+    # more rows than stay in the database, so that there is a segment
+    path = WORK / "many.csv"
+    rows = delivery(3, 100_000, 2_200)["rows"]
+    columns = [c for c in rows[0] if c not in ("cd_id", "cd_time", "cd_operation")]
+    with open(path, "w", newline="") as f:
+        writer = csv.DictWriter(f, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    ran = house.run("import", "check_action", path, "--source", SOURCE)
+    if ran.returncode not in (0, 1):
+        raise RuntimeError(ran.stderr)
+    # everything in its place in the database file
+    db = sqlite3.connect(house.data / "db/mingjian.sqlite3")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    return house
+
+
+def truth(house):
+    """Everything in tables of business truth, as one digest; None when it cannot be read."""
+    try:
+        db = sqlite3.connect(f"file:{house.data}/db/mingjian.sqlite3?mode=ro", uri=True)
+        tables = [r[0] for r in db.execute(
+            "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+            "WHERE m.type = 'table' AND c.name = 'row_digest' ORDER BY 1")]
+        whole = hashlib.sha256()
+        for table in tables:
+            for row in db.execute(f"SELECT * FROM {table} NOT INDEXED ORDER BY id"):
+                whole.update(repr(row).encode())
+        db.close()
+        return whole.hexdigest()
+    except sqlite3.Error:
+        return None
+
+
+def spoil(path, torn):
+    bytes_ = bytearray(path.read_bytes())
+    if torn:
+        cut = chance.randint(1, min(len(bytes_), 4096))
+        path.write_bytes(bytes_[:-cut])
+        return f"{cut} bytes torn off"
+    at = chance.randrange(len(bytes_))
+    bytes_[at] ^= 1 << chance.randrange(8)
+    path.write_bytes(bytes_)
+    return f"byte {at} flipped"
+
+
+def run(long, postgres=False):
+    cases = 200 if long else 24
+    count = Count(f"R4: {cases} flipped or torn")
+    plain = lived_in()
+    clean = [plain.run("verify").returncode, plain.run("doctor").returncode]
+    count.check(clean == [0, 0], f"control: untouched is clean: {clean}")
+    before = truth(plain)
+    named = harmless = mended = 0
+    kinds = {}
+    for case in range(cases):
+        house = plain.copy()
+        kind = ("db", "segments", "blobs", "log")[case % 4]
+        files = [p for p in (house.data / kind).rglob("*")
+                 if p.is_file() and p.stat().st_size and not p.name.endswith(("-shm", "-wal"))
+                 and str(p.relative_to(house.data)) not in FREE]
+        path = chance.choice(files)
+        what = f"{path.relative_to(house.data)}: {spoil(path, torn=chance.random() < 0.25)}"
+        said = [house.run("verify"), house.run("doctor")]
+        text = " ".join(r.stdout + r.stderr for r in said)
+        count.check("panicked" not in text, f"{what}: {text[-400:]}")
+        told = any(r.returncode != 0 for r in said) and text.strip()
+        if told:
+            named += 1
+            count.check(True, what)
+        elif kind == "db" and truth(house) == before:
+            # unused bytes of a page, or tables outside the truth, which integrity_check alone covers
+            harmless += 1
+            count.check(True, what)
+        else:
+            # silent: unless the next start mends it
+            try:
+                node = house.serve()
+                stopped = node.stop()
+                again = house.run("verify").returncode
+                mended += 1
+                count.check(stopped == 0 and again == 0 and truth(house) == before, f"{what}: goes unnoticed")
+                if kind != "log":
+                    count.check(False, f"{what}: goes unnoticed")
+            except RuntimeError:
+                named += 1
+                count.check(True, what)
+        kinds[kind] = kinds.get(kind, 0) + 1
+        import shutil
+        shutil.rmtree(house.data.parent)
+    count.note(f"{named} named, {harmless} in unused bytes or outside the truth, {mended} mended at the next start; "
+               + ", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items())))
+    return count

@@ -1,0 +1,98 @@
+"""Keys: another master key, killed at every step of the change, and other keys of a class; production
+refuses trial keys. Control: with a master key of another node nothing opens."""
+import shutil, signal, subprocess, time, uuid
+from backups import citizen, push
+from kit import BINARY, Count, WORK, chance, delivery, furnished, inspection, is_sound
+
+
+def wrapped(house):
+    return dict(house.query("SELECT id, hex(wrapped) FROM data_key" if not house.database
+                            else "SELECT id, encode(wrapped, 'hex') FROM data_key"))
+
+
+def rows(house):
+    """Versions of every row of business truth but the log's own."""
+    tables = [r[0] for r in house.query(
+        "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' "
+        "AND c.name = 'row_digest'" if not house.database else
+        "SELECT table_name FROM information_schema.columns WHERE column_name = 'row_digest'")]
+    return {t: house.query(f"SELECT id, version, change_seq FROM {t} ORDER BY id") for t in sorted(tables)}
+
+
+def run(long, postgres=False):
+    kills = 40 if long else 8
+    count = Count(f"keys {'postgres' if postgres else 'sqlite'}: {kills} kills while the master key changes")
+    house, people = furnished(postgres)
+    node = house.serve()
+    persons = [dict(inspection(n), administrative_cp_na="01", administrative_cp_ce_type="111",
+                    administrative_cp_ui_code=citizen(n), administrative_cp="欧阳建国", supervise_object="欧阳建国")
+               for n in range(60)]
+    answer = node.must(202, "POST", "/api/v1/datahub/batches", dict(delivery(1, 0, 0), rows=persons),
+                       token=people.source)
+    node.settled(people.source, answer["href"])
+    node.stop()
+    before, old, digest = rows(house), wrapped(house), house.run("doctor", "--digest").stdout
+    master = (house.data / "keys/master.key").read_text()
+    log_key = (house.data / "log/key").read_text()
+    count.check(len(old) >= 60, f"{len(old)} keys of persons")
+    since = time.monotonic()
+    ran = house.copy().run("keys", "rotate-master")
+    takes = time.monotonic() - since
+    count.check(ran.returncode == 0, f"{ran.stdout} {ran.stderr}")
+    halfway = 0
+    for number in range(kills):
+        child = subprocess.Popen([BINARY, "keys", "rotate-master"], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL, env=house.env(MINGJIAN_DATA_DIR=house.data))
+        time.sleep(chance.uniform(0, takes))
+        child.kill()
+        child.wait()
+        broken_off = (house.data / "keys/master.next").exists()
+        halfway += broken_off
+        ran = house.run("doctor")
+        expected = ran.returncode == 0 or (broken_off and "rotate-master" in ran.stdout)
+        count.check(expected and "不符" not in ran.stdout, f"kill {number}: {ran.stdout} {ran.stderr}")
+        count.check(house.run("doctor", "--digest").stdout == digest, f"kill {number}: another content")
+    ran = house.run("keys", "rotate-master")
+    count.check(ran.returncode == 0, f"{ran.stdout} {ran.stderr}")
+    count.check(not (house.data / "keys/master.next").exists(), "done")
+    count.check((house.data / "keys/master.key").read_text() != master, "another master key")
+    new = wrapped(house)
+    count.check(new.keys() == old.keys() and all(new[k] != old[k] for k in old), "every person's key is wrapped anew")
+    count.check(rows(house) == before, "no row of business truth was written")
+    count.check(house.query("SELECT COUNT(*) FROM act_journal WHERE action = 'keys.master.rotate'") != [["0"]],
+                "it is an entry")
+    node = house.serve()
+    push(node, people, 2)
+    count.check(node.stop() == 0, "the node works with the new key")
+    count.check((house.data / "log/key").read_text() == log_key, "the log's key is the same")
+    is_sound(house, count, "after the change")
+    # control: another node's master key
+    other = house.copy()
+    (other.data / "keys/master.key").write_text(master)
+    count.check(other.run("doctor").returncode != 0, "control: the old master key opens nothing any more")
+    # production refuses what was made for trying
+    ran = subprocess.run([BINARY, "serve", "--port", "0"], capture_output=True, text=True, timeout=60,
+                         env=house.env(MINGJIAN_DATA_DIR=house.data, MINGJIAN_NODE_PRODUCTION="true"))
+    count.check(ran.returncode == 2 and "试用密钥" in ran.stderr, f"production: {ran.returncode} {ran.stderr}")
+    if not postgres:
+        backup_key(count, house)
+    count.note(f"{halfway} kills left the change half done")
+    return count
+
+
+def backup_key(count, house):
+    """A new backup key: old copies open with the old file and the new one, new ones with the new only."""
+    place, first, second = (WORK / uuid.uuid4().hex[:8] for _ in range(3))
+    house.run("keys", "export-backup", "--out", first)
+    house.run("backup", "--into", place)
+    ran = house.run("keys", "rotate", "backup")
+    count.check(ran.returncode == 0, ran.stderr)
+    house.run("keys", "export-backup", "--out", second)
+    old = house.run("restore", "--from", place, "--key", second, "--data-dir", WORK / uuid.uuid4().hex[:8])
+    count.check(old.returncode == 0, f"an old copy with the new file: {old.stdout} {old.stderr}")
+    ran = house.run("backup", "--into", place)
+    count.check(ran.returncode == 0, ran.stderr)
+    new = house.run("restore", "--from", place, "--key", second, "--data-dir", WORK / uuid.uuid4().hex[:8])
+    count.check(new.returncode == 0, f"a new copy with the new file: {new.stdout} {new.stderr}")
+    refused = house.run("restore", "--from", place, "--key", first, "--data-dir", WORK / uuid.uuid4().hex[:8])
+    count.check(refused.returncode == 2, "a new copy with the old file")
