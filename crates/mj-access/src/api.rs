@@ -26,6 +26,7 @@ const READ: Action = Action::new("access.session.read", "查看自己的会话")
 const CLOSE: Action = Action::new("access.session.delete", "退出登录");
 const STEP_UP: Action = Action::new("access.session.step_up", "再次验证身份");
 const PASSWORD: Action = Action::new("access.password.change", "修改自己的密码");
+const PASSWORD_RULES: Action = Action::new("access.password.rules", "查看密码要求");
 const ENROL: Action = Action::new("access.enrolment.create", "用一次性代码启用账号");
 
 pub fn routes() -> Vec<RouteOf<Access>> {
@@ -44,6 +45,9 @@ pub fn routes() -> Vec<RouteOf<Access>> {
             .summary("修改自己的密码，其他会话随即失效")
             .body::<PasswordChange>()
             .ok::<SessionOpened>(),
+        get(PASSWORD_RULES, "/api/v1/password-rules", password_rules)
+            .summary("密码要求，供设置密码前阅读")
+            .ok::<PasswordRules>(),
         create(ENROL, "/api/v1/enrolments", enrol)
             .summary("用一次性代码启用账号并设置密码")
             .body::<EnrolmentRequest>()
@@ -80,6 +84,11 @@ struct PasswordChange {
     new: String,
 }
 
+#[derive(Serialize, ToSchema)]
+struct PasswordRules {
+    items: Vec<String>,
+}
+
 #[derive(Deserialize, ToSchema)]
 struct EnrolmentRequest {
     /// 一次性代码，大小写与连字符不限
@@ -105,6 +114,12 @@ struct CurrentSession {
     /// 可做的动作；有的还要再次验证身份，对每条记录仍另行判断
     actions: Vec<&'static str>,
     csrf_token: String,
+    /// 上次修改密码的时间
+    password_changed_at: Option<String>,
+    /// 密码到此时须更换；空值表示不限
+    password_holds_until: Option<String>,
+    /// 密码已到期，须先修改
+    password_expired: bool,
     /// 到此时未操作即失效（RFC 3339）
     expires_at: String,
 }
@@ -194,7 +209,13 @@ async fn current(
     for grant in store::grants_of(access.db(), &account.id).await? {
         roles.extend(held(&access, &grant).await?);
     }
+    let changed_at = store::password_changed_at(access.db(), &account.id).await?;
+    let rule = access.passwords().rule(access.db())?;
+    let until = changed_at.and_then(|at| rule.holds_until(at));
     Ok(Json(CurrentSession {
+        password_changed_at: changed_at.map(to_rfc3339),
+        password_holds_until: until.map(to_rfc3339),
+        password_expired: until.is_some_and(|until| access.db().clock().now() >= until),
         expires_at: to_rfc3339(session.expires_at()),
         csrf_token: peer.secret.as_deref().map(token::csrf_of).unwrap_or_default(),
         account_id: account.id,
@@ -227,6 +248,11 @@ async fn held(access: &Access, grant: &RoleGrant) -> Result<Vec<HeldRole>, Probl
     };
     let areas = grant.scope.areas.iter();
     Ok(areas.flat_map(|area| agencies.iter().map(move |agency| line(area, agency))).collect())
+}
+
+async fn password_rules(State(access): State<Access>) -> Answer<Json<PasswordRules>> {
+    let items = access.passwords().rule(access.db())?.in_words();
+    Ok(Json(PasswordRules { items }))
 }
 
 async fn close(State(access): State<Access>, caller: Caller) -> Answer<Response> {
@@ -270,9 +296,14 @@ async fn change_password(
 ) -> Answer<Response> {
     let PasswordChange { current, new } = input.value;
     let (account_id, login) = login_of(&access, &caller).await?;
-    let hash = access.passwords().hash(&new, &login).await?;
+    access.passwords().rule(access.db())?.check(&new, &login)?;
     let act = caller.act(format!("account:{account_id}"));
-    let (mut tx, _) = session::prove(&access, act, &login, &current, peer.address).await?;
+    // first the proof: what was used before is nobody else's to know
+    let (tx, _) = session::prove(&access, act.clone(), &login, &current, peer.address).await?;
+    tx.commit().await.map_err(Problem::from)?;
+    refuse_recent(&access, &account_id, &new, peer.address).await?;
+    let hash = access.passwords().hash(&new, peer.address).await?;
+    let mut tx = access.db().begin(Lane::People, act).await.map_err(Problem::from)?;
     service::set_password(&mut tx, &account_id, &hash).await?;
     tx.commit().await.map_err(Problem::from)?;
     // every session ended, this one too: the new password opens the next
@@ -280,6 +311,25 @@ async fn change_password(
     let origin = Origin { address: peer.address, earlier: None, device: &peer.device };
     let opened = session::open(&access, act, &login, &new, origin).await?;
     Ok(answer(StatusCode::OK, opened))
+}
+
+/// The password now and those before it, as many as the profile names.
+async fn refuse_recent(
+    access: &Access,
+    account_id: &str,
+    new: &str,
+    address: Option<IpAddr>,
+) -> Result<(), Error> {
+    let last = access.passwords().rule(access.db())?.history;
+    if last == 0 {
+        return Ok(());
+    }
+    for hash in store::recent_hashes(access.db(), account_id, last).await? {
+        if access.passwords().verify(new, Some(&hash), address).await? {
+            return Err(Error::WeakPassword(format!("不能与最近 {last} 个用过的密码相同")));
+        }
+    }
+    Ok(())
 }
 
 async fn enrol(
@@ -290,14 +340,29 @@ async fn enrol(
 ) -> Answer<Response> {
     let EnrolmentRequest { code, login, password, name } = &input.value;
     let login = crate::model::check_login(login)?;
-    let hash = access.passwords().hash(password, &login).await?;
+    access.passwords().rule(access.db())?.check(password, &login)?;
+    // a wrong code costs no hashing
+    let known = enrolment::find(access.db(), code).await?;
+    if let Some(account_id) = known.as_deref().filter(|id| !id.is_empty()) {
+        refuse_recent(&access, account_id, password, peer.address).await?;
+    }
+    let hash = match known {
+        Some(_) => Some(access.passwords().hash(password, peer.address).await?),
+        None => None,
+    };
     let mut tx = access.db().begin(Lane::People, caller.act("enrolment")).await?;
     let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
         Once::Replay(earlier) => return Ok(replayed(&earlier, Json(Enrolled { login }))),
         Once::First(first) => first,
     };
-    let with = enrolment::Enrol { code, login: &login, name, password_hash: &hash };
-    let account_id = match enrolment::enrol(&mut tx, &with).await {
+    let enrolled = match &hash {
+        Some(hash) => {
+            let with = enrolment::Enrol { code, login: &login, name, password_hash: hash };
+            enrolment::enrol(&mut tx, &with).await
+        }
+        None => Err(Error::InvalidCode),
+    };
+    let account_id = match enrolled {
         Ok(account_id) => account_id,
         Err(Error::InvalidCode) => {
             drop(tx);

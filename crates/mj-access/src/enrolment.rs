@@ -86,6 +86,13 @@ async fn keep_code(
     Ok(())
 }
 
+/// The account an unused code opens, empty for an administrator's to be; `None` for no such code.
+pub async fn find(db: &Db, code: &str) -> Result<Option<String>> {
+    let sql = "SELECT account_id FROM enrolment WHERE code_sha256 = $1 AND used_at = 0";
+    let row = db.fetch_optional(sql, &[token::code_digest(code).into()]).await?;
+    Ok(row.map(|row| row.text("account_id")).transpose()?)
+}
+
 /// Who enrols, with what.
 pub struct Enrol<'a> {
     pub code: &'a str,

@@ -23,7 +23,10 @@ pub enum Error {
     #[error("等候验证密码的人太多")]
     Busy,
     #[error("密码不合要求：{0}")]
-    WeakPassword(&'static str),
+    WeakPassword(String),
+    /// The profile asks for a new one from time to time.
+    #[error("密码已到期")]
+    PasswordExpired,
     #[error("一次性代码无效")]
     InvalidCode,
     #[error("{field}：{reason}")]
@@ -71,6 +74,8 @@ impl From<Error> for Problem {
             Error::WeakPassword(reason) => {
                 Problem::invalid("access.weak_password", "密码不合要求").field("password", reason)
             }
+            Error::PasswordExpired => Problem::forbidden("access.password_expired", "密码已到期，请先修改密码")
+                .detail("按密码规则，密码须定期更换。请在“我的账号”里换一个新密码，换好后可以继续办理。"),
             Error::InvalidCode => Problem::invalid("access.invalid_code", "一次性代码无效")
                 .detail("代码有误、已经用过，或与登录名不符。"),
             Error::Invalid { field, reason } => {

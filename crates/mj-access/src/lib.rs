@@ -11,13 +11,14 @@ mod api;
 mod colleagues;
 mod enrolment;
 mod error;
-mod list_files;
 mod grant_request;
 mod grant_request_api;
+mod list_files;
 mod lockout;
 pub mod matrix;
 mod model;
 mod password;
+mod password_rule;
 mod people_api;
 mod second_api;
 mod second_factor;
@@ -46,6 +47,7 @@ pub use model::{
     Account, AccountClass, AccountState, Agency, NewAccount, NewAgency, NewGrant, RoleGrant,
 };
 pub use password::Passwords;
+pub use password_rule::PasswordProfile;
 pub use second_factor::SecondFactorPolicy;
 pub use service::{
     SourceToken, create_account, create_agency, disable_account, grant_role, issue_source_token,
@@ -91,6 +93,12 @@ impl Access {
         self
     }
 
+    /// Which rules passwords follow.
+    pub fn with_passwords(mut self, profile: PasswordProfile) -> Self {
+        self.passwords = Passwords::of(profile);
+        self
+    }
+
     fn keys(&self) -> Result<&Keys> {
         self.keys.as_ref().ok_or_else(|| Error::SecondFactor("未配置密钥".into()))
     }
@@ -129,7 +137,8 @@ impl Access {
         name: &str,
         password: &str,
     ) -> Result<String> {
-        let password_hash = self.passwords.hash(password, login).await?;
+        self.passwords.rule(&self.db)?.check(password, login)?;
+        let password_hash = self.passwords.hash(password, None).await?;
         let act = Act::new(&Actor::anonymous(), "access.enrolment.create", "enrolment");
         let mut tx = self.db.begin(Lane::People, act).await?;
         let with = enrolment::Enrol { code, login, name, password_hash: &password_hash };
@@ -147,7 +156,8 @@ impl Access {
         password: &str,
         roles: &[(Role, Scope)],
     ) -> Result<String> {
-        let hash = self.passwords.hash(password, &account.login).await?;
+        self.passwords.rule(&self.db)?.check(password, &account.login)?;
+        let hash = self.passwords.hash(password, None).await?;
         let mut tx = self.db.begin(Lane::People, act).await?;
         let id = create_account(&mut tx, account).await?;
         set_password(&mut tx, &id, &hash).await?;
@@ -166,6 +176,12 @@ impl Authority for Access {
 
     fn decide(&self, who: &Identity, action: &str, resource: Option<&Resource>) -> Decision {
         matrix::decide(who, action, resource)
+    }
+
+    fn held_back(&self, who: &Identity, action: &str) -> Option<Problem> {
+        let own = ["access.session.", "access.second_factor.", "access.password."];
+        let open = own.iter().any(|part| action.starts_with(part));
+        (who.password_expired && !open).then(|| Error::PasswordExpired.into())
     }
 
     fn names<'a>(

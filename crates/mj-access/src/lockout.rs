@@ -38,6 +38,14 @@ impl Buckets {
         Ok(db.count(sql, &args).await? > 0)
     }
 
+    /// Whether the network source is locked now. That says nothing about accounts, so no password need
+    /// be hashed for it.
+    pub async fn source_locked(&self, db: &Db) -> Result<bool> {
+        let now = db.clock().now();
+        let sql = "SELECT COUNT(*) FROM login_bucket WHERE bucket = $1 AND locked_until > $2";
+        Ok(db.count(sql, &[self.source.as_str().into(), now.into()]).await? > 0)
+    }
+
     /// Counts an attempt in the account's bucket and tells whether it was locked before it. The row
     /// is held to the commit, so that parallel guesses are counted one after another.
     pub async fn attempt(&self, tx: &mut WriteTx) -> Result<bool> {
@@ -102,7 +110,7 @@ async fn lock(tx: &mut WriteTx, bucket: &str, failures: i64) -> Result<()> {
 }
 
 /// A household of IPv6 is a /64; an IPv4 address inside IPv6 is that IPv4 address.
-fn network(address: IpAddr) -> String {
+pub fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

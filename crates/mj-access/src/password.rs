@@ -1,66 +1,76 @@
-//! Passwords: what is accepted, how they are hashed (argon2id, 19 MiB, 2 passes), and a bounded
-//! queue in front of the hashing, so that a storm of logins does not stop everybody else's work.
+//! How passwords are hashed (argon2id, 19 MiB, 2 passes), with a bounded queue in front of the hashing, so that a
+//! storm of logins does not stop everybody else's work, and a share of the queue for each network source, so
+//! that one source does not fill it. What a password must be is [`crate::password_rule`].
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use tokio::sync::{OnceCell, Semaphore};
+use mj_platform::Db;
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
+use crate::lockout::network;
+use crate::password_rule::{BYTES_AT_MOST, PasswordProfile, PasswordRule};
 
 const AT_ONCE: usize = 2;
 const WAITING_AT_MOST: usize = 64;
-const CHARACTERS_AT_LEAST: usize = 10;
-const BYTES_AT_MOST: usize = 256;
+/// Of those, from one network source.
+const WAITING_OF_ONE: usize = 16;
 
-/// Texts that guessers try first; a password that contains one is mostly it.
-const GUESSED_FIRST: [&str; 12] = [
-    "password",
-    "12345678",
-    "123456789",
-    "qwertyui",
-    "admin123",
-    "mingjian",
-    "iloveyou",
-    "abc12345",
-    "11111111",
-    "88888888",
-    "woaini",
-    "asdfghjk",
-];
+/// Verified when there is no hash to verify, so that it takes the same work as when there is one. Nobody's.
+const STAND_IN: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3MtMTYtYnl0ZXM$\
+                        bm9ib2R5J3MgcGFzc3dvcmQgb3BlbnMgbm90aGluZyE";
 
-/// The hashing queue. Cheap to clone; all clones are one queue.
+#[derive(Default)]
+struct Line {
+    waiting: usize,
+    by_source: HashMap<String, usize>,
+}
+
+/// The hashing queue and the profile in force. Cheap to clone; all clones are one queue.
 #[derive(Clone)]
 pub struct Passwords {
     gate: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
-    /// Verified when the login is unknown, so that it takes as long as when it is known.
-    stand_in: Arc<OnceCell<String>>,
+    line: Arc<Mutex<Line>>,
+    made: Arc<AtomicU64>,
+    profile: PasswordProfile,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self {
-            gate: Arc::new(Semaphore::new(AT_ONCE)),
-            waiting: Arc::default(),
-            stand_in: Arc::default(),
-        }
+        Self::of(PasswordProfile::Default)
     }
 }
 
 impl Passwords {
-    /// Checks the rules and hashes.
-    pub async fn hash(&self, password: &str, login: &str) -> Result<String> {
-        check(password, login)?;
-        self.hash_unchecked(password).await
+    pub fn of(profile: PasswordProfile) -> Self {
+        Self {
+            gate: Arc::new(Semaphore::new(AT_ONCE)),
+            line: Arc::default(),
+            made: Arc::default(),
+            profile,
+        }
     }
 
-    async fn hash_unchecked(&self, password: &str) -> Result<String> {
+    /// The rules of the profile today.
+    pub fn rule(&self, db: &Db) -> Result<PasswordRule> {
+        PasswordRule::on(self.profile, db.clock().today())
+    }
+
+    /// How many hashes were computed since the start: the work done, whoever asked.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::SeqCst)
+    }
+
+    /// Hashes what was checked before.
+    pub async fn hash(&self, password: &str, address: Option<IpAddr>) -> Result<String> {
         let password = password.to_owned();
-        self.in_queue(move || {
+        self.in_queue(address, move || {
             Argon2::default()
                 .hash_password(password.as_bytes())
                 .map(|hash: PasswordHash| hash.to_string())
@@ -70,21 +80,20 @@ impl Passwords {
     }
 
     /// Whether the password is the one hashed. `None` (unknown login) takes as long and is false.
-    pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool> {
+    pub async fn verify(
+        &self,
+        password: &str,
+        hash: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<bool> {
         if password.len() > BYTES_AT_MOST {
             return Ok(false);
         }
         let known = hash.is_some();
-        let hash = match hash {
-            Some(hash) => hash.to_owned(),
-            None => {
-                let make = || self.hash_unchecked("nobody's password");
-                self.stand_in.get_or_try_init(make).await?.clone()
-            }
-        };
+        let hash = hash.unwrap_or(STAND_IN).to_owned();
         let password = password.to_owned();
         let same = self
-            .in_queue(move || {
+            .in_queue(address, move || {
                 let hash =
                     PasswordHash::new(&hash).map_err(|error| Error::Hash(error.to_string()))?;
                 Ok::<bool, Error>(
@@ -97,11 +106,14 @@ impl Passwords {
 
     async fn in_queue<T: Send + 'static>(
         &self,
+        address: Option<IpAddr>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        let place = Place::take(&self.waiting).ok_or(Error::Busy)?;
+        let source = address.map_or_else(|| "-".to_owned(), network);
+        let place = Place::take(&self.line, source).ok_or(Error::Busy)?;
         let permit = self.gate.clone().acquire_owned().await.map_err(|_| Error::Busy)?;
         drop(place);
+        self.made.fetch_add(1, Ordering::SeqCst);
         tokio::task::spawn_blocking(move || {
             let done = work();
             drop(permit);
@@ -113,44 +125,35 @@ impl Passwords {
 }
 
 /// A place in the queue, given back also when the request is cancelled.
-struct Place(Arc<AtomicUsize>);
+struct Place {
+    line: Arc<Mutex<Line>>,
+    source: String,
+}
 
 impl Place {
-    fn take(waiting: &Arc<AtomicUsize>) -> Option<Self> {
-        let before = waiting.fetch_add(1, Ordering::SeqCst);
-        let place = Self(waiting.clone());
-        (before < WAITING_AT_MOST).then_some(place)
+    fn take(line: &Arc<Mutex<Line>>, source: String) -> Option<Self> {
+        let mut held = line.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_one = held.by_source.get(&source).copied().unwrap_or_default();
+        if held.waiting >= WAITING_AT_MOST || of_one >= WAITING_OF_ONE {
+            return None;
+        }
+        held.waiting += 1;
+        *held.by_source.entry(source.clone()).or_default() += 1;
+        Some(Self { line: line.clone(), source })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        let mut held = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        held.waiting = held.waiting.saturating_sub(1);
+        if let Some(count) = held.by_source.get_mut(&self.source) {
+            *count -= 1;
+            if *count == 0 {
+                held.by_source.remove(&self.source);
+            }
+        }
     }
-}
-
-/// Long rather than complicated: no rule about kinds of characters, nothing that is guessed first.
-pub fn check(password: &str, login: &str) -> Result<()> {
-    if password.chars().count() < CHARACTERS_AT_LEAST {
-        return Err(Error::WeakPassword("至少 10 个字符，建议用几个不相干的词组成"));
-    }
-    if password.len() > BYTES_AT_MOST {
-        return Err(Error::WeakPassword("过长，最多 256 个字节"));
-    }
-    let lower = password.to_lowercase();
-    if lower.contains(login) {
-        return Err(Error::WeakPassword("不能包含登录名"));
-    }
-    if GUESSED_FIRST.iter().any(|guess| lower.contains(guess)) {
-        return Err(Error::WeakPassword("包含极易被猜中的内容"));
-    }
-    let mut kinds: Vec<char> = lower.chars().collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    if kinds.len() < 5 {
-        return Err(Error::WeakPassword("重复的字符太多"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -160,32 +163,31 @@ mod tests {
     #[tokio::test]
     async fn a_hash_says_how_it_was_made_and_opens_only_to_its_password() {
         let passwords = Passwords::default();
-        let hash = passwords.hash("滕州的秋天有白菜", "lisi").await.err();
-        assert!(matches!(hash, Some(Error::WeakPassword(_))), "eight characters are too few");
-        let hash = passwords.hash("滕州的秋天有大白菜和葱", "lisi").await.expect("hashed");
+        let hash = passwords.hash("滕州的秋天有大白菜和葱", None).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(passwords.verify("滕州的秋天有大白菜和葱", Some(&hash)).await.expect("asked"));
-        assert!(!passwords.verify("滕州的秋天有大白菜", Some(&hash)).await.expect("asked"));
-        assert!(!passwords.verify("nobody's password", None).await.expect("asked"));
-    }
-
-    #[test]
-    fn what_guessers_try_first_is_refused() {
-        for weak in ["password2026", "aaaaaaaaaaaa", "lisi-lisi-lisi", "短"] {
-            assert!(check(weak, "lisi").is_err(), "{weak}");
-        }
-        assert!(check("Zaozhuang7Pomegranate", "lisi").is_ok());
+        assert!(
+            passwords.verify("滕州的秋天有大白菜和葱", Some(&hash), None).await.expect("asked")
+        );
+        assert!(!passwords.verify("滕州的秋天有大白菜", Some(&hash), None).await.expect("asked"));
+        let before = passwords.made();
+        assert!(!passwords.verify("nobody's password", None, None).await.expect("asked"));
+        assert_eq!(passwords.made(), before + 1, "nobody's login is as much work as somebody's");
     }
 
     #[tokio::test]
-    async fn a_storm_of_logins_is_turned_away_at_the_end_of_the_queue() {
+    async fn a_storm_of_logins_is_turned_away_and_leaves_room_for_others() {
         let passwords = Passwords::default();
         let _all = passwords.gate.clone().acquire_many_owned(2).await.expect("open");
-        let places: Vec<_> =
-            (0..WAITING_AT_MOST).filter_map(|_| Place::take(&passwords.waiting)).collect();
-        assert_eq!(places.len(), WAITING_AT_MOST);
-        assert!(matches!(passwords.verify("x", Some("y")).await, Err(Error::Busy)));
-        drop(places);
-        assert!(Place::take(&passwords.waiting).is_some());
+        let take = |source: String| Place::take(&passwords.line, source);
+        let storm: Vec<_> = (0..500).filter_map(|_| take("10.0.0.1".into())).collect();
+        assert_eq!(storm.len(), WAITING_OF_ONE, "one source has its share");
+        let officer = take("10.0.0.2".into());
+        assert!(officer.is_some(), "and another its own");
+        let many: Vec<_> = (0..500).filter_map(|n| take(format!("10.1.{}.1", n % 250))).collect();
+        assert_eq!(many.len(), WAITING_AT_MOST - WAITING_OF_ONE - 1);
+        assert!(matches!(passwords.verify("x", Some(STAND_IN), None).await, Err(Error::Busy)));
+        drop((storm, officer, many));
+        assert!(take("10.0.0.1".into()).is_some());
+        assert!(passwords.line.lock().expect("free").by_source.is_empty());
     }
 }

@@ -97,12 +97,20 @@ async fn insert_account(
 /// Sets the password (hashed by [`crate::Passwords::hash`]) and ends the account's other sessions.
 pub async fn set_password(tx: &mut WriteTx, account_id: &str, hash: &str) -> Result<()> {
     let now = tx.now();
-    let known = tx
-        .fetch_optional("SELECT id FROM credential WHERE id = $1", &[account_id.into()])
-        .await?
-        .is_some();
+    let sql = "SELECT password_hash FROM credential WHERE id = $1";
+    let known = tx.fetch_optional(sql, &[account_id.into()]).await?;
+    let known = known.map(|row| row.text("password_hash")).transpose()?;
+    if let Some(earlier) = &known {
+        let sql = "INSERT INTO password_past (account_id, replaced_at, password_hash) \
+                   VALUES ($1,$2,$3) ON CONFLICT (account_id, replaced_at) DO NOTHING";
+        tx.execute(sql, &[account_id.into(), now.into(), earlier.as_str().into()]).await?;
+        let sql = "DELETE FROM password_past WHERE account_id = $1 AND replaced_at NOT IN \
+                   (SELECT replaced_at FROM password_past WHERE account_id = $1 \
+                    ORDER BY replaced_at DESC LIMIT 10)";
+        tx.execute(sql, &[account_id.into()]).await?;
+    }
     let values = [("password_hash", hash.into()), ("changed_at", now.into())];
-    if known {
+    if known.is_some() {
         tx.update(&CREDENTIAL, account_id, None, &values).await?;
     } else {
         let [password_hash, changed_at] = values;

@@ -170,7 +170,9 @@ pub async fn prove(
 ) -> Result<(WriteTx, Account)> {
     let login = login.trim().to_ascii_lowercase();
     let buckets = Buckets::of(&login, address);
-    let locked = buckets.locked(&access.db).await?;
+    if buckets.source_locked(&access.db).await? {
+        return Err(Error::NotAccepted);
+    }
     let account = store::account_by_login(&access.db, &login).await?.filter(|account| {
         account.class != AccountClass::Source && account.state == AccountState::Active
     });
@@ -178,9 +180,9 @@ pub async fn prove(
         Some(account) => store::password_hash(&access.db, &account.id).await?,
         None => None,
     };
-    let right = access.passwords.verify(password, hash.as_deref()).await?;
+    let right = access.passwords.verify(password, hash.as_deref(), address).await?;
     let mut tx = access.db.begin(Lane::People, act).await?;
-    let locked = buckets.attempt(&mut tx).await? || locked;
+    let locked = buckets.attempt(&mut tx).await?;
     match account {
         Some(account) if right && !locked => {
             buckets.succeeded(&mut tx).await?;
@@ -268,6 +270,11 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
     let Some(session) = session else { return Ok(Identity::anonymous()) };
     let now = access.db.clock().now();
     let grants = store::grants_of(&access.db, &session.account_id).await?;
+    let rule = access.passwords.rule(&access.db)?;
+    let password_expired = rule.max_days > 0 && {
+        let changed_at = store::password_changed_at(&access.db, &session.account_id).await?;
+        changed_at.and_then(|at| rule.holds_until(at)).is_some_and(|until| now >= until)
+    };
     let safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let forged = by_cookie && !safe && !carries_csrf(&request.headers, secret);
     Ok(Identity {
@@ -278,6 +285,7 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
         session_id: Some(session.id),
         fresh: session.proven_at + FRESH_SECONDS * SECOND > now,
         csrf_missing: forged,
+        password_expired,
     })
 }
 

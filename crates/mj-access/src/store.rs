@@ -269,6 +269,24 @@ pub async fn password_hash(db: &Db, account_id: &str) -> Result<Option<String>> 
     Ok(row.map(|row| row.text("password_hash")).transpose()?)
 }
 
+pub async fn password_changed_at(db: &Db, account_id: &str) -> Result<Option<Instant>> {
+    let sql = "SELECT changed_at FROM credential WHERE id = $1";
+    let row = db.fetch_optional(sql, &[account_id.into()]).await?;
+    Ok(row.map(|row| row.int("changed_at")).transpose()?)
+}
+
+/// The hash in force and those before it, newest first, `last` of them in all.
+pub async fn recent_hashes(db: &Db, account_id: &str, last: usize) -> Result<Vec<String>> {
+    let sql = "SELECT password_hash FROM password_past WHERE account_id = $1 \
+               ORDER BY replaced_at DESC LIMIT 10";
+    let mut hashes: Vec<String> = password_hash(db, account_id).await?.into_iter().collect();
+    for row in db.fetch_all(sql, &[account_id.into()]).await? {
+        hashes.push(row.text("password_hash")?);
+    }
+    hashes.truncate(last);
+    Ok(hashes)
+}
+
 /// Grants not revoked, also those not yet or no longer valid.
 pub async fn grants(db: &Db, account_id: Option<&str>, page: &Page) -> Result<PageOf<RoleGrant>> {
     let mut args: Vec<Value> =

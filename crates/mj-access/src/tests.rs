@@ -1,5 +1,6 @@
 //! Stories told through the router, on whichever database the run is for.
 
+mod passwords;
 mod people;
 mod second_person;
 
@@ -40,8 +41,13 @@ struct Ask<'a> {
 
 impl House {
     async fn new() -> Self {
+        Self::with_profile(crate::PasswordProfile::Default).await
+    }
+
+    async fn with_profile(profile: crate::PasswordProfile) -> Self {
         let kit = TestDb::new().await;
         let access = Access::new(kit.db().clone())
+            .with_passwords(profile)
             .with_area_names(|area| (area == "370400").then(|| "枣庄市".into()));
         let business = Module::new("datahub", "数据汇聚").routes(
             (),
@@ -124,6 +130,13 @@ impl Ask<'_> {
 
     fn cookie(self, token: &str) -> Self {
         self.header("cookie", &format!("other=1; __Host-mj_session={token}"))
+    }
+
+    /// Comes from this address.
+    fn from(mut self, address: [u8; 4]) -> Self {
+        let peer = std::net::SocketAddr::from((address, 40_000));
+        self.request = self.request.extension(axum::extract::ConnectInfo(peer));
+        self
     }
 
     fn key(self, key: &str) -> Self {

@@ -151,11 +151,19 @@ pub struct Identity {
     pub fresh: bool,
     /// A change by cookie without the matching `X-CSRF-Token`.
     pub csrf_missing: bool,
+    /// The password must be changed before anything else is done.
+    pub password_expired: bool,
 }
 
 impl Identity {
     pub fn anonymous() -> Self {
-        Self { actor: Actor::anonymous(), session_id: None, fresh: false, csrf_missing: false }
+        Self {
+            actor: Actor::anonymous(),
+            session_id: None,
+            fresh: false,
+            csrf_missing: false,
+            password_expired: false,
+        }
     }
 
     pub fn of(actor: Actor) -> Self {
@@ -174,6 +182,11 @@ pub trait Authority: Send + Sync {
 
     /// May they? `None` asks whether the action is open to them anywhere at all.
     fn decide(&self, who: &Identity, action: &str, resource: Option<&Resource>) -> Decision;
+
+    /// What somebody known must do before this action, whatever their rights are.
+    fn held_back(&self, _who: &Identity, _action: &str) -> Option<Problem> {
+        None
+    }
 
     /// How the people and systems behind these references (`account:…`, `source:…`) are called, for
     /// colleagues who read who did what. A reference nobody knows is left out.

@@ -16,8 +16,9 @@ use mj_platform::jobs::JobHandler;
 use mj_platform::outbox::EventHandler;
 use tracing::Instrument as _;
 
-use crate::authority::{Action, Authority, Identity};
+use crate::authority::{Action, Authority, Decision, Identity};
 use crate::caller::Caller;
+use crate::keeper::{Keeper, Kept, keep};
 use crate::metrics::UnderWay;
 use crate::problem::{Problem, REQUEST_ID};
 use crate::route::{Module, Route, get};
@@ -43,6 +44,7 @@ const HEADERS: [(&str, &str); 6] = [
 pub struct Web {
     modules: Vec<Module>,
     authority: Arc<dyn Authority>,
+    keeper: Option<Arc<dyn Keeper>>,
 }
 
 impl Web {
@@ -61,11 +63,16 @@ impl Web {
             Some(platform) => platform.routes.extend(own.routes),
             None => modules.push(own),
         }
-        let web = Self { modules, authority };
+        let web = Self { modules, authority, keeper: None };
         // texts, numbers and maps with text keys always serialise
         let document = serde_json::to_vec(&web.openapi()).unwrap_or_default();
         let _ = served.set(document.into());
         web
+    }
+
+    /// Every change is asked of the supervision log first, and anchored acts wait for it.
+    pub fn kept_by(self, keeper: Arc<dyn Keeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
     }
 
     /// Every registered route, for the test that compares them with the access matrix.
@@ -100,11 +107,12 @@ impl Web {
                 needs_key: route.needs_key,
             };
             let limit = route.body_limit_bytes.unwrap_or(BODY_LIMIT_BYTES);
-            let handler = route
-                .handler
-                .clone()
-                .route_layer(DefaultBodyLimit::max(limit))
-                .route_layer(from_fn_with_state(gate, decide));
+            let mut handler = route.handler.clone().route_layer(DefaultBodyLimit::max(limit));
+            if let Some(keeper) = self.keeper.clone() {
+                let kept = Kept { keeper, action: route.action, path: route.path };
+                handler = handler.route_layer(from_fn_with_state(kept, keep));
+            }
+            let handler = handler.route_layer(from_fn_with_state(gate, decide));
             router = router.route(route.path, handler);
         }
         router
@@ -161,6 +169,14 @@ impl Gate {
     async fn admit(&self, parts: &axum::http::request::Parts) -> Result<Caller, Problem> {
         let who = self.authority.identify(parts).await?;
         let who = if who.csrf_missing { self.without_cookie()? } else { who };
+        if let Some(problem) = self.authority.held_back(&who, self.action.name) {
+            let public = Identity::anonymous();
+            match self.authority.decide(&public, self.action.name, None) {
+                // what is open to everybody stays open
+                Decision::Allow(_) => {}
+                _ => return Err(problem),
+            }
+        }
         let allowance = self
             .authority
             .decide(&who, self.action.name, None)
@@ -254,7 +270,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::authority::{Allowance, Decision, Fields, Mask, Resource};
+    use crate::authority::{Allowance, Fields, Mask, Resource};
     use crate::route::{create, post};
     use crate::{Answer, Input, Query};
 
