@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# make bench: a million behaviour rows with stated error rates through the whole chain (blob, read,
+# make bench: twice a million behaviour rows with stated error rates (once with as many subjects as a city
+# has, once with nearly every other row about somebody new) through the whole chain (blob, read,
 # check, seal, mentions, facts, link), on SQLite and, where it is installed, PostgreSQL.
 #   scripts/bench.sh [ROWS]      RUNS=3 by default
 # Prints the machine, sizes, versions, rows/s, CPU seconds and peak memory of each run. Needs the
@@ -56,8 +57,9 @@ echo "versions $("$bin" --version), $(rustc --version 2>/dev/null || echo 'rustc
 echo "== supervision log, on one core"
 "$log_bench" 1000000
 
-echo "== file"
-"$make_file" "$rows" "$work/bench.csv"
+echo "== files: subjects as a city has them, and the worst of first loads"
+"$make_file" "$rows" "$work/city.csv"
+"$make_file" "$rows" "$work/many.csv" many
 
 prepare() { # DATA-DIR: a node that holds the demonstration city and ends again
   "$bin" demo --data-dir "$1" --port "$(free_port)" --size small >"$work/demo.log" 2>&1 &
@@ -71,10 +73,10 @@ prepare() { # DATA-DIR: a node that holds the demonstration city and ends again
   node=
 }
 
-one_run() { # NAME DATA-DIR
+one_run() { # NAME DATA-DIR FILE
   local wall cpu memory code
   read -r wall cpu memory code < <(python3 "$work/measure.py" "$work/said.json" \
-    "$bin" import check_action "$work/bench.csv" --source "$source" --data-dir "$2")
+    "$bin" import check_action "$work/$3.csv" --source "$source" --data-dir "$2")
   [ "$code" -le 1 ] || { echo "import ended with $code" >&2; cat "$work/said.json" >&2; exit 1; }
   python3 - "$1" "$work/said.json" "$rows" "$wall" "$cpu" "$memory" <<'PY'
 import json, sys
@@ -104,14 +106,16 @@ PY
 
 echo "== SQLite"
 prepare "$work/seed"
-for run in $(seq "$runs"); do
-  rm -rf "$work/data"
-  cp -r "$work/seed" "$work/data"
-  sync
-  one_run sqlite "$work/data"
+for file in city many; do
+  for run in $(seq "$runs"); do
+    rm -rf "$work/data"
+    cp -r "$work/seed" "$work/data"
+    sync
+    one_run "sqlite-$file" "$work/data" "$file"
+  done
+  "$bin" doctor --data-dir "$work/data"
+  summary "sqlite-$file"
 done
-"$bin" doctor --data-dir "$work/data"
-summary sqlite
 rm -rf "$work/data" "$work/seed"
 
 echo "== PostgreSQL"
@@ -119,7 +123,7 @@ if url=$(scripts/postgres.sh start "$work/postgres" "$(free_port)" 2>&1); then
   # one run: a second import of the same bytes would be recognised as the first
   export MINGJIAN_DATABASE_URL=$url
   prepare "$work/pg"
-  one_run postgres "$work/pg"
+  one_run postgres-city "$work/pg" city
   unset MINGJIAN_DATABASE_URL
   echo "(the server's own CPU and memory not counted; fsync off)"
 else

@@ -119,16 +119,40 @@ pub struct BenchFile {
 /// Rows that later ones repeat, update or delete.
 const REMEMBERED: usize = 4_096;
 
+/// How many subjects the inspections are drawn from, in hundredths of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subjects {
+    /// As a city's are: a million rows meet some 215,000 subjects, nearly five rows each.
+    City,
+    /// The worst of first loads: a million rows meet some 400,000, nearly every other row somebody new.
+    Many,
+}
+
+impl Subjects {
+    fn of(self, rows: u64) -> usize {
+        let hundredths = match self {
+            Self::City => 22,
+            Self::Many => 57,
+        };
+        (rows as usize * hundredths / 100).max(100)
+    }
+}
+
 /// Writes `rows` inspections to a CSV file in UTF-8 with identifiers as header. `scratch` holds the city's reference
 /// files for the time being.
-pub fn bench_file(rows: u64, out: &Path, scratch: &Path) -> Result<BenchFile, CityError> {
+pub fn bench_file(
+    rows: u64,
+    subjects: Subjects,
+    out: &Path,
+    scratch: &Path,
+) -> Result<BenchFile, CityError> {
     let table =
         Standard::v1().table("check_action").ok_or(CityError::Table("check_action".to_owned()))?;
     let c = BenchColumns::of(table)?;
     let carried =
         CARRIED.iter().map(|name| column(table, name)).collect::<Result<Vec<_>, CityError>>()?;
     let world = plan::reference_world(scratch, Size::Small, CITY_SEED)?;
-    let mut office = Office::new(&world, rows)?;
+    let mut office = Office::new(&world, subjects.of(rows))?;
     let mut sink = Sink::create(out, table, Shape::CsvUtf8, false, carried)?;
     let mut recent: Vec<Draft> = Vec::with_capacity(REMEMBERED);
     for at in 0..rows {
@@ -196,9 +220,8 @@ struct Office<'a> {
 }
 
 impl<'a> Office<'a> {
-    fn new(world: &'a World, rows: u64) -> Result<Self, CityError> {
-        // drawn below as u^1.6, so that a million draws meet some 400,000 of these at least once
-        let subjects = (rows as usize * 57 / 100).max(100);
+    fn new(world: &'a World, subjects: usize) -> Result<Self, CityError> {
+        // drawn below as u^1.6: some are inspected often, some not at all
         let numbers = Numbers {
             enterprises: subjects * 58 / 100,
             individuals: subjects * 36 / 100,

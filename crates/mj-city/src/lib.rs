@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 pub use agencies::{Agency, Setup, SourceSetup};
-pub use bench::{BenchFile, RATES, bench_file, reference_spec};
+pub use bench::{BenchFile, RATES, Subjects, bench_file, reference_spec};
 pub use manifest::{Fault, FileEntry, LinkTruth, Manifest, Outcome, TableTotal};
 
 /// Name of the manifest in the directory of the city.
