@@ -5,12 +5,17 @@ PORT ?= 8600
 DATA ?= mingjian-data
 SIZE ?= full
 
-.PHONY: demo web build test full-test bench lint e2e doc-tables
+.PHONY: demo witness-demo web build test full-test bench lint e2e doc-tables
 
 ## demo: build, fill a demonstration city into an embedded database, serve it
 demo: web
 	cargo build --profile quick --workspace --locked
 	exec $(QUICK) demo --data-dir $(DATA) --port $(PORT) --size $(SIZE)
+
+## witness-demo: two nodes on this machine that witness each other's supervision log
+witness-demo: web
+	cargo build --profile quick --workspace --locked
+	MINGJIAN=$(QUICK) scripts/witness_demo.sh
 
 ## web: the three faces, built only when their sources changed
 web: web/dist/manifest.json

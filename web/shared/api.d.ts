@@ -211,6 +211,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/access/grant-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 特权角色的授权申请，新的在前 */
+        get: operations["getAccessGrantRequests"];
+        put?: never;
+        /** 申请授予特权角色，须由另一名管理员确认 */
+        post: operations["postAccessGrantRequests"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/grant-requests/{id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 确认他人的申请，授权随即生效 */
+        post: operations["postAccessGrantRequestsByIdConfirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/grant-requests/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 驳回申请；本人提出的即为撤回 */
+        post: operations["postAccessGrantRequestsByIdRefuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/access/grants": {
         parameters: {
             query?: never;
@@ -1325,6 +1377,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/log/acts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 谁在何时对一条记录做了什么，凭什么，在监管日志的哪里 */
+        get: operations["getLogActs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/log/checkpoint": {
         parameters: {
             query?: never;
@@ -1427,6 +1496,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/log/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 系统是否因疑似退回旧备份而暂停办理 */
+        get: operations["getLogStanding"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/log/status": {
         parameters: {
             query?: never;
@@ -1444,6 +1530,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/log/witness/add-checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * 提交检查点请求见证签名（C2SP tlog-witness，摘要用 SM3、签名用 SM2）
+         * @description 正文：old 行、一致性证明、空行、已签署的检查点。200 为签名行；409 的正文是见证方上次见过的条目数。
+         */
+        post: operations["postLogWitnessAddCheckpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/witness/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 本节点作为见证方上次见过的检查点（文本），任何人可取得 */
+        get: operations["getLogWitnessCheckpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/witness/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 本节点的见证公钥（文本） */
+        get: operations["getLogWitnessKey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/witnesses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 谁为本节点的日志作见证，本节点为谁作见证 */
+        get: operations["getLogWitnesses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -1453,6 +1610,23 @@ export interface paths {
         };
         /** 本接口文档（OpenAPI 3.1） */
         get: operations["getOpenapiJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/password-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 密码要求，供设置密码前阅读 */
+        get: operations["getPasswordRules"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2576,6 +2750,12 @@ export interface components {
             expires_at: string;
             login: string;
             name: string;
+            /** @description 上次修改密码的时间 */
+            password_changed_at?: string | null;
+            /** @description 密码已到期，须先修改 */
+            password_expired: boolean;
+            /** @description 密码到此时须更换；空值表示不限 */
+            password_holds_until?: string | null;
             roles: components["schemas"]["HeldRole"][];
         };
         Enrolled: {
@@ -2961,6 +3141,37 @@ export interface components {
             valid_from?: string | null;
             valid_to?: string | null;
         };
+        GrantRequestList: {
+            items: components["schemas"]["GrantRequestView"][];
+        };
+        GrantRequestView: {
+            account_id: string;
+            account_name: string;
+            /** @description 空值表示区划内全部部门 */
+            agency_names?: string[] | null;
+            area_names: string[];
+            decided_at?: string | null;
+            decided_by_name?: string | null;
+            decided_why?: string | null;
+            expires_at: string;
+            id: string;
+            level: string;
+            /** @description 本人可以确认 */
+            may_confirm: boolean;
+            /** @description 申请人是本人 */
+            own: boolean;
+            reason: string;
+            requested_at: string;
+            requested_by_name: string;
+            role: string;
+            role_name: string;
+            /** @description waiting、confirmed、refused、withdrawn 或 expired */
+            state: string;
+            valid_from?: string | null;
+            valid_to?: string | null;
+            /** Format: int64 */
+            version: number;
+        };
         GrantView: {
             account_id: string;
             /** @description 空值表示全部 */
@@ -3211,6 +3422,8 @@ export interface components {
             action_title: string;
             actor: string;
             at: string;
+            /** @description 办理人、对象和原因已依法删除 */
+            erased: boolean;
             object: string;
             reason?: string | null;
             /**
@@ -3247,6 +3460,12 @@ export interface components {
             /** @description 从叶到根逐步合并 */
             steps: components["schemas"]["ProofStep"][];
         };
+        LogStanding: {
+            /** @description 是否暂停办理 */
+            held: boolean;
+            /** @description 从什么时候起 */
+            since?: string | null;
+        };
         LogStatus: {
             /** @description 最近签署的检查点，新的在前 */
             checkpoints: components["schemas"]["LogCheckpoint"][];
@@ -3265,6 +3484,58 @@ export interface components {
              * @description 已签署的条目数
              */
             sealed: number;
+        };
+        LogSuspicion: {
+            at: string;
+            /**
+             * Format: int64
+             * @description 本节点当时的条目数
+             */
+            own_size: number;
+            /**
+             * Format: int64
+             * @description 见证方见过的条目数
+             */
+            seen_size: number;
+            witness: string;
+        };
+        LogWitness: {
+            alarm: boolean;
+            /** @description 连同见证签名的检查点，可另行保存供核对 */
+            checkpoint?: string | null;
+            /** @description 最近一次签名的时间 */
+            cosigned_at?: string | null;
+            /**
+             * Format: int64
+             * @description 距最近一次签名的秒数
+             */
+            lag_seconds: number;
+            name: string;
+            root?: string | null;
+            /**
+             * Format: int64
+             * @description 那时的条目数
+             */
+            size?: number | null;
+            /** @description 最近一次请求的时间 */
+            tried_at?: string | null;
+            /** @description 最近一次请求没有得到签名的原因 */
+            trouble?: string | null;
+            url: string;
+        };
+        LogWitnesses: {
+            /**
+             * Format: int64
+             * @description 超过多少分钟没有签名就报警
+             */
+            alarm_minutes: number;
+            /** @description 本节点的见证公钥 */
+            key?: string | null;
+            suspicion?: components["schemas"]["LogSuspicion"] | null;
+            /** @description 本节点为之作见证的 */
+            watched: components["schemas"]["WatchedLog"][];
+            /** @description 为本节点作见证的 */
+            witnesses: components["schemas"]["LogWitness"][];
         };
         LoginRequest: {
             login: string;
@@ -3548,6 +3819,9 @@ export interface components {
         PasswordChange: {
             current: string;
             new: string;
+        };
+        PasswordRules: {
+            items: string[];
         };
         /** @description Accounts in short, for the three administrators. */
         People: {
@@ -3885,6 +4159,32 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        RecordAct: {
+            action: string;
+            action_title: string;
+            actor: string;
+            at: string;
+            /** @description 办理人、对象和原因已依法删除 */
+            erased: boolean;
+            reason?: string | null;
+            /** @description 凭什么办理：当时的角色，或系统按规则办理 */
+            right?: string | null;
+            /** @description 已在签署的检查点中 */
+            sealed: boolean;
+            /**
+             * Format: int64
+             * @description 在监管日志中的序号
+             */
+            seq: number;
+        };
+        RecordActs: {
+            /** @description 新的在前，至多五十条 */
+            items: components["schemas"]["RecordAct"][];
+            /** @description 看的人能不能打开日志条目 */
+            may_open: boolean;
+            /** @description 还有更早的没有列出 */
+            more: boolean;
+        };
         RepairList: {
             items: components["schemas"]["RepairView"][];
         };
@@ -3928,6 +4228,12 @@ export interface components {
              */
             submitted: number;
             title: string;
+        };
+        RequestDecision: {
+            /** @description 驳回或撤回时必填 */
+            reason?: string | null;
+            /** Format: int64 */
+            version: number;
         };
         ResetRequest: {
             reason: string;
@@ -4316,6 +4622,16 @@ export interface components {
             reason: string;
             /** Format: int64 */
             version: number;
+        };
+        WatchedLog: {
+            cosigned_at?: string | null;
+            origin: string;
+            root: string;
+            /**
+             * Format: int64
+             * @description 上次见过的条目数；0 为还没有见过
+             */
+            size: number;
         };
         WorkBrief: {
             /** Format: int64 */
@@ -4921,6 +5237,143 @@ export interface operations {
                         /** @description 下一页的游标；没有下一页时为空 */
                         next_cursor: string | null;
                     };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessGrantRequests: {
+        parameters: {
+            query?: {
+                /** @description 账号编号 */
+                account?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantRequestList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessGrantRequests: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantRequestView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessGrantRequestsByIdConfirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestDecision"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantRequestView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessGrantRequestsByIdRefuse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestDecision"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantRequestView"];
                 };
             };
             /** @description 出错 */
@@ -7454,6 +7907,40 @@ export interface operations {
             };
         };
     };
+    getLogActs: {
+        parameters: {
+            query: {
+                /** @description party、officer、batch、work_item、agency、account、item、post 或 source */
+                object_type: string;
+                /** @description 记录的编号 */
+                object_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordActs"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLogCheckpoint: {
         parameters: {
             query?: never;
@@ -7653,6 +8140,35 @@ export interface operations {
             };
         };
     };
+    getLogStanding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogStanding"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLogStatus: {
         parameters: {
             query?: never;
@@ -7682,6 +8198,129 @@ export interface operations {
             };
         };
     };
+    postLogWitnessAddCheckpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/plain": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogWitnessCheckpoint: {
+        parameters: {
+            query: {
+                /** @description 日志的名称，即检查点的第一行 */
+                origin: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogWitnessKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogWitnesses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogWitnesses"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getOpenapiJson: {
         parameters: {
             query?: never;
@@ -7698,6 +8337,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Value"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPasswordRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordRules"];
                 };
             };
             /** @description 出错 */

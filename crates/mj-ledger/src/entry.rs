@@ -48,7 +48,7 @@ pub struct PayloadRef {
 }
 
 /// Who, on what, why: kept erasable beside the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payload {
     pub actor: String,

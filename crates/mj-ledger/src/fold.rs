@@ -98,6 +98,11 @@ impl Fold {
         }
     }
 
+    /// Whether the log knows this row and did not delete it.
+    pub fn holds(&self, table: &str, key: &str) -> bool {
+        self.rows.get(&self.place(table, key)).is_some_and(|slot| slot.digest.is_some())
+    }
+
     /// Whether any row that the log knows was not shown to [`Fold::row`].
     pub fn has_missing(&self) -> bool {
         self.rows.values().any(|slot| slot.digest.is_some() && !slot.seen)

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::db::door::{TruthTable, WriteTx};
 use crate::db::{Db, RowExt};
+use crate::durable;
 use crate::error::{Error, Result};
 use crate::gm::{Sm3, Sm4Key};
 use crate::keys::Keys;
@@ -72,7 +73,7 @@ impl Blobs {
         hashing.copy(source, &mut encoder).map_err(Error::io(partial))?;
         let frames = encoder.finish().map_err(Error::io(partial))?;
         let file = frames.finish().map_err(Error::io(partial))?;
-        file.sync_all().map_err(Error::io(partial))?;
+        durable::sync(&file).map_err(Error::io(partial))?;
         let stored_size = file.metadata().map_err(Error::io(partial))?.len() as i64;
         let (sha256, sm3, size) = hashing.finish()?;
         let place = self.path(&sha256);
@@ -82,7 +83,7 @@ impl Blobs {
         let place = if place.exists() { place.with_extension(new_id()) } else { place };
         std::fs::rename(partial, &place).map_err(Error::io(&place))?;
         for folder in [&shelf, &self.folder] {
-            File::open(folder).and_then(|dir| dir.sync_all()).map_err(Error::io(folder))?;
+            File::open(folder).and_then(|dir| durable::sync(&dir)).map_err(Error::io(folder))?;
         }
         let name = place.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         Ok(StoredBlob {

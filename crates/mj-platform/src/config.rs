@@ -3,7 +3,9 @@
 //! `MINGJIAN_DATABASE_URL` overrides `database.url`, and so on: section and key in capitals.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use mj_ledger::{VerifierKey, WitnessKey};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -17,8 +19,6 @@ struct File {
     ledger: LedgerSection,
     access: AccessSection,
     portal: PortalSection,
-}
-
     backup: BackupSection,
 }
 
@@ -40,6 +40,8 @@ pub struct Backups {
     pub keep_days: u32,
     /// Where PostgreSQL's `archive_command` leaves its log.
     pub wal_folder: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct DatabaseSection {
@@ -65,12 +67,33 @@ struct NodeSection {
 #[serde(default, deny_unknown_fields)]
 struct LedgerSection {
     verify_minutes: Option<u32>,
+    witness_seconds: Option<u32>,
+    witness_alarm_minutes: Option<u32>,
+    witness_stop_minutes: Option<u32>,
+    anchor_seconds: Option<u32>,
+    witnesses: Vec<WitnessSection>,
+    witness_for: Vec<LogSection>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WitnessSection {
+    url: String,
+    key: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogSection {
+    origin: String,
+    key: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct AccessSection {
     second_factor: Option<String>,
+    password_profile: Option<String>,
 }
 
 /// What stands in the foot and the metas of public pages. Nothing is made up: what is not said here is
@@ -96,28 +119,6 @@ pub struct PortalSection {
     pub licence: Option<String>,
 }
 
-/// The settings in force.
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub data_dir: PathBuf,
-    /// `sqlite:<data dir>/db/mingjian.sqlite3` unless said otherwise.
-    pub database_url: String,
-    pub port: u16,
-    /// What to listen on; `::` takes IPv6 and IPv4 from one socket.
-    pub address: std::net::IpAddr,
-    /// The name in page heads.
-    pub node_name: String,
-    /// The division this node serves.
-    pub area: String,
-    /// Real work: keys that were made for trying are refused.
-    pub production: bool,
-    /// How often the tables that people work on are held against the log; 0 is never.
-    pub verify_minutes: u32,
-    /// Who must have a second factor: `optional`, `administrators` (unless said) or `everybody`.
-    pub second_factor: String,
-    /// The public site's own words.
-    pub portal: PortalSection,
-}
 /// Who watches this node's log, and whose logs this node watches.
 #[derive(Debug, Clone)]
 pub struct WitnessSettings {
@@ -199,6 +200,33 @@ impl WitnessSettings {
     }
 }
 
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    /// `sqlite:<data dir>/db/mingjian.sqlite3` unless said otherwise.
+    pub database_url: String,
+    pub port: u16,
+    /// What to listen on; `::` takes IPv6 and IPv4 from one socket.
+    pub address: std::net::IpAddr,
+    /// The name in page heads.
+    pub node_name: String,
+    /// The division this node serves.
+    pub area: String,
+    /// Real work: keys that were made for trying are refused.
+    pub production: bool,
+    /// How often the tables that people work on are held against the log; 0 is never.
+    pub verify_minutes: u32,
+    pub witness: WitnessSettings,
+    /// Who must have a second factor: `optional`, `administrators` (unless said) or `everybody`.
+    pub second_factor: String,
+    /// Which rules passwords follow: `default` (unless said), `mlps` (等保) or `asvs`.
+    pub password_profile: String,
+    /// The public site's own words.
+    pub portal: PortalSection,
+    /// Nothing is copied unless a place is named.
+    pub backups: Option<Backups>,
+}
 
 impl Config {
     pub const DEFAULT_NAME: &str = "明鉴";
@@ -221,8 +249,6 @@ impl Config {
         let database_url =
             env("MINGJIAN_DATABASE_URL").or(file.database.url).unwrap_or_else(|| {
                 format!("sqlite:{}", data_dir.join("db").join("mingjian.sqlite3").display())
-    /// Nothing is copied unless a place is named.
-    pub backups: Option<Backups>,
             });
         if !["sqlite:", "postgres:", "postgresql:"]
             .iter()
@@ -257,6 +283,14 @@ impl Config {
                 "access.second_factor={second_factor} 应为 optional（自愿）、administrators（管理员必须）或 everybody（人人必须）"
             )));
         }
+        let password_profile = env("MINGJIAN_ACCESS_PASSWORD_PROFILE")
+            .or(file.access.password_profile)
+            .unwrap_or("default".into());
+        if !["default", "mlps", "asvs"].contains(&password_profile.as_str()) {
+            return Err(Error::Config(format!(
+                "access.password_profile={password_profile} 应为 default（平台默认）、mlps（等保）或 asvs"
+            )));
+        }
         let production = match env("MINGJIAN_NODE_PRODUCTION").as_deref() {
             Some("true" | "1") => true,
             Some("false" | "0") => false,
@@ -273,29 +307,6 @@ impl Config {
             })?,
             None => file.ledger.verify_minutes.unwrap_or(10),
         };
-        Ok(Self {
-            production,
-            verify_minutes,
-            data_dir: data_dir.to_owned(),
-            database_url,
-            port,
-            address,
-            node_name: env("MINGJIAN_NODE_NAME")
-                .or(file.node.name)
-                .unwrap_or(Self::DEFAULT_NAME.into()),
-            area,
-            second_factor,
-            portal: file.portal,
-        })
-    }
-}
-
-/// The line that a byte stands in, as the person who wrote the file finds it.
-fn place(text: &str, byte: usize) -> String {
-    let before = text.get(..byte).unwrap_or(text);
-    let number = before.matches('\n').count();
-    let line = text.lines().nth(number).unwrap_or_default();
-    format!("第{}行“{}”", number + 1, line.trim())
         let number = |name: &str, said: Option<u32>, unless: u32| match env(name) {
             Some(text) => {
                 text.parse().map_err(|_| Error::Config(format!("{name}={text} 不是数字")))
@@ -316,8 +327,33 @@ fn place(text: &str, byte: usize) -> String {
             }),
         };
         let witness = WitnessSettings::of(file.ledger, &env)?;
-}
+        Ok(Self {
             backups,
+            production,
+            verify_minutes,
+            witness,
+            data_dir: data_dir.to_owned(),
+            database_url,
+            port,
+            address,
+            node_name: env("MINGJIAN_NODE_NAME")
+                .or(file.node.name)
+                .unwrap_or(Self::DEFAULT_NAME.into()),
+            area,
+            second_factor,
+            password_profile,
+            portal: file.portal,
+        })
+    }
+}
+
+/// The line that a byte stands in, as the person who wrote the file finds it.
+fn place(text: &str, byte: usize) -> String {
+    let before = text.get(..byte).unwrap_or(text);
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default();
+    format!("第{}行“{}”", number + 1, line.trim())
+}
 
 #[cfg(test)]
 mod tests {
@@ -345,6 +381,13 @@ mod tests {
             assert!(matches!(load(text, &[]), Err(Error::Config(_))), "{text}");
         }
         assert!(load("[database]\nurl = \"mysql://x\"", &[]).is_err());
+        for text in [
+            "[ledger]\nwitness_seconds = 0",
+            "[[ledger.witnesses]]\nurl = \"http://a\"\nkey = \"x\"",
+            "[[ledger.witness_for]]\norigin = \"a\"\nkey = \"a+b+c\"",
+        ] {
+            assert!(matches!(load(text, &[]), Err(Error::Config(_))), "{text}");
+        }
         let said =
             load("[node]\n\n[server]\nport = 99999\n", &[]).expect_err("no such port").to_string();
         assert!(said.contains("第4行“port = 99999”"), "{said}");

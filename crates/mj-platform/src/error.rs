@@ -27,6 +27,9 @@ pub enum Error {
     Key(String),
     #[error("数据损坏：{0}")]
     Corrupt(String),
+    /// The store is taken for an older copy and takes nothing in.
+    #[error("疑似被退回到旧的备份，暂停一切写入；查明后由管理员登记分叉（mingjian log fork）")]
+    Held,
     #[error("{0}")]
     Other(String),
 }

@@ -166,6 +166,9 @@ impl Runner {
     }
 
     async fn run_events(&self) -> Result<usize> {
+        if self.db.is_held() {
+            return Ok(0);
+        }
         outbox::deliver(&self.db, &self.events).await
     }
 
@@ -204,6 +207,10 @@ impl Runner {
     }
 
     async fn take(&self) -> Result<Option<JobContext>> {
+        // they wait: nothing they could write is taken in now
+        if self.db.is_held() {
+            return Ok(None);
+        }
         let now = self.db.clock().now();
         let due = "SELECT id FROM job WHERE (state = 'queued' AND run_at <= $1) \
                    OR (state = 'running' AND lease_until < $1) ORDER BY run_at, id LIMIT 1";

@@ -8,17 +8,19 @@ use axum::response::{IntoResponse, Response};
 use mj_platform::{Config, Db, Result, RowExt};
 use mj_web::metrics::Exposition;
 
+use crate::ledger::api::Desk;
 use crate::standing;
 
 #[derive(Clone)]
 pub struct Figures {
     db: Db,
     config: Config,
+    log: Desk,
 }
 
 impl Figures {
-    pub fn new(db: Db, config: Config) -> Self {
-        Self { db, config }
+    pub fn new(db: Db, config: Config, log: Desk) -> Self {
+        Self { db, config, log }
     }
 
     async fn page(&self) -> Result<String> {
@@ -28,6 +30,7 @@ impl Figures {
         page.about("mingjian_info", "gauge", "What runs here.").value("mingjian_info", &version, 1);
         page.requests();
         self.queues(&mut page).await?;
+        self.log(&mut page).await?;
         self.batches(&mut page).await?;
         self.sizes(&mut page).await?;
         Ok(page.text())
@@ -58,6 +61,37 @@ impl Figures {
             ),
         ] {
             page.about(name, "gauge", help).value(name, &[], value);
+        }
+        Ok(())
+    }
+
+    async fn log(&self, page: &mut Exposition) -> Result<()> {
+        let entries = self.db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
+        let signed = mj_platform::ledger::signed(self.log.reader())?;
+        let sealed = signed.map_or(0, |(_, checkpoint, _)| checkpoint.size);
+        let sealed = i64::try_from(sealed).unwrap_or(i64::MAX);
+        for (name, help, value) in [
+            ("mingjian_log_entries", "Entries of the supervision log.", entries),
+            ("mingjian_log_unsigned", "Of these not yet in a signed checkpoint.", entries - sealed),
+            (
+                "mingjian_rollback_suspected",
+                "Whether a witness saw more of the log than this store holds.",
+                i64::from(self.db.is_held()),
+            ),
+        ] {
+            page.about(name, "gauge", help).value(name, &[], value);
+        }
+        let Some(attached) = self.log.attached() else { return Ok(()) };
+        let now = attached.outside.now().await?;
+        let (lag, alarm) = ("mingjian_witness_lag_seconds", "mingjian_witness_alarm");
+        page.about(lag, "gauge", "Since a witness last signed this log.");
+        for one in &now {
+            let seconds = i64::try_from(one.lag.as_secs()).unwrap_or(i64::MAX);
+            page.value(lag, &[("witness", &one.name)], seconds);
+        }
+        page.about(alarm, "gauge", "Whether that is too long ago.");
+        for one in &now {
+            page.value(alarm, &[("witness", &one.name)], i64::from(one.alarm));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! the commands of docs/contracts.md ([`cli`]).
 
 #[cfg(test)]
+mod authorisation;
 mod backup;
 mod check;
 mod cli;
@@ -17,8 +18,8 @@ mod faces;
 mod figures;
 mod home;
 mod import;
-mod ledger;
 mod keyring;
+mod ledger;
 mod mappings;
 mod modules;
 mod moving;
@@ -26,8 +27,8 @@ mod names;
 mod node;
 #[cfg(test)]
 mod reference_stories;
-mod search;
 mod restore;
+mod search;
 mod serve;
 mod standing;
 #[cfg(test)]

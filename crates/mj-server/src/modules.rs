@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mj_access::{Access, SecondFactorPolicy};
+use mj_access::{Access, PasswordProfile, SecondFactorPolicy};
 use mj_catalog::Catalog;
 use mj_datahub::Datahub;
 use mj_datahub::ingest::plan::TablePlan;
@@ -13,7 +13,7 @@ use mj_flow::Flow;
 use mj_portal::{Portal, Site};
 use mj_registry::{Acts, Registry};
 use mj_standard::Standard;
-use mj_web::{Authority, Web};
+use mj_web::{Authority, Module, Web};
 
 use crate::cli::Failure;
 use crate::names::HouseNames;
@@ -96,6 +96,9 @@ impl Domains {
                     let line = mj_standard::register::departments().get(code)?;
                     Some(line.name.clone())
                 })
+                .with_passwords(
+                    PasswordProfile::parse(&config.password_profile).unwrap_or_default(),
+                )
                 .with_second_factor(second_factor, keys.clone()),
             flow,
             acts,
@@ -115,6 +118,14 @@ pub fn table_specs() -> Vec<TableSpec> {
 }
 
 pub fn web(domains: &Domains) -> Web {
+    let authority: Arc<dyn Authority> = Arc::new(domains.access.clone());
+    let web = Web::new(authority, parts(domains));
+    domains.ledger.know_routes(web.router(axum::Router::new()));
+    web
+}
+
+/// What every domain brings.
+pub fn parts(domains: &Domains) -> Vec<Module> {
     let everything = crate::search::Everything {
         access: domains.access.clone(),
         catalog: domains.catalog.clone(),
@@ -127,20 +138,16 @@ pub fn web(domains: &Domains) -> Web {
         flow: domains.flow.clone(),
         everything: everything.clone(),
     };
-    let authority: Arc<dyn Authority> = Arc::new(domains.access.clone());
-    Web::new(
-        authority,
-        vec![
-            mj_access::module(domains.access.clone()),
-            crate::home::module(home),
-            crate::search::module(everything),
-            mj_catalog::module(domains.catalog.clone()),
-            mj_registry::module(domains.registry.clone(), domains.acts.clone()),
-            mj_flow::module(domains.flow.clone()),
-            mj_datahub::module(domains.datahub.clone()),
-            mj_portal::module(domains.portal.clone()),
-            mj_evaluation::module(domains.evaluation.clone()),
-            crate::ledger::api::module(domains.ledger.clone()),
-        ],
-    )
+    vec![
+        mj_access::module(domains.access.clone()),
+        crate::home::module(home),
+        crate::search::module(everything),
+        mj_catalog::module(domains.catalog.clone()),
+        mj_registry::module(domains.registry.clone(), domains.acts.clone()),
+        mj_flow::module(domains.flow.clone()),
+        mj_datahub::module(domains.datahub.clone()),
+        mj_portal::module(domains.portal.clone()),
+        mj_evaluation::module(domains.evaluation.clone()),
+        crate::ledger::api::module(domains.ledger.clone()),
+    ]
 }

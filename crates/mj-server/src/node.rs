@@ -15,6 +15,7 @@ use mj_platform::db::Migration;
 use mj_platform::gm::vault::Vault;
 use mj_platform::jobs::Runner;
 use mj_platform::keys::Keys;
+use mj_platform::ledger::witness::Witness;
 use mj_platform::ledger::{self, Ledger};
 use mj_platform::{Config, Db, SystemClock};
 use mj_portal::Portal;
@@ -23,6 +24,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cli::{Failure, Outcome};
+use crate::ledger::keeper::LogKeeper;
+use crate::ledger::outside::Outside;
 use crate::modules::{self, Domains};
 
 pub struct Node {
@@ -32,6 +35,7 @@ pub struct Node {
     pub web: Web,
     pub runner: Runner,
     pub ledger: Ledger,
+    pub outside: Outside,
     _lock: File,
 }
 
@@ -53,6 +57,7 @@ impl Floor {
         let blobs = Blobs::open(dir.join("blobs"), keys.clone())?;
         let db = Db::open(&config.database_url, Arc::new(SystemClock)).await?;
         if migrated {
+            mj_platform::durable::check_server(&db, config.production).await?;
             db.migrate(&migrations()).await?;
         }
         Ok(Self { config, db, keys, blobs, demo: false })
@@ -84,16 +89,16 @@ impl Node {
         let lock = lock(data_dir)?.ok_or_else(|| {
             Failure::Usage(format!("数据目录 {} 正由另一个明鉴进程使用", data_dir.display()))
         })?;
-        let mut config = Config::load(data_dir)?;
-        config.port = port.unwrap_or(config.port);
-        let mut floor = Floor::open(config, true).await?;
-        if let Some(city) = city {
         if data_dir.join(crate::restore::UNDER_WAY).exists() {
             return Err(Failure::Usage(format!(
                 "{} 的恢复没有完成，节点不启动",
                 data_dir.display()
             )));
         }
+        let mut config = Config::load(data_dir)?;
+        config.port = port.unwrap_or(config.port);
+        let mut floor = Floor::open(config, true).await?;
+        if let Some(city) = city {
             floor.demo = true;
             if floor.config.node_name == Config::DEFAULT_NAME {
                 floor.config.node_name = city.to_owned();
@@ -101,12 +106,16 @@ impl Node {
         }
         let ledger = open_ledger(&floor).await?;
         let domains = Domains::open(&floor).await?;
-        let web = modules::web(&domains);
+        let (witness, outside) = open_witness(&floor, &ledger)?;
+        let keeper = LogKeeper::new(ledger.clone(), outside.clone());
+        domains.ledger.attach(witness, outside.clone());
+        let web = modules::web(&domains).kept_by(Arc::new(keeper));
         let runner = Runner::new(floor.db.clone(), web.jobs(), web.events());
         let wake = runner.clone();
         domains.datahub.on_queued(move || wake.wake());
         runner.reclaim().await?;
-        Ok(Self { config: floor.config, db: floor.db, domains, web, runner, ledger, _lock: lock })
+        let Floor { config, db, .. } = floor;
+        Ok(Self { config, db, domains, web, runner, ledger, outside, _lock: lock })
     }
 
     /// Jobs, events and files handed over by `mingjian import`, until told to stop.
@@ -114,7 +123,13 @@ impl Node {
         let runner = self.runner.clone();
         let inbox = crate::import::Inbox::of(self);
         let ledger = self.ledger.clone();
+        let outside = self.outside.clone();
         let verifier = self.domains.ledger.verifier.clone();
+        let backups = crate::backup::Watch {
+            db: self.db.clone(),
+            data_dir: self.config.data_dir.clone(),
+            backups: self.config.backups.clone(),
+        };
         let upkeep = Upkeep {
             hub: self.domains.datahub.clone(),
             db: self.db.clone(),
@@ -124,18 +139,18 @@ impl Node {
             portal: self.domains.portal.clone(),
         };
         tokio::spawn(async move {
-        let backups = crate::backup::Watch {
-            db: self.db.clone(),
-            data_dir: self.config.data_dir.clone(),
-            backups: self.config.backups.clone(),
-        };
             let mut also_stopped = stopped.clone();
             let mut ledger_stopped = stopped.clone();
+            let mut outside_stopped = stopped.clone();
             let mut verifier_stopped = stopped.clone();
             let mut upkeep_stopped = stopped.clone();
+            let mut backups_stopped = stopped.clone();
             tokio::join!(
                 upkeep.watch(async move {
                     let _ = upkeep_stopped.wait_for(|stop| *stop).await;
+                }),
+                backups.watch(async move {
+                    let _ = backups_stopped.wait_for(|stop| *stop).await;
                 }),
                 runner.run(async move {
                     let _ = stopped.wait_for(|stop| *stop).await;
@@ -143,15 +158,14 @@ impl Node {
                 inbox.watch(async move {
                     let _ = also_stopped.wait_for(|stop| *stop).await;
                 }),
-            let mut backups_stopped = stopped.clone();
                 verifier.watch(async move {
                     let _ = verifier_stopped.wait_for(|stop| *stop).await;
                 }),
                 ledger.watch(async move {
-                backups.watch(async move {
-                    let _ = backups_stopped.wait_for(|stop| *stop).await;
-                }),
                     let _ = ledger_stopped.wait_for(|stop| *stop).await;
+                }),
+                outside.watch(async move {
+                    let _ = outside_stopped.wait_for(|stop| *stop).await;
                 }),
             );
         })
@@ -179,8 +193,17 @@ impl Node {
     }
 }
 
+/// This node as a witness of others, and its own witnesses.
+fn open_witness(floor: &Floor, ledger: &Ledger) -> Result<(Witness, Outside), Failure> {
+    let Config { data_dir, area, production, witness, .. } = &floor.config;
+    let keys = Vault::beside_master(&data_dir.join("keys"), *production)?;
+    let logs = witness.witness_for.clone();
+    let own = Witness::new(floor.db.clone(), Arc::new(keys), area, logs)?;
+    Ok((own, Outside::new(ledger.clone(), witness.clone())))
+}
+
 /// The supervision log of a node, which first takes over what is older than it.
-async fn open_ledger(floor: &Floor) -> Result<Ledger, Failure> {
+pub async fn open_ledger(floor: &Floor) -> Result<Ledger, Failure> {
     let Config { data_dir, area, .. } = &floor.config;
     let keys = Vault::beside_master(&data_dir.join("keys"), floor.config.production)?;
     ledger::found(&floor.db).await?;
@@ -191,6 +214,7 @@ async fn open_ledger(floor: &Floor) -> Result<Ledger, Failure> {
 pub struct Beside {
     pub domains: Domains,
     pub keys: Keys,
+    pub blobs: Blobs,
     db: Db,
 }
 
@@ -201,7 +225,7 @@ impl Beside {
         }
         let floor = Floor::open(Config::load(data_dir)?, false).await?;
         let domains = Domains::open(&floor).await?;
-        Ok(Self { domains, keys: floor.keys, db: floor.db })
+        Ok(Self { domains, keys: floor.keys, blobs: floor.blobs, db: floor.db })
     }
 
     pub fn db(&self) -> &Db {

@@ -106,6 +106,7 @@ pub async fn listen(
     let listener = bind(node.config.address, node.config.port)?;
     let pages = mj_portal::fallback(node.domains.portal.clone());
     let router = node.web.router(faces_router(health).merge(figures(node)).merge(pages));
+    let router = mj_portal::remembering(router);
     eprintln!(
         "明鉴已启动：http://localhost:{}/  工作台：http://localhost:{}/desk/",
         node.config.port, node.config.port
@@ -172,7 +173,7 @@ fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Failure> {
 }
 
 fn figures(node: &Node) -> Router {
-    let figures = Figures::new(node.db.clone(), node.config.clone());
+    let figures = Figures::new(node.db.clone(), node.config.clone(), node.domains.ledger.clone());
     Router::new().route("/metrics", get(figures::show)).with_state(figures)
 }
 

@@ -205,12 +205,23 @@ impl From<mj_platform::Error> for Problem {
                     "您依据的是第 {expected} 版，现在是第 {current} 版；请核对新内容后再提交。"
                 ))
             }
+            Error::Held => held(),
             _ if error.is_duplicate() => Self::conflict("duplicate", "已有相同的记录")
                 .detail("请核对编号或名称；如要修改已有记录，请打开它再改。"),
             _ if error.is_unstorable_text() => nul(),
             _ => Self::internal(&error),
         }
     }
+}
+
+/// Nothing is taken in: a witness of the log saw more than this store holds.
+pub(crate) fn held() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "ledger.rollback_suspected",
+        "系统疑似被退回到旧的备份，暂停一切办理",
+    )
+    .detail("可以查看，不能办理。刚才的操作没有保存。请联系系统管理员查明原因、登记后恢复。")
 }
 
 /// A text with a character that no database keeps; typed by nobody, sent by programs.

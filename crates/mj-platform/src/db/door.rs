@@ -79,6 +79,8 @@ pub struct WriteTx {
     book: Book,
     /// Where it is told how many entries of the log there are now.
     log_head: watch::Sender<i64>,
+    /// Nothing that makes an entry may be written: this store is taken for an older copy.
+    held: bool,
     // last field: the gate opens only after the transaction is gone
     _pass: Option<Pass>,
 }
@@ -190,9 +192,10 @@ impl WriteTx {
         act: Act,
         now: Instant,
         log_head: watch::Sender<i64>,
+        held: bool,
     ) -> Self {
         let book = Book::default();
-        Self { tx, dialect, act, now, change_seq: None, book, log_head, _pass: pass }
+        Self { tx, dialect, act, now, change_seq: None, book, log_head, held, _pass: pass }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -491,7 +494,8 @@ impl WriteTx {
         if let Some(seq) = self.change_seq.filter(|_| !is_logged) {
             self.execute("UPDATE change_head SET seq = $1 WHERE id = 1", &[seq.into()]).await?;
         }
-        self.tx.commit().await.map_err(Error::db("提交事务"))?;
+        let kept = self.tx.commit().await.inspect_err(crate::durable::stop_if_database_failing);
+        kept.map_err(Error::db("提交事务"))?;
         if let Some(entries) = entries {
             self.log_head.send_replace(entries);
         }
@@ -578,6 +582,9 @@ impl WriteTx {
 
     /// As many in a row; gives the first.
     async fn next_change_seqs(&mut self, count: usize) -> Result<i64> {
+        if self.held {
+            return Err(Error::Held);
+        }
         let first = match self.change_seq {
             Some(seq) => seq + 1,
             None => {

@@ -18,6 +18,7 @@ mod value;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mj_kernel::{Clock, Scope};
@@ -70,6 +71,8 @@ pub struct Db {
     clock: Arc<dyn Clock>,
     /// How many entries of the log this process has committed last.
     log_head: watch::Sender<i64>,
+    /// See [`Db::hold`].
+    held: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Db {
@@ -111,7 +114,8 @@ impl Db {
             }
         };
         let log_head = watch::Sender::new(0);
-        Ok(Self { dialect, pool, writer, gate: Arc::new(Gate::new()), clock, log_head })
+        let (gate, held) = (Arc::new(Gate::new()), Arc::default());
+        Ok(Self { dialect, pool, writer, gate, clock, log_head, held })
     }
 
     /// Opens an existing database that nothing will be written to: SQLite beside its write-ahead
@@ -133,7 +137,8 @@ impl Db {
             .await
             .map_err(Error::db("连接数据库"))?;
         let (writer, gate) = (Writer::None, Arc::new(Gate::new()));
-        Ok(Self { dialect, pool, writer, gate, clock, log_head: watch::Sender::new(0) })
+        let (log_head, held) = (watch::Sender::new(0), Arc::default());
+        Ok(Self { dialect, pool, writer, gate, clock, log_head, held })
     }
 
     /// One unchanging view of everything committed so far, whatever is written meanwhile.
@@ -149,6 +154,17 @@ impl Db {
     /// Changes whenever this process has committed an entry of the log.
     pub fn log_head(&self) -> watch::Receiver<i64> {
         self.log_head.subscribe()
+    }
+
+    /// Shuts the write door for everything that makes an entry of the log, or opens it again: this
+    /// store is taken for an older copy until that is decided ([`crate::ledger::outside`]). Bookkeeping
+    /// (sessions, so that somebody can look) goes on.
+    pub fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -210,7 +226,8 @@ impl Db {
         };
         let tx = tx.map_err(Error::db("开始事务"))?;
         let head = self.log_head.clone();
-        Ok(WriteTx::new(tx, pass, self.dialect, act, self.clock.now(), head))
+        let held = self.is_held() && act.action != crate::ledger::outside::FORK;
+        Ok(WriteTx::new(tx, pass, self.dialect, act, self.clock.now(), head, held))
     }
 
     /// Gives back the pages that SQLite keeps for a load that is over.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use mj_ledger::tree::{self, Frontier};
 use mj_ledger::{Hash, tiles};
 
+use crate::durable;
 use crate::error::{Error, Result};
 
 const WIDTH: u64 = tiles::WIDTH;
@@ -110,7 +111,7 @@ impl LogFiles {
                 options.append(true).create(true).open(&path).map_err(Error::io(&path))?;
             let before = file.metadata().map_err(Error::io(&path))?.len();
             file.write_all(bytes).map_err(Error::io(&path))?;
-            file.sync_all().map_err(Error::io(&path))?;
+            durable::sync(&file).map_err(Error::io(&path))?;
             written.push((path, before, bytes));
         }
         for folder in folders {
@@ -157,7 +158,7 @@ impl LogFiles {
         let (path, partial) = (self.root.join(name), self.root.join(format!("{name}.partial")));
         let mut file = File::create(&partial).map_err(Error::io(&partial))?;
         file.write_all(text.as_bytes()).map_err(Error::io(&partial))?;
-        file.sync_all().map_err(Error::io(&partial))?;
+        durable::sync(&file).map_err(Error::io(&partial))?;
         fs::rename(&partial, &path).map_err(Error::io(&path))?;
         sync_folder(&self.root)
     }
@@ -171,7 +172,7 @@ impl LogFiles {
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+    File::open(folder).and_then(|folder| durable::sync(&folder)).map_err(Error::io(folder))
 }
 
 /// Removes the files after this one: they hold nothing that was signed.
@@ -199,7 +200,7 @@ fn cut(path: &Path, length: u64) -> Result<()> {
         return Err(Error::Corrupt(format!("监管日志被截短：{}", path.display())));
     }
     if found > length {
-        file.set_len(length).and_then(|()| file.sync_all()).map_err(Error::io(path))?;
+        file.set_len(length).and_then(|()| durable::sync(&file)).map_err(Error::io(path))?;
     }
     Ok(())
 }

@@ -7,12 +7,16 @@
 //! and compares it with the tables.
 
 pub(crate) mod book;
+pub mod erase;
 mod files;
 mod founding;
-#[cfg(test)]
+pub mod outside;
 mod rewind;
+#[cfg(test)]
 mod tests;
+mod touch;
 pub mod verify;
+pub mod witness;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -22,19 +26,20 @@ use mj_kernel::{Actor, Instant};
 use mj_ledger::note::{Note, Signature};
 use mj_ledger::receipt::{FORMAT, Opened, Receipt};
 use mj_ledger::{Checkpoint, Entry, VerifierKey, tree};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub use book::unpack;
 pub use files::{LogReader, Sheets};
 pub use founding::found;
+pub use rewind::{rewind, signed_size};
 
 use crate::db::door::Act;
 use crate::db::{Db, Lane, RowExt};
 use crate::error::{Error, Result};
-pub use rewind::{rewind, signed_size};
 use crate::gm::sign;
 use crate::gm::vault::{KeyClass, SmProvider};
 use files::{Fresh, LogFiles};
+use touch::Touches;
 
 /// The newest signed checkpoint, in the log's folder.
 pub const CHECKPOINT: &str = "checkpoint";
@@ -65,6 +70,8 @@ struct Inner {
     /// One round at a time.
     round: tokio::sync::Mutex<()>,
     sealed: watch::Sender<u64>,
+    /// Somebody waits for the next checkpoint.
+    hurry: Notify,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -122,8 +129,11 @@ impl Ledger {
             key,
             round: tokio::sync::Mutex::default(),
             sealed: watch::Sender::new(size),
+            hurry: Notify::new(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let ledger = Self { inner: Arc::new(inner) };
+        ledger.heed()?;
+        Ok(ledger)
     }
 
     pub fn db(&self) -> &Db {
@@ -155,7 +165,7 @@ impl Ledger {
         let first = self.inner.files.lock().expect("no panic while holding the log's files").size();
         if first > self.sealed() {
             // a round was cut off after its signature
-            self.forget(first).await?;
+            self.forget(first, None).await?;
         }
         let mut fresh = Vec::new();
         let mut bytes = 0;
@@ -186,19 +196,26 @@ impl Ledger {
         }
         let count = fresh.len();
         let now = db.clock().now();
+        let touches = match touch::reached(db).await? == first {
+            true => Some(Touches::of(first, &fresh)),
+            false => None,
+        };
         let own = self.clone();
         let written = tokio::task::spawn_blocking(move || own.write(&fresh, now)).await;
         written.map_err(|_| Error::Other("监管日志写入中断".into()))??;
-        self.forget(first + count as u64).await?;
+        self.forget(first + count as u64, touches).await?;
         Ok(count)
     }
 
     /// Forgets what waited and is signed now.
-    async fn forget(&self, size: u64) -> Result<()> {
+    async fn forget(&self, size: u64, touches: Option<Touches>) -> Result<()> {
         let db = &self.inner.db;
         let act = Act::new(&Actor::system("ledger"), "ledger.checkpoint.sign", "log");
         let mut tx = db.begin(Lane::People, act).await?;
         tx.execute("DELETE FROM log_pending WHERE seq < $1", &[number(size).into()]).await?;
+        if let Some(touches) = touches {
+            touches.keep(&mut tx, size).await?;
+        }
         tx.commit().await?;
         self.inner.sealed.send_replace(size);
         Ok(())
@@ -243,20 +260,49 @@ impl Ledger {
         let due = head.int("entries").ok().and_then(|due| u64::try_from(due).ok());
         let mut sealed = self.inner.sealed.subscribe();
         let Some(due) = due else { return false };
+        self.inner.hurry.notify_one();
         // the sender lives as long as the ledger
         tokio::time::timeout(patience, sealed.wait_for(|sealed| *sealed >= due)).await.is_ok()
+    }
+
+    /// Wakes the sequencer if another process has left entries.
+    pub async fn wake(&self) -> Result<()> {
+        let head = self.inner.db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
+        if u64::try_from(head).unwrap_or(0) > self.sealed() {
+            self.inner.hurry.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Puts a file into the log's folder in place of the one before.
+    fn replace(&self, name: &str, text: &str) -> Result<()> {
+        let files = self.inner.files.lock().expect("no panic while holding the log's files");
+        files.replace(name, text)
     }
 
     /// Seals until told to stop, and once more then.
     pub async fn watch(&self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut written = self.inner.db.log_head();
+        let mut behind = true;
         loop {
             if let Err(error) = self.drain().await {
                 tracing::error!(error = %error, "监管日志未能签署，稍后重试");
             }
+            while behind {
+                let more = touch::catch_up(self.db(), self.reader(), self.sealed()).await;
+                behind = more.unwrap_or_else(|error| {
+                    tracing::error!(error = %error, "监管日志的索引未能补全，重新启动时再补");
+                    false
+                });
+                // what a person waits for goes first
+                if self.waits().await {
+                    break;
+                }
+            }
             tokio::select! {
                 () = &mut stop => break,
+                () = self.inner.hurry.notified() => {}
                 // a first entry waits a little for others; another process may have written, too
                 () = async {
                     let _ = tokio::time::timeout(EVERY * 30, written.changed()).await;
@@ -267,6 +313,12 @@ impl Ledger {
         if let Err(error) = self.drain().await {
             tracing::error!(error = %error, "监管日志未能签署，下次启动时补签");
         }
+    }
+
+    /// Whether something waits for the next checkpoint.
+    async fn waits(&self) -> bool {
+        let sql = "SELECT COUNT(*) FROM (SELECT seq FROM log_pending LIMIT 1) waiting";
+        self.inner.db.count(sql, &[]).await.is_ok_and(|count| count > 0)
     }
 
     /// An entry with everything needed to check it elsewhere; `None` while it is not signed.
@@ -296,10 +348,13 @@ pub async fn receipt(db: &Db, reader: &LogReader, seq: u64) -> Result<Option<Rec
     let path = tree::inclusion(reader, seq, checkpoint.size).map_err(wrong)?;
     let sql = "SELECT * FROM act_journal WHERE log_seq = $1";
     let payload = match db.fetch_optional(sql, &[number(seq).into()]).await? {
-        Some(row) => Some(Opened {
-            salt: hex::encode(row.bytes("salt")?),
-            payload: verify::payload_of(&row)?,
-        }),
+        Some(row) => match row.opt_bytes("salt")? {
+            Some(salt) => {
+                Some(Opened { salt: hex::encode(salt), payload: verify::payload_of(&row)? })
+            }
+            // erased lawfully
+            None => None,
+        },
         None => None,
     };
     Ok(Some(Receipt {

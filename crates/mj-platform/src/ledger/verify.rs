@@ -16,6 +16,7 @@ use mj_ledger::{Checkpoint, Entry, Hash, Note, VerifierKey, sheet, tiles};
 use sqlx::any::AnyRow;
 use sqlx::{Column, Row};
 
+use super::erase::PAYLOAD_ERASURE;
 use super::files::LogReader;
 use super::founding::FOUND;
 use super::{CHECKPOINT, KEY, book, number};
@@ -147,6 +148,8 @@ struct Check<'a> {
     /// What was found, with the entry from which on it may have happened.
     found: Vec<(Kind, String, String, u64)>,
     more: u64,
+    /// Acts without a payload: right only if their erasure is in the log.
+    erased: Vec<(String, u64)>,
     report: Report,
 }
 
@@ -163,6 +166,7 @@ impl<'a> Check<'a> {
             pending: BTreeMap::new(),
             found: Vec::new(),
             more: 0,
+            erased: Vec::new(),
             report: Report::default(),
         }
     }
@@ -209,6 +213,7 @@ impl<'a> Check<'a> {
             }
         }
         self.tables.insert(JOURNAL.to_owned());
+        self.tables.insert(PAYLOAD_ERASURE.name.to_owned());
         Ok(())
     }
 
@@ -389,15 +394,22 @@ impl<'a> Check<'a> {
             self.find(Kind::Missing, JOURNAL, &*entry.payload.id, entry.seq);
             return Ok(());
         };
-        let salt = act.opt_bytes("salt")?.unwrap_or_default();
         let lines = act.text("lines")?;
-        let same = act.text("id")? == entry.payload.id
+        let payload = payload_of(&act)?;
+        let told = match act.opt_bytes("salt")? {
+            Some(salt) => payload.digest(&salt) == entry.payload.digest,
+            None => {
+                self.erased.push((act.text("id")?, entry.seq));
+                payload == Payload::default()
+            }
+        };
+        let same = told
+            && act.text("id")? == entry.payload.id
             && act.text("action")? == entry.action
             && act.int("at")? == entry.time
             && act.int("seq")? == entry.changes.last
             && act.int("changes")? == entry.changes.rows
             && act.bytes("sheet_sm3")? == entry.sheet
-            && payload_of(&act)?.digest(&salt) == entry.payload.digest
             && text.is_none_or(|text| text.starts_with(&lines));
         if !same {
             self.find(Kind::Changed, JOURNAL, &*entry.payload.id, entry.seq);
@@ -407,6 +419,11 @@ impl<'a> Check<'a> {
 
     /// Acts and waiting entries that the numbering does not know.
     async fn strays(&mut self, snapshot: &mut Snapshot) -> Result<()> {
+        for (id, seq) in std::mem::take(&mut self.erased) {
+            if !self.fold.holds(PAYLOAD_ERASURE.name, &id) {
+                self.find(Kind::Changed, JOURNAL, id, seq);
+            }
+        }
         let end = self.times.len() as u64;
         let sql = "SELECT id FROM act_journal WHERE log_seq >= $1 ORDER BY log_seq";
         for row in snapshot.fetch_all(sql, &[number(end).into()]).await? {

@@ -1,12 +1,15 @@
 //! The data: every delivered file in its place, every count equal to what lies there, no row gone or
 //! added past the write door.
 
+use std::io::Read;
 use std::path::Path;
 
 use mj_datahub::Datahub;
 use mj_facts::Depth;
+use mj_platform::blob::Blobs;
 use mj_platform::db::door;
 use mj_platform::{Db, RowExt};
+use sha2::{Digest, Sha256};
 
 use super::Findings;
 use crate::cli::Failure;
@@ -15,8 +18,13 @@ const PAGE: usize = 2_000;
 /// Further missing files are only counted.
 const NAMED: usize = 20;
 
-/// Files of deliveries that are on record but not on disk, or not whole.
-pub async fn blobs(data_dir: &Path, db: &Db, findings: &mut Findings) -> Result<(), Failure> {
+/// Files of deliveries that are on record but not on disk, or not whole; every byte is read.
+pub async fn blobs(
+    data_dir: &Path,
+    blobs: &Blobs,
+    db: &Db,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
     let folder = data_dir.join("blobs");
     let (mut after, mut missing) = (String::new(), 0);
     loop {
@@ -29,7 +37,12 @@ pub async fn blobs(data_dir: &Path, db: &Db, findings: &mut Findings) -> Result<
         for row in &rows {
             let (file, size) = (row.text("file")?, row.int("stored_size")?);
             let what = match std::fs::metadata(folder.join(&file)) {
-                Ok(found) if found.len() == size.unsigned_abs() => continue,
+                Ok(found) if found.len() == size.unsigned_abs() => {
+                    match same_bytes(blobs, db, &row.text("id")?).await {
+                        true => continue,
+                        false => "内容已损坏".to_owned(),
+                    }
+                }
                 Ok(found) => format!("应有 {size} 字节，实有 {} 字节", found.len()),
                 Err(_) => "文件不见了".to_owned(),
             };
@@ -48,6 +61,20 @@ pub async fn blobs(data_dir: &Path, db: &Db, findings: &mut Findings) -> Result<
         findings.wrong("blobs/", &what, "从备份恢复 blobs/ 目录");
     }
     Ok(())
+}
+
+/// Whether a stored file still opens and is what was delivered.
+async fn same_bytes(blobs: &Blobs, db: &Db, sha256: &str) -> bool {
+    let Ok(mut source) = blobs.read(db, sha256).await else { return false };
+    let mut digest = Sha256::new();
+    let mut piece = vec![0; 256 << 10];
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => return hex::encode(digest.finalize()) == sha256,
+            Ok(count) => digest.update(&piece[..count]),
+            Err(_) => return false,
+        }
+    }
 }
 
 pub async fn counts(hub: &Datahub, db: &Db, findings: &mut Findings) -> Result<(), Failure> {

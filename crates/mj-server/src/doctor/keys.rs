@@ -27,6 +27,13 @@ pub fn examine_files(config: &Config, findings: &mut Findings) -> bool {
         }
         return true;
     }
+    if mj_platform::keys::is_rotating(&folder) {
+        findings.beware(
+            "keys/master.next",
+            "主密钥的更换没有做完",
+            "停止节点，再执行一次 mingjian keys rotate-master",
+        );
+    }
     let mut may_open = true;
     for file in [master, config.data_dir.join("demo-accounts.json")] {
         if let Some(mode) = open_to_others(&file) {

@@ -104,6 +104,23 @@ pub async fn database(config: &Config, db: &Db, findings: &mut Findings) -> Resu
     Ok(())
 }
 
+/// Copies are made while the node runs; an old one means that they fail.
+pub fn backups(config: &Config, db: &Db, findings: &mut Findings) {
+    let Some(backups) = &config.backups else { return };
+    let place = backups.folder.display().to_string();
+    let newest = std::fs::read_dir(backups.folder.join("copies")).ok().and_then(|copies| {
+        copies.flatten().filter_map(|it| it.file_name().to_str()?.parse::<Instant>().ok()).max()
+    });
+    let age = newest.map(|at| db.clock().now() - at);
+    let patience = 3 * i64::from(backups.every_minutes.max(1)) * MINUTE + PATIENCE;
+    if age.is_none_or(|age| age > patience) {
+        let what = age.map_or("还没有一份备份".to_owned(), |age| {
+            format!("最近一次备份在 {} 分钟以前", age / MINUTE)
+        });
+        findings.beware(&place, &what, "执行 mingjian backup 看它说什么；节点没有运行时不备份");
+    }
+}
+
 pub async fn queues(db: &Db, running: bool, findings: &mut Findings) -> Result<(), Failure> {
     let queues = standing::queues(db).await?;
     let now = db.clock().now();

@@ -6,6 +6,7 @@
 
 mod data;
 mod keys;
+mod log;
 mod machine;
 
 use std::path::Path;
@@ -77,7 +78,9 @@ async fn examine(config: &Config, beside: &Beside, findings: &mut Findings) -> R
     machine::database(config, db, findings).await?;
     keys::examine(&beside.keys, db, findings).await?;
     machine::queues(db, running, findings).await?;
-    data::blobs(&config.data_dir, db, findings).await?;
+    machine::backups(config, db, findings);
+    log::examine(config, db, running, findings).await?;
+    data::blobs(&config.data_dir, &beside.blobs, db, findings).await?;
     data::counts(&beside.domains.datahub, db, findings).await?;
     let batches = db.count("SELECT COUNT(*) FROM hub_batch", &[]).await?;
     let acts = db.count("SELECT COUNT(*) FROM act_journal", &[]).await?;

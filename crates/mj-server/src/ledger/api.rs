@@ -2,16 +2,17 @@
 //! receipts for those who supervise and audit.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use axum::Json;
 use axum::extract::State as Of;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use mj_kernel::clock::to_rfc3339;
 use mj_kernel::{Page, PageOf};
 use mj_ledger::tree::{self, Hash};
 use mj_platform::db::contains_pattern;
+use mj_platform::ledger::witness::Witness;
 use mj_platform::ledger::{self as log, LogReader};
 use mj_platform::{Config, Db, RowExt, Value};
 use mj_web::{Action, ActorNames, Answer, Caller, Module, PathOf, Problem, Query, get};
@@ -19,11 +20,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
+use super::outside::Outside;
 use super::titles;
 use super::watch::Verifier;
 
 pub const CHECKPOINT_READ: Action = Action::new("ledger.checkpoint.read", "取得监管日志的检查点");
 pub const ENTRY_READ: Action = Action::new("ledger.entry.read", "查看监管日志");
+/// Stands for who acted, where that was erased.
+pub(super) const ERASED: &str = "已依法删除";
 /// How many changed rows of an act are shown.
 const LINES: usize = 200;
 
@@ -33,6 +37,16 @@ pub struct Desk {
     db: Db,
     reader: Arc<LogReader>,
     pub verifier: Verifier,
+    /// Only a running node witnesses and is witnessed.
+    attached: Arc<OnceLock<Attached>>,
+    /// The house's own routes, to ask whether a record may be seen.
+    routes: Arc<OnceLock<Router>>,
+}
+
+/// What a running node has beside what is stored.
+pub struct Attached {
+    pub witness: Witness,
+    pub outside: Outside,
 }
 
 impl Desk {
@@ -40,12 +54,44 @@ impl Desk {
         let data_dir: PathBuf = config.data_dir.clone();
         let reader = Arc::new(LogReader::new(data_dir.join("log")));
         let verifier = Verifier::new(db.clone(), data_dir, config.verify_minutes);
-        Self { db, reader, verifier }
+        let (attached, routes) = (Arc::default(), Arc::default());
+        Self { db, reader, verifier, attached, routes }
+    }
+
+    /// Makes the desk one of a running node; the first time counts.
+    pub fn attach(&self, witness: Witness, outside: Outside) {
+        let _ = self.attached.set(Attached { witness, outside });
+    }
+
+    pub fn attached(&self) -> Option<&Attached> {
+        self.attached.get()
+    }
+
+    pub fn know_routes(&self, routes: Router) {
+        let _ = self.routes.set(routes);
+    }
+
+    pub(super) fn routes(&self) -> Option<Router> {
+        self.routes.get().cloned()
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub fn reader(&self) -> &LogReader {
+        &self.reader
+    }
+
+    /// How many entries the newest signed checkpoint holds.
+    pub(super) fn sealed(&self) -> Answer<u64> {
+        let signed = log::signed(&self.reader).map_err(broken)?;
+        Ok(signed.map_or(0, |(_, checkpoint, _)| checkpoint.size))
     }
 }
 
 pub fn module(desk: Desk) -> Module {
-    let routes = vec![
+    let mut routes = vec![
         get(CHECKPOINT_READ, "/api/v1/log/checkpoint", checkpoint)
             .summary("最新的已签署检查点（文本），任何人可取得并另行保存")
             .binary("text/plain"),
@@ -69,10 +115,12 @@ pub fn module(desk: Desk) -> Module {
             .summary("下载凭证：离开平台也能核验的一份文件")
             .binary("application/json"),
     ];
+    routes.extend(super::witness_api::routes());
+    routes.extend(super::acts_api::routes());
     Module::new("ledger", "监管日志").routes(desk, routes)
 }
 
-fn broken(error: mj_platform::Error) -> Problem {
+pub(super) fn broken(error: mj_platform::Error) -> Problem {
     Problem::internal(&error)
 }
 
@@ -80,7 +128,7 @@ fn of_ledger(error: mj_ledger::Error) -> Problem {
     Problem::internal(&error)
 }
 
-fn plain(text: Option<String>) -> Answer<Response> {
+pub(super) fn plain(text: Option<String>) -> Answer<Response> {
     let text = text.ok_or_else(Problem::not_found)?;
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((kind, text).into_response())
@@ -163,7 +211,7 @@ async fn status(Of(desk): Of<Desk>) -> Answer<Json<LogStatus>> {
     }))
 }
 
-fn signed_number(number: u64) -> i64 {
+pub(super) fn signed_number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -199,21 +247,25 @@ struct LogEntryRow {
     rows: i64,
     /// 已在签署的检查点中
     sealed: bool,
+    /// 办理人、对象和原因已依法删除
+    erased: bool,
 }
 
 fn entry_row(row: &AnyRow, names: &ActorNames, sealed: i64) -> Answer<LogEntryRow> {
     let read = || -> mj_platform::Result<LogEntryRow> {
         let (seq, action) = (row.int("log_seq")?, row.text("action")?);
+        let erased = row.opt_bytes("salt")?.is_none();
         Ok(LogEntryRow {
             seq,
             at: to_rfc3339(row.int("at")?),
             action_title: titles::title_of(&action),
             action,
-            actor: names.of(&row.text("actor")?),
+            actor: if erased { ERASED.into() } else { names.of(&row.text("actor")?) },
             object: row.text("object")?,
             reason: row.opt_text("reason")?,
             rows: row.int("changes")?,
             sealed: seq < sealed,
+            erased,
         })
     };
     read().map_err(broken)

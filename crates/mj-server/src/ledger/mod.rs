@@ -1,11 +1,17 @@
 //! The supervision log from outside the floor: `mingjian verify`, receipts, the routes under
 //! `/api/v1/log`, and the comparison that runs in the background.
 
+mod acts_api;
 pub mod api;
+mod ask;
+pub mod command;
+pub mod keeper;
+pub mod outside;
 pub mod receipt;
 mod titles;
 pub mod verify;
 pub mod watch;
+mod witness_api;
 
 use mj_platform::Value;
 

@@ -5,6 +5,9 @@
 const OWN: &[(&str, &str)] = &[
     ("ledger.log.found", "监管日志启用，接管已有数据"),
     ("ledger.checkpoint.sign", "签署检查点"),
+    ("ledger.log.fork", "登记日志分叉，从退回后的状态继续"),
+    ("ledger.payload.erase", "依法删除一条日志的办理人、对象和原因"),
+    ("ledger.witness.reset", "作为见证方，重新开始见证一份日志"),
     ("registry.mention.resolve", "识别数据中的对象"),
     ("registry.mention.relink", "重新认定对象"),
     ("registry.mention.index", "登记对象名称"),

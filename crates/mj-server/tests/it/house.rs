@@ -347,6 +347,7 @@ pub struct Furnished {
     house: House,
     /// The system administrator.
     pub system: Token,
+    pub auditor: Token,
     pub operator: Token,
     pub source: Token,
     pub pusher: Token,
@@ -384,9 +385,9 @@ fn furnish() -> Furnished {
     // a role that only two may give
     let requests = "/api/v1/access/grant-requests";
     let asked = door.post(&security, requests, &grant).expect(201);
-    let audit = login(door, "audit-admin");
+    let auditor = login(door, "audit-admin");
     let confirm = format!("{requests}/{}/confirm", asked["id"].as_str().expect("an id"));
-    door.post(&audit, &confirm, &json!({"version": asked["version"]})).expect(200);
+    door.post(&auditor, &confirm, &json!({"version": asked["version"]})).expect(200);
     let operator = login(door, "operator");
     let register = |cd_source: &str, channels: Value, tables: Value| {
         let source = json!({"cd_source": cd_source, "name": "业务系统", "kind": "agency",
@@ -401,7 +402,7 @@ fn furnish() -> Furnished {
     let pusher = register(PUSHER, json!(["push"]), json!(["check_action"]));
     let stranger = register(STRANGER, json!(["push", "upload"]), json!([]));
     assert!(node.stop().success());
-    Furnished { house, system, operator, source, pusher, stranger }
+    Furnished { house, system, auditor, operator, source, pusher, stranger }
 }
 
 /// The three one-time codes as they are printed, in the order system, security, audit.

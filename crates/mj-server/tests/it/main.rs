@@ -21,4 +21,5 @@ mod rows;
 mod service;
 mod trust;
 mod verify;
+mod witness;
 mod workbook;

@@ -1,0 +1,71 @@
+//! Making things durable, and stopping when that fails.
+//!
+//! After a failed `fsync` nobody knows what is on the disk, and asking again says "done" while the bytes
+//! are gone. So the process ends at once, answers nothing any more, and the next start reads what is
+//! really there. A full disk is no such failure: it is told to whoever asked, and the node goes on.
+
+use std::fs::File;
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::db::{Db, Dialect, RowExt};
+use crate::error::{Error, Result};
+
+/// `sync_all`, for everything that somebody was or will be told is kept.
+pub fn sync(file: &File) -> io::Result<()> {
+    file.sync_all().inspect_err(stop_if_failing)
+}
+
+pub(crate) fn stop_if_failing(error: &io::Error) {
+    if error.raw_os_error() == Some(Errno::IO.raw_os_error()) {
+        stop(error);
+    }
+}
+
+/// SQLite's extended codes of a failed write or `fsync` of a file or folder.
+const FAILING: [&str; 3] = ["778", "1034", "1290"];
+
+pub(crate) fn stop_if_database_failing(error: &sqlx::Error) {
+    let sqlx::Error::Database(cause) = error else { return };
+    if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some()
+        && cause.code().is_some_and(|code| FAILING.contains(&&*code))
+    {
+        stop(error);
+    }
+}
+
+fn stop(error: &dyn std::fmt::Display) -> ! {
+    tracing::error!(error = %error, "磁盘写入失败，节点立即停止：请检查磁盘，再启动节点");
+    eprintln!("磁盘写入失败，节点立即停止：请检查磁盘，再启动节点（{error}）");
+    // no unwinding, no draining: whatever would still be answered might not be kept
+    std::process::exit(3)
+}
+
+/// What PostgreSQL must promise, and the value that breaks it.
+const PROMISES: [(&str, &str); 3] =
+    [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")];
+
+/// A server that may forget what it said is committed is refused, unless it says of itself that its
+/// data is thrown away (`mingjian.throwaway = on`, for tests); in production also then.
+pub async fn check_server(db: &Db, production: bool) -> Result<()> {
+    if db.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
+    let asked = "SELECT current_setting('fsync') AS fsync, \
+                 current_setting('full_page_writes') AS full_page_writes, \
+                 current_setting('synchronous_commit') AS synchronous_commit, \
+                 COALESCE(current_setting('mingjian.throwaway', true), '') AS throwaway";
+    let row = db.fetch_one(asked, &[]).await?;
+    if row.text("throwaway")? == "on" && !production {
+        return Ok(());
+    }
+    for (name, broken) in PROMISES {
+        if row.text(name)? == broken {
+            return Err(Error::Config(format!(
+                "PostgreSQL 的 {name} = {broken}：断电会丢失已确认的数据；请改为 on 后重新启动数据库"
+            )));
+        }
+    }
+    Ok(())
+}

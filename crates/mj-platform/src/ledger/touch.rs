@@ -1,0 +1,82 @@
+//! Which entries wrote a row: looked up on the pages of records. Made by the sequencer from the
+//! sheets it signs, behind people's acts and not in their transaction; can be made anew from the files.
+//!
+//! Loads are left out: their entries are found by the change number that a row carries.
+
+use mj_kernel::Actor;
+use mj_ledger::{Entry, sheet, tiles};
+
+use super::files::{Fresh, LogReader};
+use super::{book, number};
+use crate::db::door::{Act, WriteTx};
+use crate::db::{Db, Lane, Value};
+use crate::error::Result;
+
+/// An act of more rows than this is a load.
+const ROWS: i64 = 50;
+
+/// Entries and the rows they wrote.
+#[derive(Default)]
+pub(super) struct Touches(Vec<Vec<Value>>);
+
+impl Touches {
+    pub(super) fn of(first: u64, fresh: &[Fresh]) -> Self {
+        let mut touches = Self::default();
+        for (seq, one) in (first..).zip(fresh) {
+            touches.add(seq, one.entry.as_bytes(), || Some(one.sheet.clone()));
+        }
+        touches
+    }
+
+    fn add(&mut self, seq: u64, entry: &[u8], stored: impl FnOnce() -> Option<Vec<u8>>) {
+        let small = Entry::parse(entry).is_ok_and(|entry| entry.changes.rows <= ROWS);
+        let text = small.then(stored).flatten().and_then(|stored| book::unpack(&stored).ok());
+        let Some(text) = text else { return };
+        let mut objects: Vec<String> = sheet::lines(&text)
+            .flatten()
+            .map(|line| format!("{}:{}", line.table, line.key))
+            .collect();
+        objects.sort_unstable();
+        objects.dedup();
+        self.0.extend(objects.into_iter().map(|object| vec![object.into(), number(seq).into()]));
+    }
+
+    /// Writes them and that everything below `size` was looked at.
+    pub(super) async fn keep(self, tx: &mut WriteTx, size: u64) -> Result<()> {
+        let conflict = "ON CONFLICT (object, seq) DO NOTHING";
+        tx.execute_many("log_touch", &["object", "seq"], &self.0, conflict).await?;
+        let sql = "UPDATE log_touched SET size = $1 WHERE id = 1";
+        tx.execute(sql, &[number(size).into()]).await.map(drop)
+    }
+}
+
+/// How far the look-up was made.
+pub(super) async fn reached(db: &Db) -> Result<u64> {
+    let size = db.count("SELECT size FROM log_touched WHERE id = 1", &[]).await?;
+    Ok(u64::try_from(size).unwrap_or_default())
+}
+
+/// Makes up for one bundle of entries that were signed before there was a look-up. Whether there may
+/// be more.
+pub(super) async fn catch_up(db: &Db, reader: &LogReader, sealed: u64) -> Result<bool> {
+    let from = reached(db).await?;
+    if from >= sealed {
+        return Ok(false);
+    }
+    let bundle = from / tiles::WIDTH;
+    let end = sealed.min((bundle + 1) * tiles::WIDTH);
+    let entries = reader.bundle(bundle)?;
+    let mut sheets = reader.sheets(bundle)?;
+    let mut touches = Touches::default();
+    for (seq, entry) in (bundle * tiles::WIDTH..end).zip(&entries) {
+        let stored = sheets.next_stored()?;
+        if seq >= from {
+            touches.add(seq, entry, || stored);
+        }
+    }
+    let act = Act::new(&Actor::system("ledger"), "ledger.touch.make", "log");
+    let mut tx = db.begin(Lane::Bulk, act).await?;
+    touches.keep(&mut tx, end).await?;
+    tx.commit().await?;
+    Ok(end < sealed)
+}

@@ -1,0 +1,283 @@
+//! All routes × all columns × {mine, own, sibling, parent, child, foreign} × {existing, missing}, asked over
+//! HTTP and held against the checked-in table `matrix.tsv`. `MJ_WRITE_MATRIX=1` writes it anew: read the
+//! difference before committing it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Method;
+use mj_web::{
+    Allowance, Authority, BoxFuture, Decision, Fields, Identity, Mask, Problem, Resource, Web,
+};
+
+use super::world::{Answer, Hat, Relation, World, ask};
+use crate::modules::{parts, web};
+
+const WRITE: &str = "MJ_WRITE_MATRIX";
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/authorisation/matrix.tsv");
+
+/// One way to ask a route.
+struct Asked {
+    method: Method,
+    template: &'static str,
+    path: &'static str,
+    body: Option<&'static str>,
+}
+
+fn asked() -> Vec<Asked> {
+    let lines = include_str!("routes.txt").lines();
+    lines
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| {
+            let parts: Vec<&str> = line.split('\t').collect();
+            let [route, path, body] = parts[..] else { panic!("three columns: {line}") };
+            let (method, template) = route.split_once(' ').expect("a method and a template");
+            let method = method.parse().expect("a method");
+            Asked { method, template, path, body: (body != "-").then_some(body) }
+        })
+        .collect()
+}
+
+/// Which thing is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Thing {
+    /// The route names none.
+    Nothing,
+    /// The caller's own: its post, its session.
+    Mine,
+    Of(Relation),
+    Missing,
+}
+
+impl Thing {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "-",
+            Self::Mine => "mine",
+            Self::Of(relation) => relation.name(),
+            Self::Missing => "missing",
+        }
+    }
+}
+
+impl Asked {
+    fn has(&self, word: &str) -> bool {
+        self.path.contains(word) || self.body.is_some_and(|body| body.contains(word))
+    }
+
+    fn things(&self) -> Vec<Thing> {
+        if !self.has("$") {
+            return vec![Thing::Nothing];
+        }
+        let mut things: Vec<Thing> = Relation::ALL.into_iter().map(Thing::Of).collect();
+        if self.has("$post") || self.has("$session") {
+            things.insert(0, Thing::Mine);
+        }
+        things.push(Thing::Missing);
+        things
+    }
+}
+
+/// Puts what the words stand for.
+fn filled(text: &str, hat: Hat, thing: Thing) -> String {
+    const NOTHING: &str = "01900000-0000-7000-8999-000000000000";
+    let mut text = text.to_owned();
+    let office = match thing {
+        Thing::Of(relation) => Some(relation),
+        Thing::Mine => Some(Relation::Own),
+        _ => None,
+    };
+    let number = office.map_or(999, |relation| relation as usize + 1);
+    let known = |f: fn(Relation) -> String, none: &str| office.map_or(none.to_owned(), f);
+    for (word, value) in [
+        ("$agencyid", known(|one| one.id("agency"), NOTHING)),
+        ("$agency", known(|one| one.agency().to_owned(), "11370400004409999X")),
+        ("$area", known(|one| one.area().to_owned(), "999999")),
+        ("$source", known(Relation::source, "src_none")),
+        ("$register", format!("P370400-{number:09}")),
+        ("$certificate", format!("1504{number:07}")),
+    ] {
+        text = text.replace(word, &value);
+    }
+    if thing == Thing::Mine {
+        text = text.replace("$post", &format!("post-{}", hat.account()));
+        text = text.replace("$session", &format!("mine-{}", hat.account()));
+    }
+    for kind in [
+        "account", "request", "grant", "session", "batch", "repair", "mapping", "work", "post",
+        "party", "merge", "officer",
+    ] {
+        let value = office.map_or(NOTHING.to_owned(), |one| one.id(kind));
+        text = text.replace(&format!("${kind}"), &value);
+    }
+    text
+}
+
+/// What came back, in one word; what is listed, by the letters of the offices named in it.
+fn outcome(thing: Thing, answer: &Answer) -> String {
+    let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let code = problem["code"].as_str().unwrap_or_default();
+    let word = match (answer.status.as_u16(), code) {
+        (500.., _) => "5xx",
+        (_, "access.session_required") => "login",
+        (_, "access.denied") => "no",
+        (_, "access.step_up_required") => "again",
+        (_, "access.second_person_required") => "second",
+        (404, _) => "404",
+        _ => "ok",
+    };
+    if word != "ok" || thing != Thing::Nothing || !answer.status.is_success() {
+        return word.to_owned();
+    }
+    let text = String::from_utf8_lossy(&answer.body);
+    let named = |one: &Relation| text.contains(one.word()) || text.contains(&one.source());
+    let letters: String =
+        Relation::ALL.iter().filter(|one| named(one)).map(|one| one.letter()).collect();
+    if letters.is_empty() { "ok".to_owned() } else { format!("ok:{letters}") }
+}
+
+/// Real identities, another decision.
+struct Instead {
+    real: mj_access::Access,
+    decision: Decision,
+}
+
+impl Authority for Instead {
+    fn identify<'a>(
+        &'a self,
+        request: &'a axum::http::request::Parts,
+    ) -> BoxFuture<'a, Result<Identity, Problem>> {
+        self.real.identify(request)
+    }
+
+    fn decide(&self, _: &Identity, _: &str, _: Option<&Resource>) -> Decision {
+        self.decision.clone()
+    }
+}
+
+/// The whole table as it is: one line a route and group of things with equal answers.
+async fn table(router: &Router, only: Option<usize>) -> String {
+    let hats = Hat::all();
+    let mut lines = vec![
+        "# What every route answers, asked over HTTP. Written by MJ_WRITE_MATRIX=1 cargo test -p mj-server".to_owned(),
+        "# --bin mingjian the_whole_matrix; the test compares. ok = let in (:OSPCF = what of own, sibling, parent,".to_owned(),
+        "# child, foreign office is shown) · 404 as if missing · no = refused · login = sign in · again = password".to_owned(),
+        "# again · second = another person. Callers hold their role for own office alone, with a fresh password.".to_owned(),
+        format!("route\tof\t{}", hats.iter().map(|hat| hat.name()).collect::<Vec<_>>().join("\t")),
+    ];
+    // what ends a caller's own session or token comes last
+    let mut routes = asked();
+    routes.sort_by_key(|one| {
+        let own_session =
+            one.template == "/api/v1/sessions/current" && one.method == Method::DELETE;
+        own_session || one.template.contains("{cd_source}/token")
+    });
+    if let Some(every) = only {
+        let mut at = 0;
+        routes.retain(|_| {
+            at += 1;
+            at % every == 0
+        });
+    }
+    for one in &routes {
+        let mut rows: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+        for thing in one.things() {
+            let mut cells = Vec::new();
+            for hat in &hats {
+                let path = filled(one.path, *hat, thing);
+                let body = one.body.map(|body| filled(body, *hat, thing));
+                let token = hat.token();
+                let answer = ask(router, &one.method, &path, token.as_deref(), body).await;
+                cells.push(outcome(thing, &answer));
+            }
+            match rows.iter_mut().find(|(_, known)| *known == cells && thing != Thing::Missing) {
+                Some((names, _)) => names.push(thing.name()),
+                None => rows.push((vec![thing.name()], cells)),
+            }
+        }
+        for (names, cells) in rows {
+            let of = names.join(",");
+            lines.push(format!("{} {}\t{of}\t{}", one.method, one.template, cells.join("\t")));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn under(world: &World, decision: Option<Decision>) -> Router {
+    match decision {
+        None => web(&world.domains).router(Router::new()),
+        Some(decision) => {
+            let real = world.domains.access.clone();
+            let instead = Arc::new(Instead { real, decision });
+            Web::new(instead, parts(&world.domains)).router(Router::new())
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_says_how_it_is_asked() {
+    let world = World::new().await;
+    let known: BTreeSet<String> =
+        asked().iter().map(|one| format!("{} {}", one.method, one.template)).collect();
+    let served: BTreeSet<String> =
+        world.web.routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let missing: Vec<_> = served.difference(&known).collect();
+    assert!(missing.is_empty(), "src/authorisation/routes.txt does not say how to ask {missing:?}");
+    let gone: Vec<_> = known.difference(&served).collect();
+    assert!(gone.is_empty(), "src/authorisation/routes.txt asks routes that are no more: {gone:?}");
+    assert_eq!(known.len(), asked().len(), "a route stands twice");
+}
+
+#[tokio::test]
+async fn the_whole_matrix_is_the_one_that_was_read_and_checked_in() {
+    let world = World::new().await;
+    world.stand().await;
+    let found = table(&under(&world, None), None).await;
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(TABLE, &found).expect("the table is written");
+    }
+    let kept = std::fs::read_to_string(TABLE).unwrap_or_default();
+    let by_row = |text: &str| -> BTreeMap<String, String> {
+        let row = |line: &str| {
+            let mut parts = line.splitn(3, '\t');
+            let name =
+                [parts.next().unwrap_or_default(), parts.next().unwrap_or_default()].join(" of ");
+            (name, parts.next().unwrap_or_default().to_owned())
+        };
+        text.lines().filter(|line| !line.starts_with('#')).map(row).collect()
+    };
+    let broken: Vec<&str> = found.lines().filter(|line| line.contains("5xx")).collect();
+    assert!(broken.is_empty(), "the house broke:\n{}", broken.join("\n"));
+    let (found, kept) = (by_row(&found), by_row(&kept));
+    let mut differ = Vec::new();
+    for name in found.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
+        if found.get(name) != kept.get(name) {
+            differ.push(format!(
+                "{name}\n  kept  {:?}\n  found {:?}",
+                kept.get(name),
+                found.get(name)
+            ));
+        }
+    }
+    assert!(differ.is_empty(), "{WRITE}=1 writes it anew; read first:\n{}", differ.join("\n"));
+}
+
+#[tokio::test]
+async fn a_house_that_always_allows_or_always_denies_gives_another_table() {
+    let kept = std::fs::read_to_string(TABLE).expect("the table");
+    let kept: BTreeSet<&str> = kept.lines().collect();
+    let everything = Allowance {
+        scopes: vec![mj_kernel::Scope::everything(mj_kernel::DataLevel::Personal)],
+        mask: Mask::Clear,
+        fields: Fields::All,
+    };
+    for decision in [Decision::Allow(everything), Decision::Deny] {
+        let world = World::new().await;
+        world.stand().await;
+        // every seventh route is enough to see it
+        let found = table(&under(&world, Some(decision.clone())), Some(7)).await;
+        let strange = found.lines().filter(|line| !kept.contains(line)).count();
+        assert!(strange > 15, "{decision:?}: only {strange} lines differ");
+    }
+}

@@ -1,0 +1,193 @@
+//! `mingjian log …`: what is decided about the log itself, by whoever stands at the machine: public keys,
+//! the record of a fork, starting anew as a witness, erasing a payload. Each but the first is an entry,
+//! and is answered when that is signed.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Subcommand;
+use mj_kernel::Actor;
+use mj_platform::gm::vault::Vault;
+use mj_platform::ledger::erase::{self, Erased};
+use mj_platform::ledger::witness::{self, Witness};
+use mj_platform::ledger::{self as log, LogReader, outside};
+use mj_platform::{Config, Db};
+
+use crate::cli::{At, Failure, Outcome};
+use crate::node::{self, Floor, Node};
+
+/// How long a running node may take to sign what this process wrote.
+const SIGNED_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+#[derive(Subcommand)]
+pub enum Log {
+    /// 打印日志公钥和见证公钥，供其他节点登记
+    Keys {
+        #[command(flatten)]
+        at: At,
+    },
+    /// 疑似被退回到旧的备份时：登记分叉，从现在的状态继续办理
+    Fork {
+        /// 谁批准的，为什么
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 作为见证方：对方已登记分叉，重新开始见证它的日志
+    ResetWitnessed {
+        /// 日志的名称，即检查点的第一行
+        origin: String,
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 依法删除一条日志的办理人、对象和原因；条目和它的位置保留
+    Erase {
+        /// 条目的序号
+        seq: u64,
+        /// 依据和批准人
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+pub async fn run(what: Log) -> Result<Outcome, Failure> {
+    match what {
+        Log::Keys { at } => keys(&at.data_dir).await,
+        Log::Fork { reason, at } => {
+            let data_dir = &at.data_dir;
+            let reason = given(&reason)?;
+            let at = Place::open(data_dir).await?;
+            let folder = data_dir.join("log");
+            let found = outside::fork(&at.floor.db, &folder, &reason).await?;
+            let Some(found) = found else {
+                at.close().await;
+                return Err(Failure::Usage("没有疑似退回旧备份的情况，不需要登记分叉".into()));
+            };
+            at.settle(data_dir).await?;
+            println!("分叉\t{}\t{}\t{}", found.witness, found.seen_size, found.own_size);
+            eprintln!(
+                "已登记；节点恢复办理。请见证方执行 mingjian log reset-witnessed，此前见证一直缺失"
+            );
+            Ok(Outcome::Clean)
+        }
+        Log::ResetWitnessed { origin, reason, at } => {
+            let data_dir = &at.data_dir;
+            let reason = given(&reason)?;
+            let at = Place::open(data_dir).await?;
+            let size = witness::reset(&at.floor.db, &origin, &reason).await?;
+            let Some(size) = size else {
+                at.close().await;
+                return Err(Failure::Usage(format!("本节点没有见证过 {origin}")));
+            };
+            at.settle(data_dir).await?;
+            println!("重新见证\t{origin}\t{size}");
+            Ok(Outcome::Clean)
+        }
+        Log::Erase { seq, reason, at } => {
+            let data_dir = &at.data_dir;
+            let reason = given(&reason)?;
+            let at = Place::open(data_dir).await?;
+            let erased = erase::erase(&at.floor.db, &Actor::system("command"), seq, &reason).await;
+            match erased {
+                Ok(Erased::Now) => {}
+                Ok(Erased::Before) => {
+                    at.close().await;
+                    return Err(Failure::Usage(format!("第 {seq} 条的内容此前已经删除")));
+                }
+                Ok(Erased::Unknown) => {
+                    at.close().await;
+                    return Err(Failure::Usage(format!("没有第 {seq} 条日志")));
+                }
+                Err(error) => {
+                    at.close().await;
+                    return Err(error.into());
+                }
+            }
+            at.settle(data_dir).await?;
+            println!("已删除\t{seq}");
+            Ok(Outcome::Clean)
+        }
+    }
+}
+
+fn given(reason: &str) -> Result<String, Failure> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(Failure::Usage("--reason 要写明谁批准、依据什么".into()));
+    }
+    Ok(reason.to_owned())
+}
+
+async fn keys(data_dir: &Path) -> Result<Outcome, Failure> {
+    let config = Config::load(data_dir)?;
+    let folder = data_dir.join("log");
+    if LogReader::new(&folder).text(log::KEY)?.is_none() {
+        // a first start, so that both ends can be told of each other before either serves
+        let node = Node::open(data_dir, None).await?;
+        node.close().await;
+    }
+    let text = LogReader::new(&folder).text(log::KEY)?.unwrap_or_default();
+    let vault = Vault::beside_master(&data_dir.join("keys"), config.production)?;
+    let db = Db::open(&config.database_url, Arc::new(mj_platform::SystemClock)).await?;
+    let witness = Witness::new(db.clone(), Arc::new(vault), &config.area, Vec::new());
+    db.close().await;
+    println!("log\t{}", text.trim());
+    println!("witness\t{}", witness?.key().to_text());
+    Ok(Outcome::Clean)
+}
+
+/// A data directory, whether or not a node is running in it.
+struct Place {
+    floor: Floor,
+    lock: Option<std::fs::File>,
+}
+
+impl Place {
+    async fn open(data_dir: &Path) -> Result<Self, Failure> {
+        if !data_dir.join("log").is_dir() {
+            return Err(Failure::Usage(format!("{} 中没有监管日志", data_dir.display())));
+        }
+        let lock = node::lock(data_dir)?;
+        let floor = Floor::open(Config::load(data_dir)?, lock.is_some()).await?;
+        Ok(Self { floor, lock })
+    }
+
+    async fn close(&self) {
+        self.floor.db.close().await;
+    }
+
+    /// Until everything written is in a signed checkpoint.
+    async fn settle(self, data_dir: &Path) -> Result<(), Failure> {
+        let settled = match self.lock {
+            Some(_) => node::open_ledger(&self.floor).await?.drain().await.map_err(Failure::from),
+            None => signed_by_node(&self.floor.db, data_dir).await,
+        };
+        self.close().await;
+        settled
+    }
+}
+
+async fn signed_by_node(db: &Db, data_dir: &Path) -> Result<(), Failure> {
+    let due = db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
+    let due = u64::try_from(due).unwrap_or(0);
+    let reader = LogReader::new(data_dir.join("log"));
+    let signed = async {
+        loop {
+            match log::signed(&reader) {
+                Ok(Some((_, checkpoint, _))) if checkpoint.size >= due => return Ok(()),
+                Err(error) => return Err(Failure::from(error)),
+                _ => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    };
+    tokio::time::timeout(SIGNED_WITHIN, signed).await.unwrap_or_else(|_| {
+        Err(Failure::Broken("已经记下，但正在运行的节点一分钟内没有签署；请查看节点日志".into()))
+    })
+}

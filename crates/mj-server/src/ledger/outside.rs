@@ -1,0 +1,188 @@
+//! Asking this node's witnesses: every interval each gets the newest checkpoint with the proof that it
+//! goes on from the one it saw last. A witness that saw more, or something else, shows that this store
+//! was put back; then nothing is written any more (`mj_platform::ledger::outside`).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::Method;
+use mj_kernel::Instant;
+use mj_platform::config::{WitnessAt, WitnessSettings};
+use mj_platform::ledger::{Ledger, outside};
+
+use super::ask::ask;
+
+/// How often another process's fork record or entries are noticed.
+const TICK: Duration = Duration::from_secs(2);
+
+/// What came of the last question to one witness.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    pub tried_at: Instant,
+    /// `None`: it cosigned.
+    pub trouble: Option<String>,
+}
+
+/// The questions to the witnesses. Cheap to clone.
+#[derive(Clone)]
+pub struct Outside {
+    ledger: Ledger,
+    settings: Arc<WitnessSettings>,
+    started_at: Instant,
+    standing: Arc<Mutex<BTreeMap<String, Standing>>>,
+}
+
+/// One witness as pages and figures show it.
+#[derive(Debug, Clone)]
+pub struct WitnessNow {
+    pub name: String,
+    pub url: String,
+    pub cosigned: Option<outside::Cosigned>,
+    /// Since the newest cosignature, or since the start where there is none.
+    pub lag: Duration,
+    pub alarm: bool,
+    pub tried_at: Instant,
+    pub trouble: Option<String>,
+}
+
+impl Outside {
+    pub fn new(ledger: Ledger, settings: WitnessSettings) -> Self {
+        let started_at = ledger.db().clock().now();
+        Self { ledger, settings: Arc::new(settings), started_at, standing: Arc::default() }
+    }
+
+    pub fn settings(&self) -> &WitnessSettings {
+        &self.settings
+    }
+
+    pub async fn watch(&self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut since_asked = self.settings.every;
+        loop {
+            if since_asked >= self.settings.every && !self.settings.witnesses.is_empty() {
+                tokio::select! {
+                    () = &mut stop => return,
+                    () = self.round() => {}
+                }
+                since_asked = Duration::ZERO;
+            }
+            let tick = TICK.min(self.settings.every);
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(tick) => {}
+            }
+            since_asked += tick;
+            let heeded = self.ledger.heed();
+            if let Err(error) = heeded.and(self.ledger.wake().await) {
+                tracing::error!(error = %error, "监管日志的状态无法读取，稍后重试");
+            }
+        }
+    }
+
+    /// Asks every witness once.
+    pub async fn round(&self) {
+        for witness in &self.settings.witnesses {
+            let outcome = self.one(witness).await;
+            if let Err(trouble) = &outcome {
+                tracing::warn!(witness = %witness.key.name, %trouble, "见证方没有签署");
+            }
+            let tried_at = self.ledger.db().clock().now();
+            if let Ok(mut standing) = self.standing.lock() {
+                let name = witness.key.name.clone();
+                standing.insert(name, Standing { tried_at, trouble: outcome.err() });
+            }
+        }
+    }
+
+    async fn one(&self, witness: &WitnessAt) -> Result<(), String> {
+        let broken = |error: mj_platform::Error| error.to_string();
+        let known = outside::cosigned(self.ledger.db(), &witness.key.name).await.map_err(broken)?;
+        let mut old = known.map_or(0, |known| u64::try_from(known.size).unwrap_or(0));
+        // once more, where the witness remembers another size than this node
+        for _ in 0..2 {
+            let Some(asked) = self.ledger.ask(old).map_err(broken)? else {
+                return match old {
+                    // nothing was ever done here
+                    0 => Ok(()),
+                    _ => self.doubt(witness, "见证方见过的条目比本节点多").await,
+                };
+            };
+            let url = format!("{}/add-checkpoint", witness.url);
+            let answer = ask(Method::POST, &url, asked.text.clone()).await?;
+            match answer.status {
+                200 => {
+                    let kept = self.ledger.keep(&asked, &witness.key, &answer.body).await;
+                    return kept.map(drop).map_err(broken);
+                }
+                409 => match answer.body.trim().parse::<u64>() {
+                    Ok(size) if size != old => old = size,
+                    _ => return self.doubt(witness, "见证方见过的是另一份日志").await,
+                },
+                422 => return self.doubt(witness, "本节点的日志接不上见证方见过的").await,
+                404 => return Err("见证方没有登记本节点的日志（ledger.witness_for）".into()),
+                403 => return Err("见证方登记的不是本节点的日志公钥".into()),
+                status => return Err(format!("见证方回答 {status}")),
+            }
+        }
+        Err("见证方记得的大小一变再变".into())
+    }
+
+    /// What a witness refuses is believed only with what it saw, signed by this log's own key.
+    async fn doubt(&self, witness: &WitnessAt, trouble: &str) -> Result<(), String> {
+        let broken = |error: mj_platform::Error| error.to_string();
+        let url = format!("{}/checkpoint?origin={}", witness.url, self.ledger.key().name);
+        let shown = ask(Method::GET, &url, String::new()).await?;
+        if shown.status != 200 {
+            return Err(format!("{trouble}，但没有出示证据（{}）", shown.status));
+        }
+        match self.ledger.contradiction(&shown.body).map_err(broken)? {
+            None => Err(format!("{trouble}，但出示的证据不成立")),
+            Some(seen) => {
+                let held = self.ledger.suspect(&witness.key.name, &seen, &shown.body).await;
+                Err(match held.map_err(broken)? {
+                    true => format!("{trouble}：疑似被退回到旧的备份"),
+                    false => format!("{trouble}：分叉已登记，等待见证方重新开始"),
+                })
+            }
+        }
+    }
+
+    /// Every witness and how it stands.
+    pub async fn now(&self) -> mj_platform::Result<Vec<WitnessNow>> {
+        let db = self.ledger.db();
+        let now = db.clock().now();
+        let mut all = Vec::new();
+        for witness in &self.settings.witnesses {
+            let name = witness.key.name.clone();
+            let cosigned = outside::cosigned(db, &name).await?;
+            let lag = lag(now, cosigned.as_ref(), self.started_at);
+            let standing = self.standing.lock().ok().and_then(|all| all.get(&name).cloned());
+            let standing = standing.unwrap_or_default();
+            all.push(WitnessNow {
+                name,
+                url: witness.url.clone(),
+                cosigned,
+                lag,
+                alarm: lag > self.settings.alarm,
+                tried_at: standing.tried_at,
+                trouble: standing.trouble,
+            });
+        }
+        Ok(all)
+    }
+
+    /// Whether every witness has been silent for too long to do what must be witnessed.
+    pub async fn is_stopped(&self) -> bool {
+        if self.settings.witnesses.is_empty() || self.settings.stop.is_zero() {
+            return false;
+        }
+        let silent = |one: &WitnessNow| one.lag > self.settings.stop;
+        self.now().await.is_ok_and(|all| all.iter().all(silent))
+    }
+}
+
+pub fn lag(now: Instant, cosigned: Option<&outside::Cosigned>, since: Instant) -> Duration {
+    let from = cosigned.map_or(since, |cosigned| cosigned.at);
+    Duration::from_micros(u64::try_from(now - from).unwrap_or_default())
+}
