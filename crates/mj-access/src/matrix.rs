@@ -268,7 +268,16 @@ fn allowance(open: &[(Cell, Scope)], object: bool) -> Allowance {
     let public = |(cell, _): &(Cell, Scope)| cell.fields() == Fields::Public;
     let narrow = if object { open.iter().all(public) } else { open.iter().any(public) };
     Allowance {
-        scopes: open.iter().filter_map(|(cell, scope)| cell.scope(scope)).collect(),
+        // a grant of what is public shows no list of what is internal
+        scopes: open
+            .iter()
+            .filter(|(cell, scope)| {
+                scope.level >= DataLevel::Internal
+                    || cell.show == Show::Public
+                    || cell.reach == Reach::Any
+            })
+            .filter_map(|(cell, scope)| cell.scope(scope))
+            .collect(),
         mask: mask.unwrap_or(Mask::Full),
         fields: if narrow { Fields::Public } else { Fields::All },
     }
