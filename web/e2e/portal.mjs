@@ -67,8 +67,8 @@ export const stories = {
   async 'large type and high contrast stay on the device'(visit) {
     const { page } = visit
     await page.goto('/')
-    await page.getByRole('button', { name: '长者版' }).click()
-    await page.getByRole('button', { name: '高对比' }).click()
+    await page.getByRole('link', { name: '长者版' }).click()
+    await page.getByRole('link', { name: '高对比' }).click()
     await page.reload()
     const kept = await page.evaluate(() => ({ ...document.documentElement.dataset }))
     assert.equal(kept.size, 'large')
@@ -78,7 +78,7 @@ export const stories = {
     await page.locator('.results a').first().click()
     await page.waitForURL(/\/parties\//)
     await visit.look('portal record, large and high contrast')
-    await page.getByRole('button', { name: '标准版' }).click()
+    await page.getByRole('link', { name: '标准版' }).click()
     assert.equal(await page.evaluate(() => document.documentElement.dataset.size), 'normal')
   },
 

@@ -100,10 +100,22 @@ export const stories = {
       'a clerk does not publish',
     )
 
+    await page.goto('/desk/work-items?kind=portal_post')
+    await page.locator('.empty, [data-test=work-row]').first().waitFor()
+    assert.equal(await page.getByText(title).count(), 0, 'it waits for the reviewers alone')
+
     await logIn(visit, reviewer)
-    await page.goto(address)
+    await page.goto('/desk/work-items?kind=portal_post')
+    await page.locator('[data-test=work-row]').filter({ hasText: title }).getByRole('link').click()
+    await page.getByRole('link', { name: '去审核这篇稿件' }).waitFor()
+    await visit.look('a post among the to-dos')
+    await page.getByRole('link', { name: '去审核这篇稿件' }).click()
     await page.getByRole('heading', { level: 1, name: title }).waitFor()
     await because(page, '审核通过并发布', '已核对时间和依据')
+    await page.goto('/desk/work-items?kind=portal_post')
+    await page.locator('.empty, [data-test=work-row]').first().waitFor()
+    assert.equal(await page.getByText(title).count(), 0, 'published: nothing waits any more')
+    await page.goto(address)
     const open = page.getByRole('link', { name: /门户上的页面/ })
     await open.waitFor()
     await visit.look('post, published')
@@ -287,6 +299,18 @@ export const stories = {
       assert.equal(answer?.status(), 200, path)
       await page.locator('h1').waitFor()
     }
+    await page.goto(`/search?q=${encodeURIComponent(party.name)}`)
+    await page.getByRole('link', { name: '长者版' }).click()
+    await page.locator('html[data-size=large]').waitFor()
+    assert.match(page.url(), /\/search\?q=/, 'the same page, in large type')
+    await page.getByRole('link', { name: '高对比' }).click()
+    await page.locator('html[data-size=large][data-contrast=high]').waitFor()
+    await page.goto('/news')
+    await page.locator('html[data-size=large][data-contrast=high]').waitFor()
+    await page.getByRole('link', { name: '长者版' }).click()
+    await page.locator('html[data-contrast=high]:not([data-size])').waitFor()
+    await page.getByRole('link', { name: '标准版' }).click()
+    await page.locator('html:not([data-contrast])').waitFor()
     await context.close()
   },
 
@@ -314,13 +338,13 @@ export const stories = {
       await page.goto(path)
       await visit.look(path)
     }
-    await page.getByRole('button', { name: '长者版' }).click()
-    await page.getByRole('button', { name: '高对比' }).click()
+    await page.getByRole('link', { name: '长者版' }).click()
+    await page.getByRole('link', { name: '高对比' }).click()
     for (const path of PAGES) {
       await page.goto(path)
       await visit.look(`${path}, large and high contrast`)
     }
-    await page.getByRole('button', { name: '标准版' }).click()
+    await page.getByRole('link', { name: '标准版' }).click()
     // zoom of 200 % is half the width in CSS pixels; WCAG's own measure is 320
     await page.setViewportSize({ width: 320, height: 400 })
     for (const path of PAGES) {

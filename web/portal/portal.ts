@@ -1,71 +1,55 @@
-// The portal's one script, an improvement and never a need: it keeps the reader's display choice (长者版,
-// 高对比) on this device. It is loaded in <head> as a classic script, so the choice stands before the first paint.
+// The portal's one script, an improvement and never a need: a changed display (长者版, 高对比) shows without a new
+// page, so that a half-filled form stays. The server paints the choice by the same cookie when scripts are off.
 import './portal.css'
 
-type Size = 'normal' | 'large'
-type Contrast = 'normal' | 'high'
 interface Display {
-  size: Size
-  contrast: Contrast
+  large: boolean
+  contrast: boolean
 }
 
-const KEY = 'mj-portal-display'
+const COOKIE = 'mj-display'
+const YEAR_SECONDS = 31_536_000
 const root = document.documentElement
 
 function read(): Display {
-  try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Display>
-    return {
-      size: kept.size === 'large' ? 'large' : 'normal',
-      contrast: kept.contrast === 'high' ? 'high' : 'normal',
-    }
-  } catch {
-    return { size: 'normal', contrast: 'normal' }
-  }
+  return { large: root.dataset.size === 'large', contrast: root.dataset.contrast === 'high' }
 }
 
 function keep(display: Display): void {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(display))
-  } catch {
-    // A browser that keeps nothing still shows the choice on this page.
-  }
+  const words = [display.large && 'large', display.contrast && 'contrast'].filter(Boolean)
+  // biome-ignore lint/suspicious/noDocumentCookie: the server reads the same cookie; CookieStore is too new
+  document.cookie = `${COOKIE}=${words.join('.') || 'normal'}; Path=/; Max-Age=${YEAR_SECONDS}; SameSite=Lax`
 }
 
-function apply(display: Display): void {
-  root.dataset.size = display.size
-  root.dataset.contrast = display.contrast
-  for (const button of document.querySelectorAll<HTMLButtonElement>('[data-display]')) {
-    const isOn =
-      (button.dataset.display === 'large' && display.size === 'large') ||
-      (button.dataset.display === 'contrast' && display.contrast === 'high')
-    button.setAttribute('aria-pressed', String(isOn))
+function show(display: Display): void {
+  root.dataset.size = display.large ? 'large' : 'normal'
+  root.dataset.contrast = display.contrast ? 'high' : 'normal'
+  for (const link of document.querySelectorAll<HTMLAnchorElement>('[data-display]')) {
+    const isOn = link.dataset.display === 'large' ? display.large : display.contrast
+    if (isOn && link.dataset.display !== 'reset') link.setAttribute('aria-current', 'true')
+    else link.removeAttribute('aria-current')
   }
 }
 
 function choose(name: string | undefined, display: Display): Display {
-  if (name === 'large') return { ...display, size: display.size === 'large' ? 'normal' : 'large' }
-  if (name === 'contrast') return { ...display, contrast: display.contrast === 'high' ? 'normal' : 'high' }
-  return { size: 'normal', contrast: 'normal' }
+  if (name === 'large') return { ...display, large: !display.large }
+  if (name === 'contrast') return { ...display, contrast: !display.contrast }
+  return { large: false, contrast: false }
 }
 
-let display = read()
-apply(display)
-
 function wire(): void {
-  for (const bar of document.querySelectorAll<HTMLElement>('[data-display-switch]')) bar.hidden = false
-  for (const button of document.querySelectorAll<HTMLButtonElement>('[data-display]')) {
-    button.addEventListener('click', () => {
-      display = choose(button.dataset.display, display)
+  for (const link of document.querySelectorAll<HTMLAnchorElement>('[data-display]')) {
+    link.addEventListener('click', (event) => {
+      event.preventDefault()
+      const display = choose(link.dataset.display, read())
       keep(display)
-      apply(display)
+      show(display)
     })
   }
   for (const button of document.querySelectorAll<HTMLButtonElement>('[data-print]')) {
     button.hidden = false
     button.addEventListener('click', () => window.print())
   }
-  apply(display)
 }
 
 if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', wire)

@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::Flow;
 use crate::bulk;
 use crate::error::Error;
+use crate::notice::is_for;
 use crate::service::Doing;
 use crate::state::{KINDS, Kind, Verb};
 use crate::store::{self, Step, Wanted, WorkItem};
@@ -401,14 +402,16 @@ async fn read(
 /// The item as the caller may see it: out of scope gives the same 404 as missing.
 async fn shown(flow: &Flow, caller: &Caller, id: &str) -> Result<WorkItemView, Problem> {
     let item = store::by_id_unscoped(&flow.db, id).await?;
-    caller.require(&resource(&item))?;
+    reach(caller, &item)?;
     let steps = store::steps_unscoped(&flow.db, id).await?;
     let names = names(caller, std::slice::from_ref(&item), &steps).await?;
     Ok(view(item, caller, Some(steps), &names))
 }
 
-pub(crate) fn resource(item: &WorkItem) -> Resource {
-    Resource::at(item.area_number.as_deref(), item.agency.as_deref())
+/// What is out of scope, or for others, is not there.
+pub(crate) fn reach(caller: &Caller, item: &WorkItem) -> Result<(), Problem> {
+    caller.require(&Resource::at(item.area_number.as_deref(), item.agency.as_deref()))?;
+    if is_for(&caller.actor, item) { Ok(()) } else { Err(Problem::not_found()) }
 }
 
 async fn do_verb(
@@ -419,7 +422,7 @@ async fn do_verb(
     request: VerbRequest,
 ) -> Answer<Json<WorkItemView>> {
     let item = store::by_id_unscoped(&flow.db, id).await?;
-    caller.require(&resource(&item))?;
+    reach(caller, &item)?;
     let mut act = caller.act(format!("work_item:{id}"));
     act.reason = request.reason.clone();
     let version = request.version;

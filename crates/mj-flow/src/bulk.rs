@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Flow;
-use crate::api::{CLAIM, RETURN, TRANSFER, URGE, resource};
+use crate::api::{CLAIM, RETURN, TRANSFER, URGE, reach};
 use crate::error::Error;
 use crate::service::{Doing, bulk_most};
 use crate::state::Verb;
@@ -130,7 +130,7 @@ async fn line(
         Err(error) => return Err(error.into()),
     };
     // out of reach and missing are told alike
-    if let Err(problem) = caller.require(&resource(&item)) {
+    if let Err(problem) = reach(caller, &item) {
         return Ok(missing(&problem));
     }
     let mut line = BulkLine {

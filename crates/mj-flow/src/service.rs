@@ -127,6 +127,16 @@ impl Flow {
         Ok(())
     }
 
+    /// Closes the item of a cause: what it asked for was done elsewhere. None, or a closed one, is fine.
+    pub async fn settle(&self, tx: &mut WriteTx, cause: &str, note: &str) -> Result<()> {
+        let item = store::by_cause_unscoped(tx, cause).await?;
+        if let Some(item) = item.filter(|item| item.state.is_open()) {
+            let doing = Doing { note: Some(note.to_owned()), ..Doing::default() };
+            self.move_on(tx, &item, None, Verb::Settle, doing).await?;
+        }
+        Ok(())
+    }
+
     /// Where the verb would lead, had this actor done it now; writes nothing.
     pub fn would(
         &self,
@@ -228,13 +238,8 @@ impl Flow {
             Event::DoubtfulPairSettled { keep_id, merge_id } => {
                 let mut tx = self.db.begin(Lane::Bulk, own_act("flow.work_item.settle")).await?;
                 let cause = pair_cause(keep_id, merge_id);
-                let item = store::by_cause_unscoped(&mut tx, &cause).await?;
-                if let Some(item) = item.filter(|item| item.state.is_open()) {
-                    let note = Some("后来的数据已给出答案，不必再判断".to_owned());
-                    let doing = Doing { note, ..Doing::default() };
-                    self.move_on(&mut tx, &item, None, Verb::Settle, doing).await?;
-                    tx.commit().await?;
-                }
+                self.settle(&mut tx, &cause, "后来的数据已给出答案，不必再判断").await?;
+                tx.commit().await?;
             }
             Event::RowsRefused { batch_id, title, agency, agency_name, area, rows, deadline } => {
                 let mut tx = self.db.begin(Lane::Bulk, own_act("flow.work_item.receive")).await?;
@@ -255,13 +260,8 @@ impl Flow {
             }
             Event::RowsMended { batch_id, left: 0 } => {
                 let mut tx = self.db.begin(Lane::Bulk, own_act("flow.work_item.settle")).await?;
-                let item = store::by_cause_unscoped(&mut tx, &errors_cause(batch_id)).await?;
-                if let Some(item) = item.filter(|item| item.state.is_open()) {
-                    let note = Some("错误记录已全部改正".to_owned());
-                    let doing = Doing { note, ..Doing::default() };
-                    self.move_on(&mut tx, &item, None, Verb::Settle, doing).await?;
-                    tx.commit().await?;
-                }
+                self.settle(&mut tx, &errors_cause(batch_id), "错误记录已全部改正").await?;
+                tx.commit().await?;
             }
             _ => {}
         }
@@ -297,6 +297,10 @@ fn allowed(
     let kind = Kind::of(&item.kind).unwrap_or(PARTY_PAIR);
     let not_now = Error::NotNow { state: item.state, verb };
     let Some(to) = state::next(item.state, verb, &kind) else { return Err(not_now) };
+    // what is read, or decided elsewhere, is neither claimed nor handed on
+    if kind.verdicts.is_empty() && matches!(verb, Verb::Claim | Verb::Transfer | Verb::Decide) {
+        return Err(not_now);
+    }
     // what closed by itself holds no decision that could be taken back
     if verb == Verb::Reopen && item.verdict.is_none() {
         return Err(not_now);

@@ -175,7 +175,18 @@ pub const WEEKLY_DIGEST: Kind = Kind {
     is_reversible: false,
 };
 
-pub const KINDS: [Kind; 4] = [PARTY_PAIR, BATCH_ERRORS, PORTAL_CORRECTION, WEEKLY_DIGEST];
+/// A post of the public site that waits for a second person. What becomes of it is said on the post
+/// itself; the item closes by that.
+pub const PORTAL_POST: Kind = Kind {
+    name: "portal_post",
+    title: "稿件待审核",
+    verdicts: &[],
+    needs_feedback: false,
+    is_reversible: false,
+};
+
+pub const KINDS: [Kind; 5] =
+    [PARTY_PAIR, BATCH_ERRORS, PORTAL_CORRECTION, PORTAL_POST, WEEKLY_DIGEST];
 
 impl Kind {
     pub fn of(name: &str) -> Option<Kind> {

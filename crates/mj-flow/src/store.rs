@@ -1,8 +1,8 @@
 //! SQL of the work items, one function a question.
 
+use mj_platform::DbRow;
 use mj_platform::{Db, RowExt, TruthTable, Value, WriteTx};
 use mj_web::{Caller, Sort, Sortable};
-use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result};
 use crate::state::{State, Verb};
@@ -87,7 +87,7 @@ fn state(name: &str) -> mj_platform::Result<State> {
     State::parse(name).ok_or_else(|| corrupt("状态"))
 }
 
-fn read(row: &AnyRow) -> mj_platform::Result<WorkItem> {
+fn read(row: &DbRow) -> mj_platform::Result<WorkItem> {
     Ok(WorkItem {
         id: row.text("id")?,
         version: row.int("version")?,

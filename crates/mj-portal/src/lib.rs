@@ -6,6 +6,7 @@
 
 mod corrections;
 mod data;
+mod display;
 mod error;
 mod json;
 mod limit;
@@ -35,6 +36,7 @@ use mj_registry::{Acts, Registry};
 use mj_web::{Action, Caller, Module, get, post};
 
 pub use corrections::Report;
+pub use display::remembering;
 pub use error::{Error, Result};
 
 /// The name and the looks of this node's portal.
@@ -147,6 +149,7 @@ pub fn module(portal: Portal) -> Module {
         get(DATA, "/data/{id}", data::pages::dataset).page(),
         get(DATA, "/data/{id}/{file}", data::pages::file).page(),
         get(PLAIN, "/about", statics::about).page(),
+        get(PLAIN, "/display", display::choose).page(),
         get(PLAIN, "/accessibility", statics::accessibility).page(),
         get(PLAIN, "/sitemap", statics::sitemap).page(),
         get(SITE, "/api/v1/site", pages::site)

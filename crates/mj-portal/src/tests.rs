@@ -113,6 +113,7 @@ impl World {
         let web = Web::new(Arc::new(ByHeader), modules);
         let runner = Runner::new(db.db().clone(), web.jobs(), web.events());
         let router = web.router(Router::new()).merge(crate::fallback(portal.clone()));
+        let router = crate::remembering(router);
         let world = Self { db, portal, flow, registry, facts, router, runner };
         world.agency().await;
         world
@@ -252,6 +253,20 @@ impl World {
         self.call(who, "POST", &format!("/api/v1/portal/posts/{id}/{verb}"), body).await
     }
 
+    /// Posts among somebody's to-dos, none of which opens for who may not publish.
+    async fn waiting(&self, who: (&str, &str)) -> Vec<String> {
+        let path = "/api/v1/flow/work-items?state=open&kind=portal_post";
+        let (status, found) = self.call(who, "GET", path, json!({})).await;
+        assert_eq!(status, 200, "{found}");
+        let items = found["items"].as_array().cloned().unwrap_or_default();
+        for item in &items {
+            let one = format!("/api/v1/flow/work-items/{}", item["id"].as_str().expect("an id"));
+            assert_eq!(self.call(CLERK, "GET", &one, json!({})).await.0, 404);
+            assert_eq!(self.call(who, "GET", &one, json!({})).await.0, 200);
+        }
+        items.iter().filter_map(|item| item["title"].as_str().map(str::to_owned)).collect()
+    }
+
     async fn number_of(&self, q: &str) -> (String, Value) {
         let path = crate::pages::address("/api/v1/public/parties", &[("q", q)]);
         let (status, text) = self.page(&path).await;
@@ -286,6 +301,8 @@ async fn a_post_is_published_by_a_second_person_corrected_in_sight_and_withdrawn
     assert_eq!(status, 404, "somebody else's draft is not there for them");
     let (status, sent) = world.act(CLERK, &post, "submit", json!({})).await;
     assert_eq!((status, sent["state"].as_str()), (StatusCode::OK, Some("submitted")), "{sent}");
+    assert_eq!(world.waiting(CLERK).await, Vec::<String>::new(), "not the author’s to do");
+    assert_eq!(world.waiting(REVIEWER).await, ["监管动态“滕州市开展餐饮专项检查”待审核"]);
     // the author is a reviewer today: the decision asks for a second person all the same
     let (status, refused) = world.act(("wang", "reviewer"), &post, "publish", json!({})).await;
     assert_eq!(
@@ -294,11 +311,15 @@ async fn a_post_is_published_by_a_second_person_corrected_in_sight_and_withdrawn
     );
     let (status, back) = world.act(REVIEWER, &post, "return", json!({"reason": "缺少时间"})).await;
     assert_eq!((status, back["state"].as_str()), (StatusCode::OK, Some("returned")), "{back}");
+    assert_eq!(world.waiting(REVIEWER).await, Vec::<String>::new(), "sent back");
     let mended = json!({"title": "滕州市开展餐饮专项检查", "body": format!("11月20日起。\n\n{}", news()["body"].as_str().unwrap_or_default())});
     assert_eq!(world.act(CLERK, &post, "text", mended).await.0, 200);
     assert_eq!(world.act(CLERK, &post, "submit", json!({})).await.0, 200);
+    assert_eq!(world.waiting(REVIEWER).await.len(), 1, "sent once more");
     let (status, out) = world.act(REVIEWER, &post, "publish", json!({})).await;
     assert_eq!((status, out["address"].as_str()), (StatusCode::OK, Some("/news/1")), "{out}");
+
+    assert_eq!(world.waiting(REVIEWER).await, Vec::<String>::new(), "published");
 
     let (status, html) = world.page("/news/1").await;
     assert_eq!(status, 200);
@@ -344,6 +365,26 @@ async fn a_post_is_published_by_a_second_person_corrected_in_sight_and_withdrawn
         ]
     );
     assert_eq!(gone["texts"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn large_type_and_contrast_hold_without_scripts_and_lead_back() {
+    let world = World::new().await;
+    let (_, plain) = world.page("/search?q=a%20b").await;
+    assert!(plain.contains("<html lang=\"zh-CN\">"), "{plain}");
+    let to_large = "/display?to=large&amp;back=/search%3Fq%3Da%2520b";
+    assert!(plain.replace("&#38;", "&amp;").replace("%2F", "/").contains(to_large), "{plain}");
+    let asked = Request::get("/display?to=large.contrast&back=%2Fsearch%3Fq%3Da%2520b");
+    let asked = asked.body(Body::empty()).expect("a request");
+    let answer = world.router.clone().oneshot(asked).await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers()[header::LOCATION], "/search?q=a%20b");
+    let kept = answer.headers()[header::SET_COOKIE].to_str().expect("a cookie");
+    assert!(kept.starts_with("mj-display=large.contrast; Path=/;"), "{kept}");
+    let again = Request::get("/about").header(header::COOKIE, "a=b; mj-display=large.contrast");
+    let (_, html) = world.send(again.body(Body::empty()).expect("a request")).await;
+    assert!(html.contains(r#"<html lang="zh-CN" data-size="large" data-contrast="high">"#));
+    assert!(html.contains("display?to=contrast"), "one of the two is taken back by itself: {html}");
 }
 
 #[tokio::test]

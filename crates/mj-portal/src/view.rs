@@ -32,6 +32,15 @@ impl SiteView {
         &self.site.name
     }
 
+    /// What the reader chose for all pages.
+    pub fn display(&self) -> crate::display::Display {
+        crate::display::chosen()
+    }
+
+    pub fn turned(&self, what: &str) -> String {
+        crate::display::turned(what)
+    }
+
     pub fn json(mut self, address: impl Into<String>) -> Self {
         self.json = Some(address.into());
         self

@@ -1,8 +1,8 @@
 //! SQL of the corrections, one function a question.
 
 use chrono::NaiveDate;
+use mj_platform::DbRow;
 use mj_platform::{Db, RowExt, TruthTable, WriteTx};
-use sqlx::any::AnyRow;
 
 use crate::error::Result;
 
@@ -49,7 +49,7 @@ pub struct Correction {
     pub answered_at: Option<i64>,
 }
 
-fn read(row: &AnyRow) -> mj_platform::Result<Correction> {
+fn read(row: &DbRow) -> mj_platform::Result<Correction> {
     Ok(Correction {
         id: row.text("id")?,
         number: row.text("number")?,

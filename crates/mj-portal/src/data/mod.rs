@@ -6,8 +6,8 @@ mod build;
 pub mod pages;
 mod writer;
 
+use mj_platform::DbRow;
 use mj_platform::{RowExt, Value};
-use sqlx::any::AnyRow;
 
 use crate::Portal;
 use crate::error::{Error, Result};
@@ -237,7 +237,7 @@ pub struct Built {
     pub json: FileEntry,
 }
 
-fn read(row: &AnyRow) -> mj_platform::Result<Built> {
+fn read(row: &DbRow) -> mj_platform::Result<Built> {
     let file = |kind: &str| -> mj_platform::Result<FileEntry> {
         Ok(FileEntry {
             file: row.text(&format!("{kind}_file"))?,

@@ -1,6 +1,8 @@
 //! One function a use case: load, ask [`next`], write post, text and step in one transaction.
 
 use chrono::NaiveDate;
+use mj_flow::NewWorkItem;
+use mj_flow::state::PORTAL_POST;
 use mj_kernel::clock::beijing_date;
 use mj_platform::{Act, Lane, Value, WriteTx, new_id};
 use mj_registry::PublicAct;
@@ -189,7 +191,46 @@ impl Portal {
         debug_assert!(verb == Verb::Withdraw || text_state.is_some());
         tx.update(&POST, id, Some(seen), &changes).await?;
         write_step(&mut tx, id, verb, note).await?;
+        self.tell_reviewers(&mut tx, &post, open, verb).await?;
         tx.commit().await?;
+        Ok(())
+    }
+
+    /// What was sent for review waits among the to-dos of those who may publish it, and leaves them when
+    /// somebody has decided. Each sending is an item of its own.
+    async fn tell_reviewers(
+        &self,
+        tx: &mut WriteTx,
+        post: &Post,
+        open: Option<&Text>,
+        verb: Verb,
+    ) -> Result<()> {
+        let sent = store::submit_count(tx, &post.id).await?;
+        let cause = format!("portal_post:{}:{sent}", post.id);
+        let said = match verb {
+            Verb::Submit => {
+                let title = open.map(|open| open.title.as_str()).unwrap_or_default();
+                let new = NewWorkItem {
+                    kind: PORTAL_POST,
+                    title: format!("{}“{title}”待审核", post.kind.title()),
+                    object_table: "portal_post".into(),
+                    object_id: post.id.clone(),
+                    cause,
+                    area_number: Some(post.area_number.clone()),
+                    agency: Some(post.agency.clone()),
+                    agency_name: Some(post.agency_name.clone()),
+                    deadline: None,
+                    payload: serde_json::json!({ "post_id": post.id }),
+                };
+                self.flow.receive(tx, new).await?;
+                return Ok(());
+            }
+            Verb::Publish => "已审核发布",
+            Verb::Return => "已退回修改",
+            Verb::Withdraw => "稿件已撤回",
+            Verb::Create | Verb::Write | Verb::Correct => return Ok(()),
+        };
+        self.flow.settle(tx, &cause, said).await?;
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! SQL of the posts, one function a question.
 
+use mj_platform::DbRow;
 use mj_platform::{Db, RowExt, TruthTable, Value, WriteTx};
 use mj_web::Caller;
-use sqlx::any::AnyRow;
 
 use super::{Kind, State, TextState, Verb};
 use crate::error::{Error, Result};
@@ -118,7 +118,7 @@ fn corrupt(what: &str) -> mj_platform::Error {
     mj_platform::Error::Corrupt(format!("稿件的{what}"))
 }
 
-fn read(row: &AnyRow) -> mj_platform::Result<Post> {
+fn read(row: &DbRow) -> mj_platform::Result<Post> {
     Ok(Post {
         id: row.text("id")?,
         version: row.int("version")?,
@@ -147,7 +147,7 @@ fn read(row: &AnyRow) -> mj_platform::Result<Post> {
     })
 }
 
-fn read_text(row: &AnyRow) -> mj_platform::Result<Text> {
+fn read_text(row: &DbRow) -> mj_platform::Result<Text> {
     Ok(Text {
         number: row.int("number")?,
         state: TextState::parse(&row.text("state")?).ok_or_else(|| corrupt("文本状态"))?,
@@ -207,6 +207,14 @@ pub async fn step_count(tx: &mut WriteTx, id: &str) -> Result<i64> {
     Ok(row.map(|row| row.int("steps")).transpose()?.unwrap_or_default())
 }
 
+/// How often a post was sent for review.
+pub async fn submit_count(tx: &mut WriteTx, id: &str) -> Result<i64> {
+    let sql =
+        "SELECT COUNT(*) AS sent FROM portal_post_step WHERE post_id = $1 AND verb = 'submit'";
+    let row = tx.fetch_optional(sql, &[id.into()]).await?;
+    Ok(row.map(|row| row.int("sent")).transpose()?.unwrap_or_default())
+}
+
 /// The next permanent number of a column. Safe under the lock that the transaction's first change
 /// took on the head.
 pub async fn next_number(tx: &mut WriteTx, kind: Kind) -> Result<i64> {
@@ -239,7 +247,7 @@ const LISTED: &str = "SELECT p.*, t.title AS text_title, t.body AS text_body, o.
     JOIN portal_post_text t ON t.post_id = p.id AND t.number = COALESCE(p.shown_text, p.open_text) \
     LEFT JOIN portal_post_text o ON o.post_id = p.id AND o.number = p.open_text";
 
-fn read_listed(row: &AnyRow) -> mj_platform::Result<Listed> {
+fn read_listed(row: &DbRow) -> mj_platform::Result<Listed> {
     let open = row.opt_text("open_state")?;
     let open = open.map(|name| TextState::parse(&name).ok_or_else(|| corrupt("文本状态")));
     Ok(Listed {

@@ -203,6 +203,8 @@ export const workbench = {
   'work.reopen': '撤销我的判断',
   'work.reopened': '已撤销判断',
   'work.reopen_reason': '撤销原因',
+  'work.to_post': '去审核这篇稿件',
+  'work.to_post_note': '发布或退回后，这件待办自动办结。',
   'work.to_batch': '去改正这个批次',
   'work.by': '由 {who} 认领',
   'work.transfer_to': '转办',
