@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 use mj_kernel::{DataLevel, Instant, Role};
+use mj_platform::DbRow;
 use mj_platform::rules::RuleTable;
 use mj_platform::{Db, RowExt, TruthTable, WriteTx};
-use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result};
 use crate::model::{NewGrant, level_name, parse_level, set_from_text, set_to_text};
@@ -194,7 +194,7 @@ pub async fn list(db: &Db, account: Option<&str>) -> Result<Vec<GrantRequest>> {
     rows.iter().map(read).collect()
 }
 
-fn read(row: &AnyRow) -> Result<GrantRequest> {
+fn read(row: &DbRow) -> Result<GrantRequest> {
     let broken =
         |what: &str| mj_platform::Error::Corrupt(format!("grant_request.{what} 的值不认识"));
     let set = |column: &str| -> Result<_> {

@@ -240,7 +240,7 @@ pub async fn by_id(access: &Access, session_id: &str) -> Result<Option<Session>>
     row.as_ref().map(session_of).transpose()
 }
 
-fn session_of(row: &sqlx::any::AnyRow) -> Result<Session> {
+fn session_of(row: &mj_platform::DbRow) -> Result<Session> {
     Ok(Session {
         id: row.text("id")?,
         account_id: row.text("account_id")?,

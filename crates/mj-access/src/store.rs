@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use mj_kernel::{Grant, Instant, Page, PageOf, Role, Scope};
+use mj_platform::DbRow;
 use mj_platform::{Db, RowExt, TruthTable, Value};
-use sqlx::any::AnyRow;
 
 use crate::error::Result;
 use crate::model::{
@@ -64,7 +64,7 @@ fn corrupt(what: &str) -> mj_platform::Error {
     mj_platform::Error::Corrupt(format!("{what} 的值不认识"))
 }
 
-fn agency_of(row: &AnyRow) -> Result<Agency> {
+fn agency_of(row: &DbRow) -> Result<Agency> {
     Ok(Agency {
         id: row.text("id")?,
         uscc: row.text("uscc")?,
@@ -80,7 +80,7 @@ fn agency_of(row: &AnyRow) -> Result<Agency> {
     })
 }
 
-pub(crate) fn account_of(row: &AnyRow) -> Result<Account> {
+pub(crate) fn account_of(row: &DbRow) -> Result<Account> {
     let class = AccountClass::parse(&row.text("class")?).ok_or_else(|| corrupt("account.class"))?;
     let active = row.text("state")? == AccountState::Active.name();
     Ok(Account {
@@ -96,7 +96,7 @@ pub(crate) fn account_of(row: &AnyRow) -> Result<Account> {
     })
 }
 
-fn scope_of(row: &AnyRow) -> Result<Scope> {
+fn scope_of(row: &DbRow) -> Result<Scope> {
     let areas =
         serde_json::from_str(&row.text("areas")?).map_err(|_| corrupt("role_grant.areas"))?;
     let set = |column: &str| -> Result<_> {
@@ -110,7 +110,7 @@ fn scope_of(row: &AnyRow) -> Result<Scope> {
     })
 }
 
-pub(crate) fn grant_of(row: &AnyRow) -> Result<RoleGrant> {
+pub(crate) fn grant_of(row: &DbRow) -> Result<RoleGrant> {
     Ok(RoleGrant {
         id: row.text("id")?,
         account_id: row.text("account_id")?,

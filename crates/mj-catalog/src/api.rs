@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use mj_kernel::{AgencySet, Page, PageOf};
+use mj_platform::DbRow;
 use mj_platform::{RowExt, Value};
 use mj_web::{
     Action, Answer, Caller, Column, Export, ExportRequest, Input, Module, Query, get, post,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::rows::search_form;
@@ -235,7 +235,7 @@ pub(crate) fn state_title(state: &str) -> &'static str {
     }
 }
 
-pub(crate) fn view(row: &AnyRow) -> Result<ItemView> {
+pub(crate) fn view(row: &DbRow) -> Result<ItemView> {
     let admin_type = row.opt_text("admin_type")?;
     let state = row.text("state")?;
     let title = |list: &str, code: &str| {

@@ -6,13 +6,13 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::NaiveDate;
 use mj_kernel::{AgencySet, Page, PageOf, Scope};
+use mj_platform::DbRow;
 use mj_platform::{RowExt, Value};
 use mj_web::{
     Answer, Caller, Column, Export, ExportRequest, Input, PathOf, Problem, Query, RouteOf, get,
     post,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::{ITEM_READ, ItemView, days, lines_predicate, view};
@@ -394,7 +394,7 @@ fn implementation_lines(caller: &Caller, args: &mut Vec<Value>) -> String {
     if parts.is_empty() { " AND 1=0".into() } else { format!(" AND ({})", parts.join(" OR ")) }
 }
 
-fn implementation(row: &AnyRow, today: &str) -> Result<ImplementationView> {
+fn implementation(row: &DbRow, today: &str) -> Result<ImplementationView> {
     let exercise_level = row.opt_text("exercise_level")?;
     let area_number = row.opt_text("area_number")?;
     let state = row.text("state")?;

@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 use mj_kernel::code::ItemCode;
 use mj_kernel::{Page, PageOf};
+use mj_platform::DbRow;
 use mj_platform::{Lane, RowExt, Value, new_id};
 use mj_web::{
     Action, Answer, BoxFuture, Caller, Input, Once, PathOf, Query, Resource, RouteOf, create,
     delete, get, patch, replayed,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::item::FOREVER;
@@ -354,7 +354,7 @@ impl Catalog {
     }
 }
 
-fn view(row: &AnyRow) -> Result<MappingView> {
+fn view(row: &DbRow) -> Result<MappingView> {
     Ok(MappingView {
         id: row.text("id")?,
         version: row.int("version")?,

@@ -9,7 +9,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use crate::db::{Db, Dialect, RowExt};
+use crate::db::{Db, Dialect, RowExt, SqliteFailure};
 use crate::error::{Error, Result};
 
 /// `sync_all`, for everything that somebody was or will be told is kept.
@@ -28,7 +28,7 @@ const FAILING: [&str; 3] = ["778", "1034", "1290"];
 
 pub(crate) fn stop_if_database_failing(error: &sqlx::Error) {
     let sqlx::Error::Database(cause) = error else { return };
-    if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some()
+    if cause.try_downcast_ref::<SqliteFailure>().is_some()
         && cause.code().is_some_and(|code| FAILING.contains(&&*code))
     {
         stop(error);

@@ -22,7 +22,7 @@ pub mod rules;
 pub use clock::SystemClock;
 pub use config::Config;
 pub use db::door::{Act, TruthTable, WriteTx};
-pub use db::{Db, Dialect, Lane, RowExt, Value};
+pub use db::{Db, DbRow, Dialect, Lane, RowExt, Value};
 pub use error::{Error, Result};
 
 /// A new UUIDv7 as text: sorts by time, says nothing about anybody.

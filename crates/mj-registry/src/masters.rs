@@ -4,10 +4,10 @@
 //! parties merged into it ([`crate::survivor`]); nothing is patched. So undoing a merge needs no
 //! memory of what was before.
 
+use mj_platform::DbRow;
 use mj_platform::keys::{DataKey, Keys};
 use mj_platform::{Result, RowExt, Value, WriteTx, new_id};
 use rustc_hash::FxHashMap;
-use sqlx::any::AnyRow;
 
 use crate::model::{OPEN, Origin, PartyKind, PartyState};
 use crate::survivor::{MentionRow, SourceRow, by_strength, state_of};
@@ -36,7 +36,7 @@ impl PartyRow {
         (self.stored.kind != PartyKind::Person).then(|| self.stored.name.clone())
     }
 
-    pub fn read(row: &AnyRow) -> Result<Self> {
+    pub fn read(row: &DbRow) -> Result<Self> {
         let kind = row.text("kind")?;
         let person_code = match (row.opt_text("person_code_type")?, row.opt_text("person_code")?) {
             (Some(kind), Some(code)) => Some((kind, code)),
@@ -451,7 +451,7 @@ pub const MENTION_COLUMNS: &str = "m.id, m.kind, m.code_type, m.code, m.name, m.
 pub const SOURCE_COLUMNS: &str = "s.mention_id, s.table_name, s.cd_source, s.cd_id, s.cd_time, \
      s.batch_id, s.row_no, s.priority, s.fields";
 
-pub fn read_mention(row: &AnyRow) -> Result<MentionRow> {
+pub fn read_mention(row: &DbRow) -> Result<MentionRow> {
     let kind = row.text("kind")?;
     let kind = PartyKind::parse(&kind)
         .ok_or_else(|| mj_platform::Error::Corrupt(format!("监管对象类型 {kind}")))?;
@@ -474,7 +474,7 @@ pub fn read_mention(row: &AnyRow) -> Result<MentionRow> {
     })
 }
 
-pub fn read_source(row: &AnyRow) -> Result<SourceRow> {
+pub fn read_source(row: &DbRow) -> Result<SourceRow> {
     let fields: Vec<(String, String)> = serde_json::from_str(&row.text("fields")?)
         .map_err(|error| mj_platform::Error::Corrupt(format!("来源记录的字段：{error}")))?;
     Ok(SourceRow {

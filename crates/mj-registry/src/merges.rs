@@ -5,8 +5,8 @@
 //! and computes again, so everything is as it was, whatever arrived in between.
 
 use mj_kernel::Event;
+use mj_platform::DbRow;
 use mj_platform::{Act, Lane, RowExt, Value, WriteTx, new_id};
-use sqlx::any::AnyRow;
 
 use crate::masters::{self, PartyRow};
 use crate::model::PartyKind;
@@ -31,7 +31,7 @@ pub struct Merge {
 }
 
 impl Merge {
-    pub fn read(row: &AnyRow) -> mj_platform::Result<Self> {
+    pub fn read(row: &DbRow) -> mj_platform::Result<Self> {
         Ok(Self {
             id: row.text("id")?,
             keep_id: row.text("keep_id")?,

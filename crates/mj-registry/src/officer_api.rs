@@ -12,13 +12,13 @@ use axum::response::Response;
 use chrono::Days;
 use mj_kernel::clock::to_rfc3339;
 use mj_kernel::{AgencySet, Page, PageOf, Scope};
+use mj_platform::DbRow;
 use mj_platform::{Lane, RowExt, Value};
 use mj_web::{
     Action, Answer, Caller, Column, Export, ExportRequest, Input, PathOf, Problem, Query, Resource,
     RouteOf, get, post,
 };
 use serde::Deserialize;
-use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::acts::{AgencyName, Implementing};
@@ -271,7 +271,7 @@ async fn officers(
 async fn views(
     desk: &Desk,
     caller: &Caller,
-    rows: &[AnyRow],
+    rows: &[DbRow],
     agencies: &[AgencyName],
     days: &Horizon,
 ) -> Result<Vec<OfficerView>> {
@@ -583,7 +583,7 @@ async fn by_any_number(
     id: &str,
     days: &Horizon,
     agencies: &[AgencyName],
-) -> Result<Option<AnyRow>> {
+) -> Result<Option<DbRow>> {
     let mut args: Vec<Value> = Vec::new();
     let from = with_standing(days, &mut args);
     let filter = in_scope(caller, agencies, &mut args);

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use mj_kernel::Actor;
 use mj_kernel::code::CitizenId;
+use mj_platform::DbRow;
 use mj_platform::{Act, Lane, Result, RowExt, Value, WriteTx, new_id};
 use rustc_hash::FxHashMap;
-use sqlx::any::AnyRow;
 
 use crate::Registry;
 use crate::model::{ALWAYS, FOREVER, Operation, SourceRecord};
@@ -63,7 +63,7 @@ impl Certificates {
         self.by_number.is_empty()
     }
 
-    fn read(rows: &[AnyRow]) -> Result<Self> {
+    fn read(rows: &[DbRow]) -> Result<Self> {
         let mut all = Self::default();
         for row in rows {
             let from = row.opt_text("valid_from")?.unwrap_or_else(|| ALWAYS.to_owned());
@@ -80,7 +80,7 @@ impl Certificates {
     }
 
     /// Takes the suspended days out of the certificates' own.
-    fn suspend(&mut self, rows: &[AnyRow]) -> Result<()> {
+    fn suspend(&mut self, rows: &[DbRow]) -> Result<()> {
         for row in rows {
             let suspension = Suspension::read(row)?;
             let Some(days) = self.by_number.get_mut(&suspension.certificate_no) else { continue };

@@ -40,7 +40,7 @@ pub struct Suspension {
 }
 
 impl Suspension {
-    pub fn read(row: &sqlx::any::AnyRow) -> Stored<Self> {
+    pub fn read(row: &mj_platform::DbRow) -> Stored<Self> {
         let lifted_at = row.int("lifted_at")?;
         Ok(Self {
             certificate_no: row.text("certificate_no")?,

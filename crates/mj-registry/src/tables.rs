@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
+use mj_platform::DbRow;
 use mj_platform::{Db, Result, RowExt, TruthTable, Value, WriteTx};
-use sqlx::any::AnyRow;
 
 /// Something that answers queries: a transaction sees its own changes, the database what is committed.
 pub trait Fetch: Send {
@@ -11,7 +11,7 @@ pub trait Fetch: Send {
         &mut self,
         sql: &str,
         args: &[Value],
-    ) -> impl Future<Output = Result<Vec<AnyRow>>> + Send;
+    ) -> impl Future<Output = Result<Vec<DbRow>>> + Send;
 }
 
 impl Fetch for WriteTx {
@@ -19,7 +19,7 @@ impl Fetch for WriteTx {
         &mut self,
         sql: &str,
         args: &[Value],
-    ) -> impl Future<Output = Result<Vec<AnyRow>>> + Send {
+    ) -> impl Future<Output = Result<Vec<DbRow>>> + Send {
         self.fetch_all(sql, args)
     }
 }
@@ -29,7 +29,7 @@ impl Fetch for Db {
         &mut self,
         sql: &str,
         args: &[Value],
-    ) -> impl Future<Output = Result<Vec<AnyRow>>> + Send {
+    ) -> impl Future<Output = Result<Vec<DbRow>>> + Send {
         Db::fetch_all(self, sql, args)
     }
 }

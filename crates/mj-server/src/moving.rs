@@ -9,11 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mj_kernel::Actor;
+use mj_platform::DbRow;
 use mj_platform::db::Migration;
 use mj_platform::gm::Sm3;
 use mj_platform::{Act, Config, Db, Dialect, Lane, RowExt, SystemClock, Value};
-use sqlx::any::AnyRow;
-use sqlx::{Column, Row};
 
 use crate::cli::{Failure, Outcome};
 use crate::modules::Domains;
@@ -255,9 +254,9 @@ impl<'a> Pages<'a> {
         let rows = self.db.fetch_all(&sql, &[]).await?;
         let Some(last) = rows.last() else { return Ok(None) };
         self.after = last.text(PLACE)?;
-        let named = |row: &AnyRow| -> Vec<String> {
-            let names = row.columns().iter().map(|column| column.name().to_owned());
-            names.filter(|name| name != PLACE).collect()
+        let named = |row: &DbRow| -> Vec<String> {
+            let names = row.names().into_iter().filter(|name| *name != PLACE);
+            names.map(str::to_owned).collect()
         };
         // both databases list the columns in the order they were made in; the digest wants one order
         let mut columns = named(last);

@@ -104,7 +104,7 @@ impl Office {
         execute(self.kit.db(), sql).await;
     }
 
-    async fn rows(&self, sql: &str) -> Vec<sqlx::any::AnyRow> {
+    async fn rows(&self, sql: &str) -> Vec<mj_platform::DbRow> {
         self.kit.db().fetch_all(sql, &[]).await.expect("rows")
     }
 
@@ -143,7 +143,7 @@ fn id(number: u64) -> String {
     format!("n{number:04}")
 }
 
-fn columns(row: &sqlx::any::AnyRow) -> Vec<(String, Value)> {
+fn columns(row: &mj_platform::DbRow) -> Vec<(String, Value)> {
     ["id", "text", "number", "hash", "version", "change_seq", "row_salt", "row_digest"]
         .iter()
         .map(|name| ((*name).to_owned(), row.value(name).expect("read")))

@@ -6,7 +6,7 @@ use mj_platform::jobs::{self, JobContext};
 use mj_platform::{Act, Db, Lane, RowExt, TruthTable, Value, WriteTx, new_id};
 use mj_tabular::ORIGINAL_ROW_COLUMN;
 use serde::Deserialize;
-use sqlx::any::AnyRow;
+use mj_platform::DbRow;
 
 use super::checker::{Checker, shown};
 use super::fix::Fix;
@@ -84,7 +84,7 @@ pub struct Repair {
     pub finished_at: i64,
 }
 
-fn read(row: &AnyRow) -> Result<Repair> {
+fn read(row: &DbRow) -> Result<Repair> {
     Ok(Repair {
         id: row.text("id")?,
         version: row.int("version")?,

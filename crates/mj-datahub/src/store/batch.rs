@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use mj_platform::DbRow;
 use mj_platform::{Db, RowExt, TruthTable, Value, WriteTx};
 use mj_web::{Sort, Sortable};
-use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result};
 use crate::model::{Batch, BatchState, Channel, Counts, Portion};
@@ -333,7 +333,7 @@ pub async fn page_unscoped(db: &Db, after: &str, limit: i64) -> Result<Vec<Batch
     .collect()
 }
 
-pub fn read(row: &AnyRow) -> Result<Batch> {
+pub fn read(row: &DbRow) -> Result<Batch> {
     let corrupt = |what: &str| mj_platform::Error::Corrupt(format!("批次的{what}无法识别"));
     Ok(Batch {
         id: row.text("id")?,
@@ -365,7 +365,7 @@ pub fn read(row: &AnyRow) -> Result<Batch> {
     })
 }
 
-fn read_counts(row: &AnyRow) -> Result<Counts> {
+fn read_counts(row: &DbRow) -> Result<Counts> {
     Ok(Counts {
         front: row.int("front")?,
         pending: row.int("pending")?,

@@ -1,8 +1,8 @@
 //! Refused rows: findings in clear (personal values masked), the delivered row sealed whole.
 
+use mj_platform::DbRow;
 use mj_platform::keys::Keys;
 use mj_platform::{Db, RowExt, Value, WriteTx};
-use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result};
 use crate::model::{Batch, ErrorRow, RowIssue};
@@ -93,12 +93,7 @@ pub async fn list_raw(
         .collect()
 }
 
-async fn select(
-    db: &Db,
-    batch_id: &str,
-    filter: &Filter<'_>,
-    columns: &str,
-) -> Result<Vec<AnyRow>> {
+async fn select(db: &Db, batch_id: &str, filter: &Filter<'_>, columns: &str) -> Result<Vec<DbRow>> {
     let mut args: Vec<Value> = vec![batch_id.into(), filter.after_row.into()];
     let mut sql = format!("SELECT {columns} FROM hub_error WHERE batch_id = $1 AND row_no > $2");
     if let Some(class) = filter.class.filter(|class| *class < 63) {
@@ -211,7 +206,7 @@ pub async fn without_batch(db: &Db) -> Result<i64> {
         .await?)
 }
 
-fn read(row: &AnyRow) -> Result<ErrorRow> {
+fn read(row: &DbRow) -> Result<ErrorRow> {
     let issues: Vec<RowIssue> =
         serde_json::from_str(&row.text("issues")?).map_err(Error::json("错误记录"))?;
     Ok(ErrorRow {

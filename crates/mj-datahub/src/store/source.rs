@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use mj_platform::DbRow;
 use mj_platform::{Db, RowExt, TruthTable, Value, WriteTx};
-use sqlx::any::AnyRow;
 
 use crate::error::{Error, Result};
 use crate::model::{Channel, Source, SourceKind};
@@ -77,7 +77,7 @@ pub async fn all_unscoped(db: &Db) -> Result<Vec<Source>> {
         .collect()
 }
 
-fn read(row: &AnyRow) -> Result<Source> {
+fn read(row: &DbRow) -> Result<Source> {
     let channels: Vec<Channel> = parse(&row.text("channels")?)?;
     let backlog_declared: BTreeMap<String, i64> = parse(&row.text("backlog_declared")?)?;
     Ok(Source {

@@ -267,11 +267,10 @@ async fn nothing_of_a_person_stands_in_clear_anywhere() {
 }
 
 /// All texts and bytes of a row, run together.
-fn everything_of(row: &sqlx::any::AnyRow) -> String {
-    use sqlx::{Column, Row};
+fn everything_of(row: &mj_platform::DbRow) -> String {
     let mut text = String::new();
-    for column in row.columns() {
-        match row.value(column.name()).expect("readable") {
+    for column in row.names() {
+        match row.value(column).expect("readable") {
             mj_platform::Value::Text(value) => text.push_str(&value),
             mj_platform::Value::Bytes(value) => text.push_str(&String::from_utf8_lossy(&value)),
             _ => {}

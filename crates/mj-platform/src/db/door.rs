@@ -13,14 +13,14 @@ use mj_ledger::entry::{Changes, Payload, PayloadRef};
 use mj_ledger::lanes::Messages;
 use mj_ledger::{Entry, Hash, Line};
 use rustc_hash::FxHashMap;
-use sqlx::any::AnyRow;
-use sqlx::{Any, Sqlite, Transaction};
+use sqlx::{Any, AssertSqlSafe, Executor, Transaction};
 use tokio::sync::watch;
 
 pub(crate) use super::canon::Canon;
 pub use super::canon::row_digest;
 use super::gate::Pass;
-use super::value::{RowExt, Value, query, query_of, query_sqlite, query_sqlite_of};
+use super::sqlite::SqliteTx;
+use super::value::{self, DbRow, RowExt, Value, query, query_of};
 use super::{Db, Dialect};
 use crate::error::{Error, Result};
 use crate::ledger::book::Book;
@@ -87,42 +87,37 @@ pub struct WriteTx {
 
 /// The database's own transaction.
 pub(super) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(SqliteTx),
     Postgres(Transaction<'static, Any>),
 }
 
 impl Tx {
-    async fn execute(&mut self, sql: &str, args: &[Value]) -> sqlx::Result<u64> {
+    pub(super) async fn execute(&mut self, sql: &str, args: &[Value]) -> sqlx::Result<u64> {
         refuse_nul(args)?;
-        Ok(match self {
-            Tx::Sqlite(tx) => query_sqlite(sql, args).execute(&mut **tx).await?.rows_affected(),
+        match self {
+            Tx::Sqlite(tx) => tx.execute(sql, args).await,
+            Tx::Postgres(tx) => Ok(query(sql, args).execute(&mut **tx).await?.rows_affected()),
+        }
+    }
+
+    /// A statement without arguments, as migrations hold.
+    pub(super) async fn script(&mut self, sql: String) -> sqlx::Result<()> {
+        match self {
+            Tx::Sqlite(tx) => tx.script(sql).await,
             Tx::Postgres(tx) => {
-                query(Dialect::Postgres, sql, args).execute(&mut **tx).await?.rows_affected()
+                (&mut **tx).execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map(drop)
             }
-        })
-    }
-
-    async fn fetch_all(&mut self, sql: &str, args: &[Value]) -> sqlx::Result<Vec<AnyRow>> {
-        match self {
-            Tx::Sqlite(tx) => {
-                let rows = query_sqlite(sql, args).fetch_all(&mut **tx).await?;
-                rows.iter().map(AnyRow::try_from).collect()
-            }
-            Tx::Postgres(tx) => query(Dialect::Postgres, sql, args).fetch_all(&mut **tx).await,
         }
     }
 
-    async fn fetch_optional(&mut self, sql: &str, args: &[Value]) -> sqlx::Result<Option<AnyRow>> {
+    async fn fetch(&mut self, sql: &str, args: &[Value], most: usize) -> sqlx::Result<Vec<DbRow>> {
         match self {
-            Tx::Sqlite(tx) => {
-                let row = query_sqlite(sql, args).fetch_optional(&mut **tx).await?;
-                row.as_ref().map(AnyRow::try_from).transpose()
-            }
-            Tx::Postgres(tx) => query(Dialect::Postgres, sql, args).fetch_optional(&mut **tx).await,
+            Tx::Sqlite(tx) => tx.fetch(sql, args, most).await,
+            Tx::Postgres(tx) => value::fetch(&mut **tx, sql, args, most).await,
         }
     }
 
-    /// One statement for all of `values` on PostgreSQL, a few of fixed lengths on SQLite.
+    /// One statement for all of `values` on PostgreSQL, the same one again and again on SQLite.
     async fn insert(
         &mut self,
         head: &str,
@@ -133,32 +128,18 @@ impl Tx {
         refuse_nul(&values)?;
         match self {
             Tx::Sqlite(tx) => {
-                let width = width.max(1);
-                let mut rest = values.into_iter();
-                while rest.len() > 0 {
-                    let left = rest.len() / width;
-                    let rows = SQLITE_LENGTHS.into_iter().find(|rows| *rows <= left).unwrap_or(1);
-                    let sql = format!(
-                        "{head} VALUES {} {suffix}",
-                        placeholders(Dialect::Sqlite, rows, width)
-                    );
-                    let part = rest.by_ref().take(rows * width);
-                    query_sqlite_of(sql, part).execute(&mut **tx).await?;
-                }
-                Ok(())
+                let marks = vec!["?"; width].join(",");
+                tx.insert(format!("{head} VALUES ({marks}) {suffix}"), width, values).await
             }
             Tx::Postgres(tx) => {
                 let rows = values.len() / width.max(1);
-                let sql = format!(
-                    "{head} VALUES {} {suffix}",
-                    placeholders(Dialect::Postgres, rows, width)
-                );
-                query_of(Dialect::Postgres, sql.into(), values).execute(&mut **tx).await.map(drop)
+                let sql = format!("{head} VALUES {} {suffix}", placeholders(rows, width));
+                query_of(sql.into(), values).execute(&mut **tx).await.map(drop)
             }
         }
     }
 
-    async fn commit(self) -> sqlx::Result<()> {
+    pub(super) async fn commit(self) -> sqlx::Result<()> {
         match self {
             Tx::Sqlite(tx) => tx.commit().await,
             Tx::Postgres(tx) => tx.commit().await,
@@ -179,10 +160,7 @@ const JOURNAL: &str = "act_journal";
 /// PostgreSQL takes 65,535 parameters a statement.
 const PARAMETERS: usize = 30_000;
 /// Rows that are made ready and written at a time on SQLite.
-const SQLITE_ROWS: usize = SQLITE_LENGTHS[0];
-/// Rows of one prepared statement on SQLite: few lengths, so that statements are parsed once and found
-/// again. Parsing a statement of thousands of parameters costs more than running it.
-const SQLITE_LENGTHS: [usize; 3] = [192, 12, 1];
+const SQLITE_ROWS: usize = 256;
 
 impl WriteTx {
     pub(super) fn new(
@@ -416,7 +394,7 @@ impl WriteTx {
         Ok(())
     }
 
-    async fn row_for_update(&mut self, table: &TruthTable, id: &str) -> Result<AnyRow> {
+    async fn row_for_update(&mut self, table: &TruthTable, id: &str) -> Result<DbRow> {
         let lock = if self.dialect == Dialect::Postgres { " FOR UPDATE" } else { "" };
         let sql = format!("SELECT * FROM {} WHERE id = $1{lock}", table.name);
         self.fetch_optional(&sql, &[id.into()])
@@ -464,12 +442,12 @@ impl WriteTx {
         Ok(())
     }
 
-    pub async fn fetch_all(&mut self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
-        self.tx.fetch_all(sql, args).await.map_err(Error::db("查询"))
+    pub async fn fetch_all(&mut self, sql: &str, args: &[Value]) -> Result<Vec<DbRow>> {
+        self.tx.fetch(sql, args, usize::MAX).await.map_err(Error::db("查询"))
     }
 
-    pub async fn fetch_optional(&mut self, sql: &str, args: &[Value]) -> Result<Option<AnyRow>> {
-        self.tx.fetch_optional(sql, args).await.map_err(Error::db("查询"))
+    pub async fn fetch_optional(&mut self, sql: &str, args: &[Value]) -> Result<Option<DbRow>> {
+        Ok(self.tx.fetch(sql, args, 1).await.map_err(Error::db("查询"))?.pop())
     }
 
     /// Everything, the journal entry included, or nothing.
@@ -643,20 +621,13 @@ fn text_of(value: &Value) -> &str {
     }
 }
 
-/// SQLite takes `$7` for a name and looks every name up in a list of all before it, so a statement of
-/// 30,000 parameters would cost minutes; a bare `?` has no name.
-fn placeholders(dialect: Dialect, rows: usize, width: usize) -> String {
-    let mut text = String::with_capacity(rows * width * 6);
-    let mut number = 0;
+fn placeholders(rows: usize, width: usize) -> String {
+    let mut text = String::with_capacity(rows * width * 7);
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ",(" });
         for column in 0..width {
-            number += 1;
             let comma = if column == 0 { "" } else { "," };
-            let _ = match dialect {
-                Dialect::Sqlite => write!(text, "{comma}?"),
-                Dialect::Postgres => write!(text, "{comma}${number}"),
-            };
+            let _ = write!(text, "{comma}${}", row * width + column + 1);
         }
         text.push(')');
     }

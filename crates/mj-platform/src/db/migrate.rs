@@ -1,7 +1,5 @@
 //! One line of migrations for the whole house, written once for both databases.
 
-use sqlx::{AssertSqlSafe, Executor};
-
 use super::{Db, Dialect, RowExt, Value};
 use crate::error::{Error, Result};
 
@@ -13,13 +11,11 @@ pub struct Migration {
 }
 
 pub(super) async fn apply(db: &Db, line: &[Migration]) -> Result<usize> {
-    db.pool
-        .execute(
-            "CREATE TABLE IF NOT EXISTS schema_migration \
-             (name TEXT PRIMARY KEY, sm3 TEXT NOT NULL, applied_at BIGINT NOT NULL)",
-        )
-        .await
-        .map_err(Error::db("准备迁移表"))?;
+    db.statement(
+        "CREATE TABLE IF NOT EXISTS schema_migration \
+         (name TEXT PRIMARY KEY, sm3 TEXT NOT NULL, applied_at BIGINT NOT NULL)",
+    )
+    .await?;
     let mut applied = 0;
     for migration in line {
         let digest = crate::gm::sm3_hex(migration.sql.as_bytes());
@@ -46,22 +42,18 @@ pub(super) async fn apply(db: &Db, line: &[Migration]) -> Result<usize> {
 
 /// One migration is one transaction on both databases, so a kill leaves it done or undone.
 async fn run(db: &Db, migration: &Migration, digest: &str) -> Result<()> {
-    let mut tx = db.pool.begin().await.map_err(Error::db("开始迁移"))?;
+    let mut tx = db.transaction().await?;
     for statement in statements(migration.sql) {
-        let statement = match db.dialect {
+        let statement = match db.dialect() {
             Dialect::Sqlite => statement,
             Dialect::Postgres => statement.replace(" BLOB", " BYTEA"),
         };
-        tx.execute(sqlx::raw_sql(AssertSqlSafe(statement)))
-            .await
-            .map_err(Error::db(migration.name))?;
+        tx.script(statement).await.map_err(Error::db(migration.name))?;
     }
-    super::value::query(
-        db.dialect,
+    tx.execute(
         "INSERT INTO schema_migration (name, sm3, applied_at) VALUES ($1, $2, $3)",
         &[migration.name.into(), digest.into(), db.clock.now().into()],
     )
-    .execute(&mut *tx)
     .await
     .map_err(Error::db("登记迁移"))?;
     tx.commit().await.map_err(Error::db("提交迁移"))

@@ -1,8 +1,7 @@
 //! Two databases, one SQL text.
 //!
-//! SQLite (embedded, WAL, `synchronous=FULL`) and PostgreSQL 15+ are driven through sqlx's `Any`
-//! with statements that both understand: `$1` placeholders and three column types only (TEXT,
-//! BIGINT, BLOB). Instants are µs, money is 分, dates and JSON are text, so a row reads the same
+//! SQLite (embedded, WAL, `synchronous=FULL`; rusqlite) and PostgreSQL 15+ (sqlx) are given statements
+//! that both understand: `$1` placeholders and three column types only (TEXT, BIGINT, BLOB). Instants are µs, money is 分, dates and JSON are text, so a row reads the same
 //! and digests the same on both. `SUM` is written `CAST(SUM(x) AS BIGINT)`; order never depends on
 //! where NULLs sort.
 //!
@@ -14,6 +13,7 @@ mod canon;
 pub mod door;
 mod gate;
 mod migrate;
+mod sqlite;
 mod value;
 
 use std::path::Path;
@@ -22,18 +22,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mj_kernel::{Clock, Scope};
-use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, Transaction};
 use tokio::sync::watch;
 
 pub use gate::Lane;
 pub use migrate::Migration;
-pub use value::{RowExt, Value};
+pub use value::{DbRow, RowExt, Value};
 
 use crate::error::{Error, Result};
 use door::{Act, Tx, WriteTx};
 use gate::Gate;
+pub(crate) use sqlite::SqliteFailure;
+use sqlite::{Reader, Readers, Sqlite};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -50,23 +51,18 @@ impl Dialect {
     }
 }
 
-/// What transactions go through.
+/// What statements go through.
 #[derive(Clone)]
-enum Writer {
-    /// One connection that does all the writing: a connection throws its page cache away when another
-    /// one has written. SQLite's own driver: `Any` would put every value of a load into one more box.
-    Sqlite(SqlitePool),
+enum Store {
+    /// `None`: opened to read only.
+    Sqlite(Option<Sqlite>, Arc<Readers>),
     Postgres(AnyPool),
-    /// Opened to read only.
-    None,
 }
 
 /// A database of either kind. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    dialect: Dialect,
-    pool: AnyPool,
-    writer: Writer,
+    store: Store,
     gate: Arc<Gate>,
     clock: Arc<dyn Clock>,
     /// How many entries of the log this process has committed last.
@@ -77,78 +73,60 @@ pub struct Db {
 
 impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Db").field("dialect", &self.dialect).finish_non_exhaustive()
+        f.debug_struct("Db").field("dialect", &self.dialect()).finish_non_exhaustive()
     }
 }
 
 impl Db {
     /// Opens (and for SQLite makes) the database at `url`: `sqlite:/path/file` or `postgres://…`.
     pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
-        sqlx::any::install_default_drivers();
-        let dialect = match url.split(':').next() {
-            Some("sqlite") => Dialect::Sqlite,
-            Some("postgres" | "postgresql") => Dialect::Postgres,
-            _ => {
-                return Err(Error::Config("database.url 应以 sqlite: 或 postgres:// 开头".into()));
-            }
-        };
-        let target = match dialect {
-            Dialect::Sqlite => {
-                let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+        let store = match target(url)? {
+            (Dialect::Sqlite, path) => {
                 if let Some(folder) = Path::new(path).parent() {
                     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
                 }
-                format!("sqlite:{path}?mode=rwc")
-            }
-            Dialect::Postgres => url.to_owned(),
-        };
-        let (pool, writer) = match dialect {
-            Dialect::Sqlite => {
                 // the writer first: it makes the file and turns WAL on
-                let writer = connect_writer(&target).await?;
-                (connect(&target, 4, Some(READER)).await?, Writer::Sqlite(writer))
+                let writer = Sqlite::writer(path).await.map_err(Error::db("连接数据库"))?;
+                Store::Sqlite(Some(writer), Arc::new(Readers::new(path, 4)))
             }
-            Dialect::Postgres => {
-                let pool = connect(&target, 16, None).await?;
-                (pool.clone(), Writer::Postgres(pool))
-            }
+            (Dialect::Postgres, url) => Store::Postgres(connect(url, 16, None).await?),
         };
-        let log_head = watch::Sender::new(0);
-        let (gate, held) = (Arc::new(Gate::new()), Arc::default());
-        Ok(Self { dialect, pool, writer, gate, clock, log_head, held })
+        Ok(Self::of(store, clock))
     }
 
     /// Opens an existing database that nothing will be written to: SQLite beside its write-ahead
     /// log, PostgreSQL in sessions that refuse to write.
     pub async fn open_to_read(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
-        sqlx::any::install_default_drivers();
-        let (dialect, target) = reading_target(url)?;
-        let setting = match dialect {
-            Dialect::Sqlite => "PRAGMA busy_timeout=30000; PRAGMA cache_size=-16000;",
-            Dialect::Postgres => "SET default_transaction_read_only = on;",
+        const REFUSE: &str = "SET default_transaction_read_only = on;";
+        let store = match target(url)? {
+            (Dialect::Sqlite, path) => {
+                let readers = Readers::onlookers(path, 4);
+                // that it is there and can be read shows now
+                drop(readers.one().await.map_err(Error::db("连接数据库"))?);
+                Store::Sqlite(None, Arc::new(readers))
+            }
+            (Dialect::Postgres, url) => Store::Postgres(connect(url, 4, Some(REFUSE)).await?),
         };
-        let pool = AnyPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(5))
-            .after_connect(move |connection, _| {
-                Box::pin(async move { connection.execute(setting).await.map(drop) })
-            })
-            .connect(&target)
-            .await
-            .map_err(Error::db("连接数据库"))?;
-        let (writer, gate) = (Writer::None, Arc::new(Gate::new()));
-        let (log_head, held) = (watch::Sender::new(0), Arc::default());
-        Ok(Self { dialect, pool, writer, gate, clock, log_head, held })
+        Ok(Self::of(store, clock))
+    }
+
+    fn of(store: Store, clock: Arc<dyn Clock>) -> Self {
+        let (gate, held) = (Arc::new(Gate::new()), Arc::default());
+        Self { store, gate, clock, log_head: watch::Sender::new(0), held }
     }
 
     /// One unchanging view of everything committed so far, whatever is written meanwhile.
     pub async fn snapshot(&self) -> Result<Snapshot> {
-        let begin = match self.dialect {
-            Dialect::Sqlite => "BEGIN",
-            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        };
-        let tx = self.pool.begin_with(begin).await.map_err(Error::db("开始读取"))?;
-        Ok(Snapshot { tx, dialect: self.dialect })
+        const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let failed = Error::db("开始读取");
+        Ok(Snapshot(match &self.store {
+            Store::Sqlite(_, readers) => {
+                let mut reader = readers.one().await.map_err(Error::db("开始读取"))?;
+                reader.hold_view().await.map_err(failed)?;
+                View::Sqlite(reader)
+            }
+            Store::Postgres(pool) => View::Postgres(pool.begin_with(BEGIN).await.map_err(failed)?),
+        }))
     }
 
     /// Changes whenever this process has committed an entry of the log.
@@ -168,7 +146,10 @@ impl Db {
     }
 
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        match self.store {
+            Store::Sqlite(..) => Dialect::Sqlite,
+            Store::Postgres(_) => Dialect::Postgres,
+        }
     }
 
     pub fn clock(&self) -> &Arc<dyn Clock> {
@@ -176,91 +157,89 @@ impl Db {
     }
 
     pub async fn close(&self) {
-        self.pool.close().await;
-        match &self.writer {
-            Writer::Sqlite(pool) => pool.close().await,
-            Writer::Postgres(pool) => pool.close().await,
-            Writer::None => {}
+        match &self.store {
+            Store::Sqlite(writer, readers) => {
+                readers.close().await;
+                if let Some(writer) = writer {
+                    writer.close().await;
+                }
+            }
+            Store::Postgres(pool) => pool.close().await,
         }
     }
 
     /// Applies what is missing of the house's one line of migrations; returns how many.
     pub async fn migrate(&self, line: &[Migration]) -> Result<usize> {
-        let applied = migrate::apply(self, line).await?;
-        if applied > 0 && self.dialect == Dialect::Sqlite {
-            self.look_at_tables_again().await?;
-        }
-        Ok(applied)
-    }
-
-    /// A SQLite connection that saw the tables before they were changed describes their rows as they
-    /// were; sqlx then reads them wrongly. A statement that reaches a table makes it look again.
-    async fn look_at_tables_again(&self) -> Result<()> {
-        const LOOK: &str = "SELECT COUNT(*) FROM sqlite_master";
-        let failed = |error| Error::db("重新读取表结构")(error);
-        // all at once, or the same one would be asked again and again
-        let mut readers = Vec::new();
-        for _ in 0..self.pool.size() {
-            readers.push(self.pool.acquire().await.map_err(failed)?);
-        }
-        for reader in &mut readers {
-            sqlx::query(LOOK).execute(&mut **reader).await.map_err(failed)?;
-        }
-        if let Writer::Sqlite(pool) = &self.writer {
-            sqlx::query(LOOK).execute(pool).await.map_err(failed)?;
-        }
-        Ok(())
+        migrate::apply(self, line).await
     }
 
     /// Opens the write door for one act. On SQLite people's acts go before bulk loads.
     pub async fn begin(&self, lane: Lane, act: Act) -> Result<WriteTx> {
-        let pass = match self.dialect {
+        let pass = match self.dialect() {
             Dialect::Sqlite => Some(self.gate.enter(lane).await),
             Dialect::Postgres => None,
         };
-        let tx = match &self.writer {
-            // DEFERRED would fail with "database is locked" when a read turns into a write
-            Writer::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Writer::Postgres(pool) => pool.begin_with("BEGIN").await.map(Tx::Postgres),
-            Writer::None => return Err(Error::Other("数据库以只读方式打开".into())),
-        };
-        let tx = tx.map_err(Error::db("开始事务"))?;
+        let tx = self.transaction().await?;
         let head = self.log_head.clone();
         let held = self.is_held() && act.action != crate::ledger::outside::FORK;
-        Ok(WriteTx::new(tx, pass, self.dialect, act, self.clock.now(), head, held))
+        Ok(WriteTx::new(tx, pass, self.dialect(), act, self.clock.now(), head, held))
+    }
+
+    async fn transaction(&self) -> Result<Tx> {
+        let tx = match &self.store {
+            Store::Sqlite(Some(writer), _) => writer.begin().await.map(Tx::Sqlite),
+            Store::Sqlite(None, _) => {
+                return Err(Error::Other("数据库以只读方式打开".into()));
+            }
+            Store::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        };
+        tx.map_err(Error::db("开始事务"))
     }
 
     /// Gives back the pages that SQLite keeps for a load that is over.
     pub async fn rest(&self) -> Result<()> {
-        let Writer::Sqlite(pool) = &self.writer else { return Ok(()) };
+        let Store::Sqlite(Some(writer), _) = &self.store else { return Ok(()) };
         let _pass = self.gate.enter(Lane::Bulk).await;
-        let mut connection = pool.acquire().await.map_err(Error::db("释放缓存"))?;
-        connection.execute("PRAGMA shrink_memory").await.map(drop).map_err(Error::db("释放缓存"))
+        writer.shrink().await.map_err(Error::db("释放缓存"))
     }
 
-    pub async fn fetch_all(&self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
-        value::query(self.dialect, sql, args).fetch_all(&self.pool).await.map_err(Error::db("查询"))
+    pub async fn fetch_all(&self, sql: &str, args: &[Value]) -> Result<Vec<DbRow>> {
+        self.fetch(sql, args, usize::MAX).await
     }
 
-    pub async fn fetch_optional(&self, sql: &str, args: &[Value]) -> Result<Option<AnyRow>> {
-        value::query(self.dialect, sql, args)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(Error::db("查询"))
+    pub async fn fetch_optional(&self, sql: &str, args: &[Value]) -> Result<Option<DbRow>> {
+        Ok(self.fetch(sql, args, 1).await?.pop())
     }
 
     /// For statements that always give one row, such as `SELECT COUNT(*)`.
-    pub async fn fetch_one(&self, sql: &str, args: &[Value]) -> Result<AnyRow> {
-        value::query(self.dialect, sql, args).fetch_one(&self.pool).await.map_err(Error::db("查询"))
+    pub async fn fetch_one(&self, sql: &str, args: &[Value]) -> Result<DbRow> {
+        let found = self.fetch_optional(sql, args).await?;
+        found.ok_or(sqlx::Error::RowNotFound).map_err(Error::db("查询"))
+    }
+
+    async fn fetch(&self, sql: &str, args: &[Value], most: usize) -> Result<Vec<DbRow>> {
+        match &self.store {
+            Store::Sqlite(_, readers) => match readers.one().await {
+                Ok(reader) => reader.fetch(sql, args, most).await,
+                Err(error) => Err(error),
+            },
+            Store::Postgres(pool) => value::fetch(pool, sql, args, most).await,
+        }
+        .map_err(Error::db("查询"))
     }
 
     /// A statement outside any transaction, which PostgreSQL asks for when databases are made.
     pub async fn statement(&self, sql: &str) -> Result<()> {
-        self.pool
-            .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
-            .await
-            .map(drop)
-            .map_err(Error::db("执行语句"))
+        match &self.store {
+            Store::Sqlite(_, readers) => match readers.one().await {
+                Ok(reader) => reader.script(sql.to_owned()).await,
+                Err(error) => Err(error),
+            },
+            Store::Postgres(pool) => {
+                pool.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.map(drop)
+            }
+        }
+        .map_err(Error::db("执行语句"))
     }
 
     /// The first column of the only row.
@@ -270,78 +249,57 @@ impl Db {
 }
 
 /// Reads of one unchanging view; ends when dropped.
-pub struct Snapshot {
-    tx: Transaction<'static, Any>,
-    dialect: Dialect,
+pub struct Snapshot(View);
+
+enum View {
+    Sqlite(Reader),
+    Postgres(Transaction<'static, Any>),
 }
 
 impl Snapshot {
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        match self.0 {
+            View::Sqlite(_) => Dialect::Sqlite,
+            View::Postgres(_) => Dialect::Postgres,
+        }
     }
 
-    pub async fn fetch_all(&mut self, sql: &str, args: &[Value]) -> Result<Vec<AnyRow>> {
-        let query = value::query(self.dialect, sql, args);
-        query.fetch_all(&mut *self.tx).await.map_err(Error::db("查询"))
+    pub async fn fetch_all(&mut self, sql: &str, args: &[Value]) -> Result<Vec<DbRow>> {
+        match &mut self.0 {
+            View::Sqlite(reader) => reader.fetch(sql, args, usize::MAX).await,
+            View::Postgres(tx) => value::fetch(&mut **tx, sql, args, usize::MAX).await,
+        }
+        .map_err(Error::db("查询"))
     }
 }
 
-fn reading_target(url: &str) -> Result<(Dialect, String)> {
+/// What a URL names: a file of SQLite, or PostgreSQL's own URL.
+fn target(url: &str) -> Result<(Dialect, &str)> {
     match url.split(':').next() {
         Some("sqlite") => {
             let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-            Ok((Dialect::Sqlite, format!("sqlite:{path}?mode=ro")))
+            Ok((Dialect::Sqlite, path))
         }
-        Some("postgres" | "postgresql") => Ok((Dialect::Postgres, url.to_owned())),
+        Some("postgres" | "postgresql") => Ok((Dialect::Postgres, url)),
         _ => Err(Error::Config("database.url 应以 sqlite: 或 postgres:// 开头".into())),
     }
 }
 
-const READER: &str = "PRAGMA cache_size=-4000;";
-/// Pages that a load touches again and again (the ends of its tables, its indexes) stay in memory,
-/// and go to the database file once in 64 MB of log rather than after every transaction.
-const WRITER: &str = "PRAGMA cache_size=-64000; PRAGMA wal_autocheckpoint=8000;";
-
-/// What every SQLite connection is told first.
-const EACH: &str = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
-     PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;";
-
-/// Rows of an answer that may wait until they are taken: with few, two threads wake each other in turn.
-const ROWS_WAITING: usize = 1_024;
-
-async fn connect_writer(target: &str) -> Result<SqlitePool> {
-    let options: SqliteConnectOptions = target.parse().map_err(Error::db("连接数据库"))?;
-    SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(Duration::from_secs(30))
-        .idle_timeout(Duration::from_secs(60))
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute(EACH).await?;
-                connection.execute(WRITER).await.map(drop)
-            })
-        })
-        .connect_with(options.row_buffer_size(ROWS_WAITING))
-        .await
-        .map_err(Error::db("连接数据库"))
-}
-
-async fn connect(target: &str, connections: u32, sqlite: Option<&'static str>) -> Result<AnyPool> {
+async fn connect(url: &str, connections: u32, first: Option<&'static str>) -> Result<AnyPool> {
+    sqlx::any::install_default_drivers();
     AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(30))
-        // each SQLite connection keeps a page cache of its own
+        .acquire_timeout(Duration::from_secs(if first.is_some() { 5 } else { 30 }))
         .idle_timeout(Duration::from_secs(60))
         .after_connect(move |connection, _| {
             Box::pin(async move {
-                if let Some(own) = sqlite {
-                    connection.execute(EACH).await?;
-                    connection.execute(own).await?;
+                match first {
+                    Some(setting) => connection.execute(setting).await.map(drop),
+                    None => Ok(()),
                 }
-                Ok(())
             })
         })
-        .connect(target)
+        .connect(url)
         .await
         .map_err(Error::db("连接数据库"))
 }

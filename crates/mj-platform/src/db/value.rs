@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Any, AssertSqlSafe, Row, Sqlite};
+use sqlx::{Any, AssertSqlSafe, Column, Executor, Row};
 
-use super::Dialect;
 use crate::error::{Error, Result};
 
 /// What goes into a column: nothing, a whole number, a text, or bytes.
@@ -82,54 +80,16 @@ pub(super) type AnyQuery<'q> = Query<'q, Any, AnyArguments>;
 /// memory.
 const CACHED: usize = 64;
 
-/// Binds `args`. sqlx's `Any` can only bind a typed NULL, and PostgreSQL refuses a TEXT NULL for a
-/// BIGINT column, so there NULLs are written into the statement and the rest is renumbered.
-pub(super) fn query(dialect: Dialect, sql: &str, args: &[Value]) -> AnyQuery<'static> {
-    let cached = args.len() < CACHED;
-    let sql = match dialect {
-        Dialect::Sqlite if !cached => without_names(sql),
-        _ => sql.to_owned(),
-    };
-    bind(dialect, sql.into(), args.to_vec(), cached)
+/// For PostgreSQL. sqlx's `Any` can only bind a typed NULL, and PostgreSQL refuses a TEXT NULL for a
+/// BIGINT column, so NULLs are written into the statement and the rest is renumbered.
+pub(super) fn query(sql: &str, args: &[Value]) -> AnyQuery<'static> {
+    query_of(sql.into(), args.to_vec())
 }
 
 /// A statement whose arguments are given away.
-pub(super) fn query_of(dialect: Dialect, sql: Arc<str>, args: Vec<Value>) -> AnyQuery<'static> {
+pub(super) fn query_of(sql: Arc<str>, args: Vec<Value>) -> AnyQuery<'static> {
     let cached = args.len() < CACHED;
-    bind(dialect, sql, args, cached)
-}
-
-/// For SQLite's own driver, with arguments given away: one of the few statements that are kept parsed.
-pub(super) fn query_sqlite_of(
-    sql: String,
-    args: impl Iterator<Item = Value>,
-) -> Query<'static, Sqlite, SqliteArguments> {
-    args.fold(sqlx::query(AssertSqlSafe(sql)), |query, arg| match arg {
-        Value::Null => query.bind(None::<String>),
-        Value::Int(number) => query.bind(number),
-        Value::Text(text) => query.bind(text),
-        Value::Bytes(bytes) => query.bind(bytes),
-    })
-}
-
-/// The same for SQLite's own driver.
-pub(super) fn query_sqlite(sql: &str, args: &[Value]) -> Query<'static, Sqlite, SqliteArguments> {
-    let cached = args.len() < CACHED;
-    let sql = if cached { sql.to_owned() } else { without_names(sql) };
-    let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(cached);
-    for arg in args {
-        query = match arg {
-            Value::Null => query.bind(None::<String>),
-            Value::Int(number) => query.bind(*number),
-            Value::Text(text) => query.bind(text.clone()),
-            Value::Bytes(bytes) => query.bind(bytes.clone()),
-        };
-    }
-    query
-}
-
-fn bind(dialect: Dialect, sql: Arc<str>, args: Vec<Value>, cached: bool) -> AnyQuery<'static> {
-    let inline = dialect == Dialect::Postgres && args.contains(&Value::Null);
+    let inline = args.contains(&Value::Null);
     let mut query = if inline {
         sqlx::query(AssertSqlSafe(with_nulls(&sql, &args))).persistent(false)
     } else {
@@ -137,8 +97,7 @@ fn bind(dialect: Dialect, sql: Arc<str>, args: Vec<Value>, cached: bool) -> AnyQ
     };
     for arg in args {
         query = match arg {
-            Value::Null if inline => query,
-            Value::Null => query.bind(None::<String>),
+            Value::Null => query,
             Value::Int(number) => query.bind(number),
             Value::Text(text) => query.bind(text),
             Value::Bytes(bytes) => query.bind(bytes),
@@ -149,7 +108,7 @@ fn bind(dialect: Dialect, sql: Arc<str>, args: Vec<Value>, cached: bool) -> AnyQ
 
 /// SQLite takes `$7` for a name and looks every name up in a list of all before it; a bare `?` has
 /// none. Only where the numbers simply count up.
-fn without_names(sql: &str) -> String {
+pub(super) fn without_names(sql: &str) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut parts = sql.split('$');
     text.push_str(parts.next().unwrap_or_default());
@@ -192,6 +151,90 @@ fn with_nulls(sql: &str, args: &[Value]) -> String {
     text
 }
 
+/// At most `most` rows of an answer from PostgreSQL.
+pub(super) async fn fetch<'c>(
+    from: impl Executor<'c, Database = Any>,
+    sql: &str,
+    args: &[Value],
+    most: usize,
+) -> sqlx::Result<Vec<DbRow>> {
+    let query = query(sql, args);
+    Ok(match most {
+        1 => query.fetch_optional(from).await?.map(DbRow::from).into_iter().collect(),
+        _ => query.fetch_all(from).await?.into_iter().map(DbRow::from).collect(),
+    })
+}
+
+/// The names of an answer's columns.
+pub(super) type Names = Arc<[Box<str>]>;
+
+/// A row of an answer, from either database.
+pub struct DbRow(Origin);
+
+enum Origin {
+    Sqlite(Names, Vec<Value>),
+    Postgres(AnyRow),
+}
+
+impl From<AnyRow> for DbRow {
+    fn from(row: AnyRow) -> Self {
+        Self(Origin::Postgres(row))
+    }
+}
+
+impl DbRow {
+    pub(super) fn sqlite(names: Names, values: Vec<Value>) -> Self {
+        Self(Origin::Sqlite(names, values))
+    }
+
+    /// The names of its columns, in their order.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.0 {
+            Origin::Sqlite(names, _) => names.iter().map(|name| &**name).collect(),
+            Origin::Postgres(row) => row.columns().iter().map(Column::name).collect(),
+        }
+    }
+}
+
+/// Reads a column as one kind of value; `None` is NULL.
+fn read<'r, T>(
+    values: &'r [Value],
+    names: &Names,
+    column: &str,
+    kind: fn(&'r Value) -> Option<T>,
+) -> sqlx::Result<Option<T>> {
+    let place = names.iter().position(|name| **name == *column);
+    match place.map(|place| &values[place]) {
+        None => Err(sqlx::Error::ColumnNotFound(column.to_owned())),
+        Some(Value::Null) => Ok(None),
+        Some(value) => kind(value).map(Some).ok_or_else(|| other_kind(column, value)),
+    }
+}
+
+fn other_kind(column: &str, value: &Value) -> sqlx::Error {
+    let kind = match value {
+        Value::Null => "NULL",
+        Value::Int(_) => "INTEGER",
+        Value::Text(_) => "TEXT",
+        Value::Bytes(_) => "BLOB",
+    };
+    sqlx::Error::Decode(format!("column {column} holds {kind}").into())
+}
+
+fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
 /// Reading columns by name with the house's error.
 pub trait RowExt {
     fn text(&self, column: &str) -> Result<String>;
@@ -208,38 +251,70 @@ pub trait RowExt {
     fn value(&self, column: &str) -> Result<Value>;
 }
 
-impl RowExt for AnyRow {
+impl RowExt for DbRow {
     fn text(&self, column: &str) -> Result<String> {
-        self.try_get(column).map_err(Error::db("读取文本列"))
+        there(column, "读取文本列", self.opt_text(column)?)
     }
 
     fn opt_text(&self, column: &str) -> Result<Option<String>> {
-        self.try_get(column).map_err(Error::db("读取文本列"))
+        match &self.0 {
+            Origin::Sqlite(names, values) => {
+                read(values, names, column, Value::as_text).map(|text| text.map(str::to_owned))
+            }
+            Origin::Postgres(row) => row.try_get(column),
+        }
+        .map_err(Error::db("读取文本列"))
     }
 
     fn int(&self, column: &str) -> Result<i64> {
-        self.try_get(column).map_err(Error::db("读取整数列"))
+        there(column, "读取整数列", self.opt_int(column)?)
     }
 
     fn opt_int(&self, column: &str) -> Result<Option<i64>> {
-        self.try_get(column).map_err(Error::db("读取整数列"))
+        match &self.0 {
+            Origin::Sqlite(names, values) => read(values, names, column, int),
+            Origin::Postgres(row) => row.try_get(column),
+        }
+        .map_err(Error::db("读取整数列"))
     }
 
     fn bytes(&self, column: &str) -> Result<Vec<u8>> {
-        self.try_get(column).map_err(Error::db("读取字节列"))
+        there(column, "读取字节列", self.opt_bytes(column)?)
     }
 
     fn opt_bytes(&self, column: &str) -> Result<Option<Vec<u8>>> {
-        self.try_get(column).map_err(Error::db("读取字节列"))
+        match &self.0 {
+            Origin::Sqlite(names, values) => {
+                read(values, names, column, bytes).map(|bytes| bytes.map(<[u8]>::to_vec))
+            }
+            Origin::Postgres(row) => row.try_get(column),
+        }
+        .map_err(Error::db("读取字节列"))
     }
 
     fn int_at(&self, index: usize) -> Result<i64> {
-        self.try_get(index).map_err(Error::db("读取整数列"))
+        match &self.0 {
+            Origin::Sqlite(_, values) => match values.get(index) {
+                Some(Value::Int(number)) => Ok(*number),
+                Some(other) => Err(other_kind(&index.to_string(), other)),
+                None => Err(sqlx::Error::ColumnIndexOutOfBounds { index, len: values.len() }),
+            },
+            Origin::Postgres(row) => row.try_get(index),
+        }
+        .map_err(Error::db("读取整数列"))
     }
 
     fn value(&self, column: &str) -> Result<Value> {
         use sqlx::{TypeInfo, ValueRef};
-        let raw = self.try_get_raw(column).map_err(Error::db("读取列"))?;
+        let row = match &self.0 {
+            Origin::Sqlite(names, values) => {
+                return read(values, names, column, |value| Some(value.clone()))
+                    .map(|value| value.unwrap_or(Value::Null))
+                    .map_err(Error::db("读取列"));
+            }
+            Origin::Postgres(row) => row,
+        };
+        let raw = row.try_get_raw(column).map_err(Error::db("读取列"))?;
         if raw.is_null() {
             return Ok(Value::Null);
         }
@@ -249,6 +324,13 @@ impl RowExt for AnyRow {
             _ => self.int(column).map(Value::Int),
         }
     }
+}
+
+/// A column that must not be NULL.
+fn there<T>(column: &str, context: &'static str, value: Option<T>) -> Result<T> {
+    value
+        .ok_or_else(|| sqlx::Error::Decode(format!("column {column} is NULL").into()))
+        .map_err(Error::db(context))
 }
 
 #[cfg(test)]

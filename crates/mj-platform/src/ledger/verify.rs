@@ -8,13 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::DbRow;
 use mj_kernel::Instant;
 use mj_ledger::entry::Payload;
 use mj_ledger::fold::{Fault, Fold, Kind};
 use mj_ledger::tree::{self, Frontier};
 use mj_ledger::{Checkpoint, Entry, Hash, Note, VerifierKey, sheet, tiles};
-use sqlx::any::AnyRow;
-use sqlx::{Column, Row};
 
 use super::erase::PAYLOAD_ERASURE;
 use super::files::LogReader;
@@ -97,7 +96,7 @@ fn truth_sql(dialect: Dialect) -> &'static str {
 }
 
 /// Who, what and why of a journalled act.
-pub(super) fn payload_of(row: &AnyRow) -> Result<Payload> {
+pub(super) fn payload_of(row: &DbRow) -> Result<Payload> {
     Ok(Payload {
         actor: row.text("actor")?,
         object: row.text("object")?,
@@ -107,7 +106,7 @@ pub(super) fn payload_of(row: &AnyRow) -> Result<Payload> {
 }
 
 /// The digest of an act journalled before the log began, as the founding entry holds it.
-pub(super) fn journal_digest(row: &AnyRow, salt: &[u8]) -> Result<Hash> {
+pub(super) fn journal_digest(row: &DbRow, salt: &[u8]) -> Result<Hash> {
     let mut hash = gm::Sm3::new();
     hash.update(salt);
     hash.update(&payload_of(row)?.digest(salt));
@@ -325,7 +324,7 @@ impl<'a> Check<'a> {
         &mut self,
         snapshot: &mut Snapshot,
         bundle: u64,
-    ) -> Result<BTreeMap<u64, AnyRow>> {
+    ) -> Result<BTreeMap<u64, DbRow>> {
         let from = bundle * tiles::WIDTH;
         let rows = snapshot
             .fetch_all(
@@ -345,7 +344,7 @@ impl<'a> Check<'a> {
         seq: u64,
         bytes: Option<&[u8]>,
         stored: Option<&[u8]>,
-        act: Option<AnyRow>,
+        act: Option<DbRow>,
     ) -> Result<()> {
         let last = self.times.last().copied().unwrap_or(0);
         let Some(bytes) = bytes else {
@@ -389,7 +388,7 @@ impl<'a> Check<'a> {
     }
 
     /// The journal's row against the entry that commits to it.
-    fn act(&mut self, entry: &Entry, text: Option<&str>, act: Option<AnyRow>) -> Result<()> {
+    fn act(&mut self, entry: &Entry, text: Option<&str>, act: Option<DbRow>) -> Result<()> {
         let Some(act) = act else {
             self.find(Kind::Missing, JOURNAL, &*entry.payload.id, entry.seq);
             return Ok(());
@@ -481,9 +480,9 @@ impl<'a> Check<'a> {
                 let rows = snapshot.fetch_all(&sql, &[last.as_str().into()]).await?;
                 let Some(first) = rows.first() else { break };
                 let columns: Vec<String> = first
-                    .columns()
-                    .iter()
-                    .map(|column| column.name().to_owned())
+                    .names()
+                    .into_iter()
+                    .map(str::to_owned)
                     .filter(|name| !OWN.contains(&name.as_str()))
                     .collect();
                 let form = Form::new(&columns, &added);
@@ -585,7 +584,7 @@ impl<'a> Form<'a> {
         Self { columns, all: Canon::new(&names(&everything)), older }
     }
 
-    fn digest(&self, row: &AnyRow) -> Result<(i64, Hash)> {
+    fn digest(&self, row: &DbRow) -> Result<(i64, Hash)> {
         let version = row.int("version")?;
         let salt = row.bytes("row_salt")?;
         let values: Vec<Value> =

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use mj_kernel::{Clock, Instant};
 use mj_platform::archive::{Archive, Copy, Erased, Files, Kept};
 use mj_platform::{Config, Db, RowExt, SystemClock};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor};
+use rusqlite::{Connection, OpenFlags};
 
 use super::postgres;
 use crate::cli::Failure;
@@ -138,12 +137,14 @@ async fn sqlite(path: &str, archive: &Archive, new: &mut usize) -> Result<Databa
     if !Path::new(path).exists() {
         return Err(Failure::Usage(format!("没有数据库 {path}；请先启动一次节点")));
     }
-    let failed = |error: sqlx::Error| Failure::Broken(format!("数据库无法读取：{error}"));
-    let options = || SqliteConnectOptions::new().filename(path).create_if_missing(false);
-    let mut reader = options().connect().await.map_err(failed)?;
-    reader.execute("PRAGMA busy_timeout=30000").await.map_err(failed)?;
-    reader.execute("BEGIN").await.map_err(failed)?;
-    reader.execute("SELECT COUNT(*) FROM sqlite_master").await.map_err(failed)?;
+    let failed = |error: rusqlite::Error| Failure::Broken(format!("数据库无法读取：{error}"));
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.execute_batch("PRAGMA busy_timeout=30000")?;
+        Ok(connection)
+    };
+    let reader = open().map_err(failed)?;
+    reader.execute_batch("BEGIN; SELECT COUNT(*) FROM sqlite_master").map_err(failed)?;
     let broken = |error: io::Error| Failure::Broken(format!("无法读取 {path}：{error}"));
     // held until the connections are closed: closing it would let go of their locks
     let mut file = File::open(path).map_err(broken)?;
@@ -152,9 +153,8 @@ async fn sqlite(path: &str, archive: &Archive, new: &mut usize) -> Result<Databa
         kept
     };
     let db = count(archive.keep(&mut file, u64::MAX)?);
-    let mut writer = options().connect().await.map_err(failed)?;
-    writer.execute("PRAGMA busy_timeout=30000").await.map_err(failed)?;
-    writer.execute("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let writer = open().map_err(failed)?;
+    writer.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     let at = SystemClock.now();
     let mut log = Vec::new();
     match File::open(format!("{path}-wal")) {
@@ -162,10 +162,10 @@ async fn sqlite(path: &str, archive: &Archive, new: &mut usize) -> Result<Databa
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(broken(error)),
     }
-    writer.execute("ROLLBACK").await.map_err(failed)?;
-    reader.execute("ROLLBACK").await.map_err(failed)?;
-    writer.close().await.map_err(failed)?;
-    reader.close().await.map_err(failed)?;
+    for connection in [writer, reader] {
+        connection.execute_batch("ROLLBACK").map_err(failed)?;
+        connection.close().map_err(|(_, error)| failed(error))?;
+    }
     drop(file);
     let wal = count(archive.keep(&mut log.as_slice(), u64::MAX)?);
     let beside = Db::open_to_read(&format!("sqlite:{path}"), Arc::new(SystemClock)).await?;

@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use mj_access::matrix;
 use mj_kernel::Role;
 use mj_kernel::clock::{beijing_date, to_rfc3339};
+use mj_platform::DbRow;
 use mj_platform::{Db, RowExt, Value};
 use mj_web::{Action, Answer, Caller, Problem, Query, RouteOf, get};
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyRow;
 use tower::ServiceExt;
 use utoipa::{IntoParams, ToSchema};
 
@@ -68,7 +68,8 @@ const KINDS: [Kind; 9] = [
     Kind {
         name: "agency",
         path: "/api/v1/access/agencies/",
-        rows: &["SELECT 'agency:' || id AS name, change_seq FROM agency WHERE id = $1"],
+        rows: &["SELECT 'agency:' || id AS name, change_seq FROM agency WHERE id = $1 \
+             OR uscc = $1"],
     },
     Kind {
         name: "account",
@@ -169,7 +170,7 @@ async fn acts(
     let names = caller.names_of(actors.clone()).await?;
     let grants = grants_of(desk.db(), &actors).await?;
     let sealed = desk.sealed()?;
-    let one = |row: &AnyRow| -> mj_platform::Result<RecordAct> {
+    let one = |row: &DbRow| -> mj_platform::Result<RecordAct> {
         let (seq, at, action) = (row.int("log_seq")?, row.int("at")?, row.text("action")?);
         let actor = row.text("actor")?;
         let erased = row.opt_bytes("salt")?.is_none();
@@ -264,7 +265,7 @@ async fn seqs_of(db: &Db, kind: &Kind, id: &str) -> mj_platform::Result<Vec<i64>
     Ok(seqs)
 }
 
-async fn rows_of(db: &Db, seqs: &[i64]) -> mj_platform::Result<Vec<AnyRow>> {
+async fn rows_of(db: &Db, seqs: &[i64]) -> mj_platform::Result<Vec<DbRow>> {
     if seqs.is_empty() {
         return Ok(Vec::new());
     }

@@ -11,13 +11,13 @@ use axum::{Json, Router};
 use mj_kernel::clock::to_rfc3339;
 use mj_kernel::{Page, PageOf};
 use mj_ledger::tree::{self, Hash};
+use mj_platform::DbRow;
 use mj_platform::db::contains_pattern;
 use mj_platform::ledger::witness::Witness;
 use mj_platform::ledger::{self as log, LogReader};
 use mj_platform::{Config, Db, RowExt, Value};
 use mj_web::{Action, ActorNames, Answer, Caller, Module, PathOf, Problem, Query, get};
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::outside::Outside;
@@ -251,7 +251,7 @@ struct LogEntryRow {
     erased: bool,
 }
 
-fn entry_row(row: &AnyRow, names: &ActorNames, sealed: i64) -> Answer<LogEntryRow> {
+fn entry_row(row: &DbRow, names: &ActorNames, sealed: i64) -> Answer<LogEntryRow> {
     let read = || -> mj_platform::Result<LogEntryRow> {
         let (seq, action) = (row.int("log_seq")?, row.text("action")?);
         let erased = row.opt_bytes("salt")?.is_none();

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use mj_platform::{Db, RowExt, SystemClock};
 use mj_testkit::OwnDatabase;
 use serde_json::{Value, json};
-use sqlx::{Column, Row};
 use tempfile::TempDir;
 
 use crate::http::{Door, Token};
@@ -213,8 +212,8 @@ impl House {
                 let name = table.text("name").expect("a name");
                 let all = format!("SELECT * FROM {name}");
                 for row in db.fetch_all(&all, &[]).await.expect("rows") {
-                    for column in row.columns() {
-                        match row.value(column.name()).expect("readable") {
+                    for column in row.names() {
+                        match row.value(column).expect("readable") {
                             mj_platform::Value::Text(text) => look(&name, text.as_bytes()),
                             mj_platform::Value::Bytes(bytes) => look(&name, &bytes),
                             _ => {}
