@@ -13,7 +13,7 @@ case "$1" in
     [ "$(id -u)" -eq 0 ] && chown postgres "$dir"
     as "$bin/initdb -D '$dir/pg' -A trust -U postgres -E UTF8 --locale=C.UTF-8 >/dev/null"
     # a test database is thrown away, so it need not survive a power cut
-    as "$bin/pg_ctl -D '$dir/pg' -l '$dir/log' -w -o '-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c fsync=off -c max_connections=300' start >/dev/null"
+    as "$bin/pg_ctl -D '$dir/pg' -l '$dir/log' -w -o '-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c fsync=off -c mingjian.throwaway=on -c max_connections=300' start >/dev/null"
     echo "postgres://postgres@127.0.0.1:$port/postgres"
     ;;
   stop) as "$bin/pg_ctl -D '$2/pg' -m immediate stop >/dev/null 2>&1" || true ;;

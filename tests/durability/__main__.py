@@ -6,7 +6,7 @@ machine cannot do is said as "not run: why". MJ_SEED repeats a run's moments.
 import os, shutil, subprocess, sys, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kit
-import backups, cuts, disk, flips, keys, kills, migrations
+import backups, cuts, disk, flips, keys, kills, migrations, pitr
 
 PARTS = [
     ("R1", lambda long: kills.run(long)),
@@ -15,6 +15,7 @@ PARTS = [
     ("R3", lambda long: disk.run(long)),
     ("R4", lambda long: flips.run(long)),
     ("R9", lambda long: backups.run(long)),
+    ("R9-postgres", lambda long: pitr.run(long)),
     ("R11", lambda long: migrations.run(long)),
     ("R11-postgres", lambda long: migrations.run(long, postgres=True)),
     ("keys", lambda long: keys.run(long)),

@@ -1,7 +1,14 @@
 """R2: nothing acknowledged is lost when the power goes. The node's disk is an ext4 that stops taking
 writes without flushing its log. Control: the same with fsync swallowed must lose something."""
-import time
+import subprocess
 from kit import Clients, Count, Disk, all_there, chance, furnished, is_sound, shim
+
+
+def on(disk, plain):
+    """A copy on that disk, safe before the first cut."""
+    house = plain.copy(disk.place / "node")
+    subprocess.run(["sync", "-f", str(disk.place)], check=True)
+    return house
 
 
 def rounds(count, number, house, people, disk, env, say):
@@ -46,7 +53,7 @@ def run(long, postgres=False):
     disk = Disk(768 if long else 256)
     try:
         plain, people = furnished()
-        house = plain.copy(disk.place / "node")
+        house = on(disk, plain)
         rounds(count, cuts, house, people, disk, {}, True)
         node = house.serve()
         count.check(node.stop() == 0, "starts and ends after the last cut")
@@ -55,9 +62,7 @@ def run(long, postgres=False):
         disk.remove()
     disk = Disk(256)
     try:
-        house = plain.copy(disk.place / "node")
-        import os
-        os.sync()
+        house = on(disk, plain)
         env = {"LD_PRELOAD": shim(), "MJ_SHIM": "eat"}
         lost = rounds(count, 20 if long else 8, house, people, disk, env, False)
         count.check(lost > 0, "control: with fsync swallowed nothing was lost, so the harness proves nothing")

@@ -4,7 +4,7 @@ import os, time, uuid
 from kit import Clients, Count, Disk, NotRun, WORK, all_there, chance, furnished, is_sound, shim
 
 
-def full(count):
+def full(count, long):
     plain, people = furnished()
     disk = Disk(64)
     try:
@@ -35,8 +35,18 @@ def full(count):
             node = house.serve()
         clients.retry(node)
         count.check(not clients.open, "with room again everything is taken")
-        faults = sum(node.settled(people.source, href)["state"] != "settled"
-                     for _, href in clients.acknowledged.values())
+        if not long:
+            # a job whose end could not be written waits two minutes for its lease, or for a start
+            count.check(node.stop() == 0, "ends quietly with room again")
+            node = house.serve()
+        faults = 0
+        for body, href in list(clients.acknowledged.values()):
+            batch = node.settled(people.source, href, 400)
+            if batch["state"] == "failed":
+                # five attempts on a full disk: the department sends the same again
+                node.must(202, "POST", "/api/v1/datahub/batches", body, token=people.source)
+                batch = node.settled(people.source, href, 400)
+            faults += batch["state"] != "settled"
         count.check(faults == 0, f"{faults} batches did not settle")
         count.check(node.stop() == 0, "ends quietly")
         wrong = all_there(house, clients)
@@ -104,7 +114,7 @@ def failing(count, long):
 def run(long, postgres=False):
     count = Count("R3: disk full, failing fsync")
     try:
-        full(count)
+        full(count, long)
     except NotRun as why:
         count.note(f"disk full not run: {why}")
     failing(count, long)

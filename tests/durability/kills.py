@@ -33,15 +33,15 @@ def kill_frozen(node, house):
 
 def run(long, postgres=False):
     name = "R1 postgres" if postgres else "R1 sqlite"
-    kills = 200 if long else (6 if postgres else 14)
+    kills = 200 if long else (6 if postgres else 12)
     count = Count(f"{name}: {kills} kills")
     house, people = furnished(postgres)
-    clients = Clients(people)
+    clients = Clients(people, rows=(1, 120) if long else (1, 25))
     hit, slowest = 0, 0.0
     for number in range(kills):
         node = house.serve()
         slowest = max(slowest, node.took)
-        hit += clients.run(node, chance.uniform(0.05, 1.5), at_end=lambda: kill_frozen(node, house))
+        hit += clients.run(node, chance.uniform(0.05, 1.5 if long else 0.7), at_end=lambda: kill_frozen(node, house))
         count.check("panicked" not in node.said(), f"kill {number}: {node.said()[-500:]}")
         if number % 20 == 19 or number + 1 == kills:
             wrong = all_there(house, clients)

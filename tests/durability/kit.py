@@ -237,40 +237,45 @@ def furnished(postgres=False):
     if postgres not in _furnished:
         data = WORK / f"furnished-{'pg' if postgres else 'sqlite'}"
         data.mkdir()
-        house, people = House(data, Database.new() if postgres else None), People()
-        node = house.serve()
-        codes = {}
-        for line in node.said().splitlines():
-            if "：" in line and line.strip().startswith(("系统管理员", "安全管理员", "审计管理员")):
-                title, code = line.strip().split("：")
-                codes[title] = code
-        logins = dict(zip(("系统管理员", "安全管理员", "审计管理员"), ("sys-admin", "sec-admin", "audit-admin")))
-        for title, name in logins.items():
-            node.must(201, "POST", "/api/v1/enrolments",
-                      {"code": codes[title], "login": name, "password": secret(name), "name": name})
-        system, security = login(node, "sys-admin"), login(node, "sec-admin")
-        node.must(201, "POST", "/api/v1/access/agencies",
-                  {"uscc": AGENCY, "name": "枣庄市市场监督管理局", "area_number": "370400", "line": "31",
-                   "nature": "1", "valid_from": "2010-01-01"}, token=system)
-        made = node.must(201, "POST", "/api/v1/access/accounts",
-                         {"login": "operator", "name": "数据汇聚管理员"}, token=system)
-        node.must(201, "POST", "/api/v1/enrolments",
-                  {"code": made["activation_code"], "login": "operator", "password": secret("operator")})
-        # a role that only two may give
-        requests = "/api/v1/access/grant-requests"
-        asked = node.must(201, "POST", requests, {"account_id": made["id"], "role": "datahub_operator",
-                                                  "areas": ["370000"], "reason": "汇聚数据"}, token=security)
-        node.must(200, "POST", f"{requests}/{asked['id']}/confirm", {"version": asked["version"]},
-                  token=login(node, "audit-admin"))
-        people.operator = login(node, "operator")
-        node.must(201, "POST", "/api/v1/datahub/sources", new_source(SOURCE), token=people.operator)
-        people.source = node.must(201, "POST", f"/api/v1/datahub/sources/{SOURCE}/token", {},
-                                  token=people.operator)["token"]
-        if node.stop() != 0:
-            raise RuntimeError(node.said())
-        _furnished[postgres] = (house, people)
+        house = House(data, Database.new() if postgres else None)
+        _furnished[postgres] = (house, furnish(house))
     house, people = _furnished[postgres]
     return house.copy(), people
+
+
+def furnish(house):
+    people = People()
+    node = house.serve()
+    codes = {}
+    for line in node.said().splitlines():
+        if "：" in line and line.strip().startswith(("系统管理员", "安全管理员", "审计管理员")):
+            title, code = line.strip().split("：")
+            codes[title] = code
+    logins = dict(zip(("系统管理员", "安全管理员", "审计管理员"), ("sys-admin", "sec-admin", "audit-admin")))
+    for title, name in logins.items():
+        node.must(201, "POST", "/api/v1/enrolments",
+                  {"code": codes[title], "login": name, "password": secret(name), "name": name})
+    system, security = login(node, "sys-admin"), login(node, "sec-admin")
+    node.must(201, "POST", "/api/v1/access/agencies",
+              {"uscc": AGENCY, "name": "枣庄市市场监督管理局", "area_number": "370400", "line": "31",
+               "nature": "1", "valid_from": "2010-01-01"}, token=system)
+    made = node.must(201, "POST", "/api/v1/access/accounts",
+                     {"login": "operator", "name": "数据汇聚管理员"}, token=system)
+    node.must(201, "POST", "/api/v1/enrolments",
+              {"code": made["activation_code"], "login": "operator", "password": secret("operator")})
+    # a role that only two may give
+    requests = "/api/v1/access/grant-requests"
+    asked = node.must(201, "POST", requests, {"account_id": made["id"], "role": "datahub_operator",
+                                              "areas": ["370000"], "reason": "汇聚数据"}, token=security)
+    node.must(200, "POST", f"{requests}/{asked['id']}/confirm", {"version": asked["version"]},
+              token=login(node, "audit-admin"))
+    people.operator = login(node, "operator")
+    node.must(201, "POST", "/api/v1/datahub/sources", new_source(SOURCE), token=people.operator)
+    people.source = node.must(201, "POST", f"/api/v1/datahub/sources/{SOURCE}/token", {},
+                              token=people.operator)["token"]
+    if node.stop() != 0:
+        raise RuntimeError(node.said())
+    return people
 
 
 def new_source(cd_source):
@@ -435,7 +440,9 @@ def is_sound(house, count, say, doctor=True):
     count.check(ran.returncode == 0, f"{say}: verify {ran.returncode} {ran.stdout[:600]} {ran.stderr[-300:]}")
     if doctor:
         ran = house.run("doctor")
-        count.check(ran.returncode == 0, f"{say}: doctor {ran.returncode} {ran.stdout[:600]}")
+        # the harness's own disks are small
+        said = [line for line in ran.stdout.splitlines() if not line.startswith(("注意\t磁盘", "正常"))]
+        count.check(not said and ran.returncode in (0, 1), f"{say}: doctor {ran.returncode} {said[:5]} {ran.stderr[-300:]}")
 
 
 def need(*programs):

@@ -132,7 +132,7 @@ impl Inbox {
         }
         std::fs::rename(&path, &whole).map_err(mj_platform::Error::io(&whole))?;
         File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
+            .and_then(|folder| mj_platform::durable::sync(&folder))
             .map_err(mj_platform::Error::io(&self.folder))?;
         Ok(Progress::Whole)
     }
@@ -286,7 +286,7 @@ impl Pieces {
             self.clear_len += filled as u64;
             left -= filled as u64;
         }
-        self.file.sync_all()?;
+        mj_platform::durable::sync(&self.file)?;
         Ok(!broken)
     }
 

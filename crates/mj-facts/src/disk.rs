@@ -66,12 +66,12 @@ impl RealDisk {
 
 fn sync_path(path: &Path) -> io::Result<()> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    File::open(path)?.sync_all()
+    mj_platform::durable::sync(&File::open(path)?)
 }
 
 impl WriteFile for File {
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_all()
+        mj_platform::durable::sync(self)
     }
 }
 

@@ -34,7 +34,8 @@ struct BackupSection {
 /// Where copies of the node go while it runs, and how often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backups {
-    pub folder: PathBuf,
+    /// Nothing is copied by itself unless a place is named.
+    pub folder: Option<PathBuf>,
     pub every_minutes: u32,
     /// Copies of every minute for two days, one a day for so many.
     pub keep_days: u32,
@@ -224,8 +225,7 @@ pub struct Config {
     pub password_profile: String,
     /// The public site's own words.
     pub portal: PortalSection,
-    /// Nothing is copied unless a place is named.
-    pub backups: Option<Backups>,
+    pub backups: Backups,
 }
 
 impl Config {
@@ -314,17 +314,12 @@ impl Config {
             None => Ok(said.unwrap_or(unless)),
         };
         let backup = file.backup;
-        let folder = env("MINGJIAN_BACKUP_FOLDER").map(PathBuf::from).or(backup.folder);
-        let backups = match folder {
-            None => None,
-            Some(folder) => Some(Backups {
-                folder,
-                every_minutes: number("MINGJIAN_BACKUP_EVERY_MINUTES", backup.every_minutes, 1)?,
-                keep_days: number("MINGJIAN_BACKUP_KEEP_DAYS", backup.keep_days, 35)?,
-                wal_folder: env("MINGJIAN_BACKUP_WAL_FOLDER")
-                    .map(PathBuf::from)
-                    .or(backup.wal_folder),
-            }),
+        let path = |name: &str, said| env(name).map(PathBuf::from).or(said);
+        let backups = Backups {
+            folder: path("MINGJIAN_BACKUP_FOLDER", backup.folder),
+            every_minutes: number("MINGJIAN_BACKUP_EVERY_MINUTES", backup.every_minutes, 1)?,
+            keep_days: number("MINGJIAN_BACKUP_KEEP_DAYS", backup.keep_days, 35)?,
+            wal_folder: path("MINGJIAN_BACKUP_WAL_FOLDER", backup.wal_folder),
         };
         let witness = WitnessSettings::of(file.ledger, &env)?;
         Ok(Self {

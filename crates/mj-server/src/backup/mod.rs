@@ -40,7 +40,7 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
         return Err(Failure::Usage(format!("{} 不是明鉴的数据目录", data_dir.display())));
     }
     let config = Config::load(data_dir)?;
-    let folder = order.into.or_else(|| config.backups.as_ref().map(|it| it.folder.clone()));
+    let folder = order.into.or_else(|| config.backups.folder.clone());
     let folder = folder.ok_or_else(|| {
         Failure::Usage("请用 --into 指定备份存放处，或在 mingjian.toml 中写 [backup] folder".into())
     })?;
@@ -58,8 +58,7 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
     println!("{}\t{}", to_rfc3339(taken.at), taken.at);
     eprintln!("已备份到 {}：{} 个文件，新写 {} 块", folder.display(), taken.files, taken.pieces);
     if order.prune {
-        let keep = config.backups.as_ref().map_or(35, |backups| backups.keep_days);
-        let gone = prune(&archive, taken.at, keep)?;
+        let gone = prune(&archive, taken.at, config.backups.keep_days)?;
         eprintln!("清除了 {gone} 块过期的内容");
     }
     Ok(Outcome::Clean)
@@ -108,15 +107,16 @@ fn doomed(copies: &[Instant], now: Instant, keep_days: u32) -> Vec<Instant> {
 pub struct Watch {
     pub db: Db,
     pub data_dir: PathBuf,
-    pub backups: Option<Backups>,
+    pub backups: Backups,
 }
 
 impl Watch {
     pub async fn watch(&self, stop: impl Future<Output = ()>) {
-        let Some(backups) = self.backups.as_ref().filter(|it| it.every_minutes > 0) else {
+        let Backups { folder, every_minutes, .. } = &self.backups;
+        if folder.is_none() || *every_minutes == 0 {
             return stop.await;
-        };
-        let every = Duration::from_secs(u64::from(backups.every_minutes) * 60);
+        }
+        let every = Duration::from_secs(u64::from(*every_minutes) * 60);
         tokio::pin!(stop);
         let mut pruned = self.db.clock().now();
         loop {

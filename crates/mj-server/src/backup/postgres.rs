@@ -25,8 +25,7 @@ const BASE_EVERY: Instant = 86_400_000_000;
 const HANDED_OVER_WITHIN: u32 = 150;
 
 pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Taken, Failure> {
-    let folder = config.backups.as_ref().and_then(|backups| backups.wal_folder.as_deref());
-    let folder = folder.ok_or_else(|| {
+    let folder = config.backups.wal_folder.as_deref().ok_or_else(|| {
         Failure::Usage(
             "PostgreSQL 的备份需要 [backup] wal_folder：archive_command 把日志放在哪里（见 docs/operate.md）"
                 .into(),

@@ -106,9 +106,10 @@ pub async fn database(config: &Config, db: &Db, findings: &mut Findings) -> Resu
 
 /// Copies are made while the node runs; an old one means that they fail.
 pub fn backups(config: &Config, db: &Db, findings: &mut Findings) {
-    let Some(backups) = &config.backups else { return };
-    let place = backups.folder.display().to_string();
-    let newest = std::fs::read_dir(backups.folder.join("copies")).ok().and_then(|copies| {
+    let backups = &config.backups;
+    let Some(folder) = &backups.folder else { return };
+    let place = folder.display().to_string();
+    let newest = std::fs::read_dir(folder.join("copies")).ok().and_then(|copies| {
         copies.flatten().filter_map(|it| it.file_name().to_str()?.parse::<Instant>().ok()).max()
     });
     let age = newest.map(|at| db.clock().now() - at);

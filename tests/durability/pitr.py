@@ -1,0 +1,102 @@
+"""R9 on PostgreSQL: to any second, by the server's own log. Control: an instant before the first copy
+is refused, and a copy whose log has a hole does not come up as whole."""
+import os, shutil, subprocess, time, uuid
+from backups import numbers, push, sealed
+from kit import BINARY, Clients, Count, Database, House, NotRun, ROOT, WORK, all_there, free_port, furnish, is_sound, psql
+
+
+class Cluster:
+    """A PostgreSQL of the harness that archives its log, with everything made durable."""
+
+    def __init__(self):
+        self.bin = max((p for p in __import__("pathlib").Path("/usr/lib/postgresql").glob("*/bin")), default=None)
+        if self.bin is None:
+            raise NotRun("PostgreSQL is not installed")
+        self.home, self.port = WORK / f"cluster-{uuid.uuid4().hex[:6]}", free_port()
+        self.wal = self.home / "wal"
+        self.wal.mkdir(parents=True)
+        if os.geteuid() == 0:
+            shutil.chown(self.home, "postgres")
+            shutil.chown(self.wal, "postgres")
+        self.sh(f"{self.bin}/initdb -D '{self.home}/pg' -A trust -U postgres -E UTF8 --locale=C.UTF-8")
+        archive = f"cp %p {self.wal}/%f.part && mv {self.wal}/%f.part {self.wal}/%f"
+        with open(self.home / "pg/postgresql.conf", "a") as f:
+            f.write(f"\narchive_mode = on\narchive_command = '{archive}'\nwal_level = replica\n")
+        self.sh(f"{self.bin}/pg_ctl -D '{self.home}/pg' -l '{self.home}/log' -w "
+                f"-o '-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.home}' start")
+        self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+
+    def sh(self, line, check=True):
+        command = ["su", "postgres", "-s", "/bin/bash", "-c", line] if os.geteuid() == 0 else ["bash", "-c", line]
+        ran = subprocess.run(command, capture_output=True, text=True)
+        if check and ran.returncode != 0:
+            raise RuntimeError(ran.stderr)
+
+    def stop(self, folder=None):
+        self.sh(f"{self.bin}/pg_ctl -D '{folder or self.home / 'pg'}' -m immediate stop", check=False)
+
+
+def run(long, postgres=True):
+    count = Count("R9 postgres: restore to any second")
+    cluster = Cluster()
+    restored = None
+    try:
+        psql(cluster.url, "CREATE DATABASE mj")
+        database = Database(cluster.url, "mj")
+        house = House(WORK / f"pitr-{uuid.uuid4().hex[:6]}", database)
+        house.data.mkdir()
+        people = furnish(house)
+        place, key, kept = (WORK / f"pitr-{uuid.uuid4().hex[:6]}" for _ in range(3))
+        env = {"MINGJIAN_BACKUP_WAL_FOLDER": str(cluster.wal)}
+        house.run("keys", "export-backup", "--out", key)
+        node = house.serve()
+        push(node, people, 1, 200)
+        ran = house.run("backup", "--into", place, env=env)
+        count.check(ran.returncode == 0, f"base: {ran.stderr}")
+        clients = Clients(people, start=100)
+        clients.run(node, 15 if long else 2)
+        clients.retry(node)
+        for _, href in clients.acknowledged.values():
+            node.settled(people.source, href)
+        kept.write_text(sealed(node, house))
+        noted = numbers(house)
+        time.sleep(1.2)
+        instant = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + 8 * 3600))
+        time.sleep(1.2)
+        push(node, people, 89_999)
+        ran = house.run("backup", "--into", place, env=env)
+        count.check(ran.returncode == 0, f"later: {ran.stderr}")
+        count.check(not list(cluster.wal.glob("0*")), "the server's log is taken from its folder")
+        node.kill()
+        later = numbers(house)
+        cluster.stop()
+        shutil.rmtree(cluster.home / "pg")
+        house.data.rename(WORK / f"destroyed-{uuid.uuid4().hex[:6]}")
+
+        port, restored = free_port(), WORK / f"back-{uuid.uuid4().hex[:6]}"
+        since = time.monotonic()
+        ran = subprocess.run([str(ROOT / "scripts/pg_restore.sh"), place, key, instant, house.data, restored,
+                              str(port), "mj", kept], capture_output=True, text=True,
+                             env={**os.environ, "MINGJIAN": BINARY}, timeout=600)
+        took = time.monotonic() - since
+        count.check(ran.returncode == 0, f"restore: {ran.stdout[-800:]} {ran.stderr[-800:]}")
+        size, root = kept.read_text().splitlines()[1:3]
+        count.check(f"日志根\t{size}\t{root}\n" in ran.stdout, f"the noted root {size} {root}: {ran.stdout}")
+        house.database = Database(f"postgres://postgres@127.0.0.1:{port}/postgres", "mj")
+        count.check(numbers(house) == noted and len(later) == len(noted) + 1, "everything up to then, nothing after")
+        wrong = all_there(house, clients)
+        count.check(not wrong, f"{wrong[:3]}")
+        is_sound(house, count, "restored")
+        node = house.serve()
+        push(node, people, 89_998)
+        count.check(node.stop() == 0, "the restored node works")
+        is_sound(house, count, "restored and used")
+        count.note(f"restored {len(noted)} batches to {instant} in {took:.1f} s")
+        ran = house.run("restore", "--from", place, "--key", key, "--to", "2020-01-01 00:00:00",
+                        "--data-dir", WORK / "no", "--pg-dir", WORK / "nopg")
+        count.check(ran.returncode == 2, f"control: before the first copy: {ran.returncode}")
+    finally:
+        cluster.stop()
+        if restored:
+            cluster.stop(restored)
+    return count
