@@ -14,6 +14,8 @@ use mj_platform::{RowExt, TruthTable, Value};
 
 use super::*;
 
+mod witnessed;
+
 const NOTE: TruthTable = TruthTable { name: "note", columns: &["id", "text", "number", "hash"] };
 /// Of the checkpoint that somebody outside keeps, and of the store at that time.
 const KEPT: &str = "kept-checkpoint";
