@@ -47,4 +47,34 @@ export const stories = {
     assert.equal(receipt.format, 'mingjian-receipt-1')
     assert.equal(JSON.parse(receipt.entry).action, 'access.agency.create')
   },
+  'the page of a record tells who did what, by what right, and where that stands in the log': async (
+    visit,
+    world,
+  ) => {
+    const { page } = visit
+    await signIn(page, world, 'supervisor')
+    await page.goto('/desk/parties')
+    await page.locator('[data-test=party-row]').first().getByRole('link').first().click()
+    const panel = page.locator('[data-test=record-acts]')
+    await panel.getByText('登记监管对象').first().waitFor()
+    await panel.getByText('系统按规则办理').first().waitFor()
+    await panel.getByText('已签署').first().waitFor()
+    await visit.look('a record with its acts')
+    await panel
+      .getByRole('link', { name: /^第 \d+ 条$/ })
+      .first()
+      .click()
+    await page.getByText('您的浏览器刚刚重新计算了每一层').waitFor()
+    // who may not read the log sees the place, without a way in
+    visit.expectStatus(401)
+    await visit.context.clearCookies()
+    await signIn(page, world, 'sec-admin')
+    await page.goto('/desk/accounts')
+    await page.locator('[data-test=account-row]').first().getByRole('link').first().click()
+    await panel
+      .getByText(/^第 \d+ 条/)
+      .first()
+      .waitFor()
+    assert.equal(await panel.getByRole('link').count(), 0)
+  },
 }

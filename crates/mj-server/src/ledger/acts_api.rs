@@ -325,6 +325,10 @@ fn right(grants: &[Held], actor: &str, action: &str, at: i64) -> Option<String> 
     if actor.starts_with("source:") {
         return Some("数据来源的接口令牌".into());
     }
+    if actor == "anonymous" {
+        let enrols = action == "access.enrolment.create";
+        return enrols.then(|| "持一次性启用代码".into());
+    }
     let title = matrix::title_of(action)?;
     let day = beijing_date(at).to_string();
     let mut roles: Vec<&str> = grants
