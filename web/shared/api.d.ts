@@ -73,6 +73,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/access/accounts/{id}/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 账号绑定的执法证，以及能否据以执法 */
+        get: operations["getAccessAccountsByIdCertificate"];
+        put?: never;
+        /** 绑定或更换账号的执法证 */
+        post: operations["postAccessAccountsByIdCertificate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/access/accounts/{id}/disable": {
         parameters: {
             query?: never;
@@ -135,6 +153,23 @@ export interface paths {
         put?: never;
         /** 结束一个账号的全部会话 */
         post: operations["postAccessAccountsByIdSessionsEnd"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/accounts/{id}/sight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 此人能看到什么：逐项由同一判断给出 */
+        get: operations["getAccessAccountsByIdSight"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -292,6 +327,23 @@ export interface paths {
         put?: never;
         /** 收回角色 */
         post: operations["postAccessGrantsByIdRevoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/records/{kind}/{id}/readers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 谁能看到这条记录：逐人由同一判断给出 */
+        get: operations["getAccessRecordsByKindByIdReaders"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1082,6 +1134,57 @@ export interface paths {
         get: operations["getEvaluationRecordsByTableByRow"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 导出申请：自己提出的，和等自己批准的 */
+        get: operations["getExportsRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/requests/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 批准他人的导出申请 */
+        post: operations["postExportsRequestsByIdApprove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/requests/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 驳回他人的导出申请 */
+        post: operations["postExportsRequestsByIdRefuse"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2184,6 +2287,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/registry/parties/{id}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 查看一项被遮挡的个人信息：写明原因，计入每日次数 */
+        post: operations["postRegistryPartiesByIdReveal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/registry/parties/{id}/timeline": {
         parameters: {
             query?: never;
@@ -2408,6 +2528,12 @@ export interface components {
             /** @description 为什么开设 */
             reason?: string | null;
         };
+        AccountSight: {
+            groups: components["schemas"]["SightGroup"][];
+            name: string;
+            /** @description 为什么什么也看不到；能看到时为空 */
+            nothing_because?: string | null;
+        };
         AccountView: {
             /** @description 只在开设时给出一次 */
             activation_code?: string | null;
@@ -2573,6 +2699,15 @@ export interface components {
             table_title: string;
             /** Format: int64 */
             version: number;
+        };
+        BindRequest: {
+            certificate_no: string;
+            reason: string;
+        };
+        BoundCertificate: {
+            /** @description 为什么现在不能据以执法；能时为空 */
+            barred?: string | null;
+            certificate_no?: string | null;
         };
         BulkItem: {
             id: string;
@@ -3032,8 +3167,14 @@ export interface components {
             table: string;
             title: string;
         };
+        ExportDecision: {
+            /** Format: int64 */
+            version: number;
+        };
         /** @description 导出：与所见一致的筛选条件和列 */
         ExportRequest: {
+            /** @description 已批准的导出申请编号；行数超过规定时须有 */
+            approval?: string | null;
             /** @description 要导出的列，按先后；不写则为全部列 */
             columns?: string[];
             /** @description 与列表相同的查询条件 */
@@ -3042,6 +3183,30 @@ export interface components {
             };
             /** @description csv | xlsx */
             format: string;
+            /** @description 导出的用途；写明即提交申请，由另一人批准 */
+            reason?: string | null;
+        };
+        ExportRequestList: {
+            items: components["schemas"]["ExportRequestView"][];
+        };
+        ExportRequestView: {
+            columns: string[];
+            decided_by_name?: string | null;
+            expires_at: string;
+            id: string;
+            may_decide: boolean;
+            /** @description 自己提出的 */
+            own: boolean;
+            reason: string;
+            requested_at: string;
+            requested_by_name: string;
+            /** Format: int64 */
+            row_count: number;
+            /** @description waiting、approved、refused、used 或 expired */
+            state: string;
+            title: string;
+            /** Format: int64 */
+            version: number;
         };
         FactorView: {
             bound: boolean;
@@ -3209,6 +3374,7 @@ export interface components {
             class: string;
             column: string;
             column_title: string;
+            /** @description 可以由人指定另一个值 */
             may_replace: boolean;
             proposal?: components["schemas"]["Fix"] | null;
             proposal_title?: string | null;
@@ -4185,6 +4351,23 @@ export interface components {
             /** @description 还有更早的没有列出 */
             more: boolean;
         };
+        RecordReader: {
+            /** @description 无权查看账号时为空 */
+            account_id?: string | null;
+            agency_name?: string | null;
+            name: string;
+            personal: string;
+            roles: string[];
+        };
+        RecordReaders: {
+            /** @description 看这条记录要用的权限 */
+            action_title: string;
+            agency_name?: string | null;
+            area_name?: string | null;
+            items: components["schemas"]["RecordReader"][];
+            /** @description 其余看不到的在用账号数 */
+            others: number;
+        };
         RepairList: {
             items: components["schemas"]["RepairView"][];
         };
@@ -4216,6 +4399,11 @@ export interface components {
              * @description 其中已改正入库的行数
              */
             mended: number;
+            /**
+             * Format: int64
+             * @description 执行到百分之几：检查各行、入库各占一半
+             */
+            percent: number;
             reason: string;
             result_batch?: string | null;
             /** @description 此刻之前可以撤销 */
@@ -4240,6 +4428,26 @@ export interface components {
         };
         RestoreRequest: {
             reason: string;
+        };
+        /** @description 查看一项被遮挡的个人信息 */
+        RevealRequest: {
+            /** @description 数据项名称，与所见一致 */
+            field: string;
+            /** @description 为什么要看，4 至 200 个字 */
+            reason: string;
+        };
+        Revealed: {
+            /**
+             * Format: int64
+             * @description 今天还可以查看几次
+             */
+            left_today: number;
+            /**
+             * Format: int64
+             * @description 页面上显示多少秒
+             */
+            seconds: number;
+            value: string;
         };
         RoleList: {
             items: components["schemas"]["RoleView"][];
@@ -4307,6 +4515,22 @@ export interface components {
             name: string;
             title: string;
             value?: string | null;
+        };
+        SightGroup: {
+            items: components["schemas"]["SightItem"][];
+            title: string;
+        };
+        SightItem: {
+            action: string;
+            /** @description 须另一人批准 */
+            needs_second: boolean;
+            /** @description 须在五分钟内验证过身份 */
+            needs_step_up: boolean;
+            /** @description 个人信息怎样显示 */
+            personal: string;
+            /** @description 范围，每项一处；空表示只限本人的 */
+            places: string[];
+            title: string;
         };
         /** @description What every face says of the node it stands on. */
         SiteInfo: {
@@ -4898,6 +5122,70 @@ export interface operations {
             };
         };
     };
+    getAccessAccountsByIdCertificate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoundCertificate"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessAccountsByIdCertificate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BindRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     postAccessAccountsByIdDisable: {
         parameters: {
             query?: never;
@@ -5022,6 +5310,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessAccountsByIdSight: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountSight"];
+                };
             };
             /** @description 出错 */
             default: {
@@ -5481,6 +5800,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessRecordsByKindByIdReaders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordReaders"];
+                };
             };
             /** @description 出错 */
             default: {
@@ -7317,6 +7668,105 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EvaluationRecord"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getExportsRequests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportRequestList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postExportsRequestsByIdApprove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportDecision"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportRequestView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postExportsRequestsByIdRefuse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportDecision"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportRequestView"];
                 };
             };
             /** @description 出错 */
@@ -9527,6 +9977,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PartyDossier"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postRegistryPartiesByIdReveal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevealRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revealed"];
                 };
             };
             /** @description 出错 */

@@ -24,6 +24,9 @@ pub enum Error {
     Busy,
     #[error("密码不合要求：{0}")]
     WeakPassword(String),
+    /// An officer without a certificate that holds.
+    #[error("执法证：{0}")]
+    Certificate(String),
     /// The profile asks for a new one from time to time.
     #[error("密码已到期")]
     PasswordExpired,
@@ -73,6 +76,9 @@ impl From<Error> for Problem {
             ),
             Error::WeakPassword(reason) => {
                 Problem::invalid("access.weak_password", "密码不合要求").field("password", reason)
+            }
+            Error::Certificate(said) => {
+                Problem::forbidden("access.certificate", "执法证不允许办理此事").detail(said)
             }
             Error::PasswordExpired => Problem::forbidden("access.password_expired", "密码已到期，请先修改密码")
                 .detail("按密码规则，密码须定期更换。请在“我的账号”里换一个新密码，换好后可以继续办理。"),

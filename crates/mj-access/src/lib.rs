@@ -8,6 +8,8 @@
 
 mod admin_api;
 mod api;
+mod binding_api;
+pub mod certificate;
 mod colleagues;
 mod enrolment;
 mod error;
@@ -24,6 +26,7 @@ mod second_api;
 mod second_factor;
 mod service;
 mod session;
+mod sight_api;
 mod store;
 mod token;
 
@@ -40,6 +43,7 @@ use mj_platform::{Act, Db, Lane};
 use mj_web::{Authority, BoxFuture, Decision, Identity, Module, Problem, Resource};
 
 pub use admin_api::{ACCOUNT_READ, AGENCY_READ};
+pub use certificate::Certificates;
 pub use enrolment::{EnrolmentCode, bootstrap, reissue_code};
 pub use error::{Error, Result};
 pub use matrix::check_matrix;
@@ -54,6 +58,7 @@ pub use service::{
     revoke_grant, revoke_source_tokens, set_password, source_tokens,
 };
 pub use session::SESSION_COOKIE;
+pub use sight_api::{Place, Records};
 pub use store::{
     AccountFilter, AgencyFilter, account_by_id, account_by_login, accounts, actor_name, agencies,
     agency_by_uscc, agency_names, grants_of,
@@ -72,6 +77,8 @@ pub struct Access {
     /// What seals the secrets of authenticators; without it nobody can set one up.
     keys: Option<Keys>,
     second_factor: SecondFactorPolicy,
+    records: Arc<dyn Records>,
+    certificates: Arc<dyn Certificates>,
 }
 
 impl Access {
@@ -83,6 +90,8 @@ impl Access {
             line_name: Arc::new(|_| None),
             keys: None,
             second_factor: SecondFactorPolicy::default(),
+            records: Arc::new(sight_api::NoRecords),
+            certificates: Arc::new(certificate::NoCertificates),
         }
     }
 
@@ -90,6 +99,16 @@ impl Access {
     pub fn with_second_factor(mut self, policy: SecondFactorPolicy, keys: Keys) -> Self {
         self.second_factor = policy;
         self.keys = Some(keys);
+        self
+    }
+
+    /// What the other rooms know: where records stand, what certificates say.
+    pub fn with_house(
+        mut self,
+        records: Arc<dyn Records>,
+        certificates: Arc<dyn Certificates>,
+    ) -> Self {
+        (self.records, self.certificates) = (records, certificates);
         self
     }
 
@@ -178,10 +197,17 @@ impl Authority for Access {
         matrix::decide(who, action, resource)
     }
 
-    fn held_back(&self, who: &Identity, action: &str) -> Option<Problem> {
+    fn held_back(&self, who: &Identity, action: &str, on: Option<&Resource>) -> Option<Problem> {
         let own = ["access.session.", "access.second_factor.", "access.password."];
         let open = own.iter().any(|part| action.starts_with(part));
-        (who.password_expired && !open).then(|| Error::PasswordExpired.into())
+        if who.password_expired && !open {
+            return Some(Error::PasswordExpired.into());
+        }
+        if !matrix::acts_as_officer(who, action, on) {
+            return None;
+        }
+        let judged = certificate::may_act(who.certificate.as_ref(), &who.today, on);
+        judged.err().map(|bar| Error::from(bar).into())
     }
 
     fn names<'a>(
@@ -199,6 +225,8 @@ pub fn module(access: Access) -> Module {
     routes.extend(admin_api::routes());
     routes.extend(people_api::routes());
     routes.extend(grant_request_api::routes());
+    routes.extend(sight_api::routes());
+    routes.extend(binding_api::routes());
     routes.extend(colleagues::routes());
     Module::new("access", "身份与权限").routes(access, routes)
 }

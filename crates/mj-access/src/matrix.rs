@@ -283,6 +283,24 @@ fn allowance(open: &[(Cell, Scope)], object: bool) -> Allowance {
     }
 }
 
+/// Whether this is an act, not a look, that only the role of an officer opens to them.
+pub fn acts_as_officer(who: &Identity, action: &str, resource: Option<&Resource>) -> bool {
+    if action.ends_with(".read") || !who.actor.has(Role::Officer) {
+        return false;
+    }
+    let mut without = who.clone();
+    without.actor.grants.retain(|grant| grant.role != Role::Officer);
+    !matches!(decide(&without, action, resource), Decision::Allow(_))
+        && matches!(decide(who, action, resource), Decision::Allow(_))
+}
+
+/// What every way in which this actor holds the action asks besides: the password again, another person.
+pub fn conditions(actor: &Actor, action: &str) -> (bool, bool) {
+    let Some(row) = MATRIX.rows.get(action) else { return (false, false) };
+    let open = candidates(&MATRIX, row, actor);
+    (open.iter().all(|(cell, _)| cell.fresh), open.iter().all(|(cell, _)| cell.second))
+}
+
 static TITLES: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
     let lines = TEXT.lines().filter(|line| !line.starts_with('#'));
     lines

@@ -275,6 +275,14 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
         let changed_at = store::password_changed_at(&access.db, &session.account_id).await?;
         changed_at.and_then(|at| rule.holds_until(at)).is_some_and(|until| now >= until)
     };
+    let today = mj_kernel::clock::beijing_date(now).to_string();
+    let certificate = match grants.iter().any(|grant| grant.role == mj_kernel::Role::Officer) {
+        true => match crate::binding_api::number_of(&access.db, &session.account_id).await? {
+            Some(number) => access.certificates.certificate(&number, &today).await?,
+            None => None,
+        },
+        false => None,
+    };
     let safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let forged = by_cookie && !safe && !carries_csrf(&request.headers, secret);
     Ok(Identity {
@@ -286,6 +294,8 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
         fresh: session.proven_at + FRESH_SECONDS * SECOND > now,
         csrf_missing: forged,
         password_expired,
+        today,
+        certificate,
     })
 }
 
@@ -320,13 +330,20 @@ async fn alive(access: &Access, secret: &str) -> Result<Option<Session>> {
         return Ok(None);
     }
     if now - session.last_seen_at > SEEN_SECONDS * SECOND {
-        let act = Act::new(&Actor::system("access"), "access.session.seen", "");
-        let mut tx = access.db.begin(Lane::People, act).await?;
-        let sql = "UPDATE session SET last_seen_at = $1 WHERE id = $2";
-        tx.execute(sql, &[now.into(), session.id.as_str().into()]).await?;
-        tx.commit().await?;
+        // on a full disk, or in a store that takes nothing in, people may still read
+        if let Err(error) = mark_seen(access, &session.id, now).await {
+            tracing::warn!(error = %error, "会话的最近使用时间未能记下");
+        }
     }
     Ok(Some(session))
+}
+
+async fn mark_seen(access: &Access, id: &str, now: Instant) -> mj_platform::Result<()> {
+    let act = Act::new(&Actor::system("access"), "access.session.seen", "");
+    let mut tx = access.db.begin(Lane::People, act).await?;
+    let sql = "UPDATE session SET last_seen_at = $1 WHERE id = $2";
+    tx.execute(sql, &[now.into(), id.into()]).await?;
+    tx.commit().await
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

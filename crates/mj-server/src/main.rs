@@ -27,6 +27,7 @@ mod names;
 mod node;
 #[cfg(test)]
 mod reference_stories;
+mod records;
 mod restore;
 mod search;
 mod serve;

@@ -64,6 +64,7 @@ impl Domains {
             demo: floor.demo,
             own: config.portal.clone(),
         };
+        let records = Arc::new(crate::records::HouseRecords::new(db.clone()));
         let flow = Flow::new(db.clone());
         let evaluation = Evaluation::new(mj_evaluation::Parts {
             db: db.clone(),
@@ -96,6 +97,7 @@ impl Domains {
                     let line = mj_standard::register::departments().get(code)?;
                     Some(line.name.clone())
                 })
+                .with_house(records.clone(), records)
                 .with_passwords(
                     PasswordProfile::parse(&config.password_profile).unwrap_or_default(),
                 )
@@ -142,6 +144,7 @@ pub fn parts(domains: &Domains) -> Vec<Module> {
         mj_access::module(domains.access.clone()),
         crate::home::module(home),
         crate::search::module(everything),
+        mj_web::export_request::module(domains.access.db().clone()),
         mj_catalog::module(domains.catalog.clone()),
         mj_registry::module(domains.registry.clone(), domains.acts.clone()),
         mj_flow::module(domains.flow.clone()),

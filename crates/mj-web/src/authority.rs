@@ -153,6 +153,23 @@ pub struct Identity {
     pub csrf_missing: bool,
     /// The password must be changed before anything else is done.
     pub password_expired: bool,
+    /// The day in Beijing on which this is asked, `YYYY-MM-DD`.
+    pub today: String,
+    /// What an officer's certificate of office says; nobody else has one.
+    pub certificate: Option<CertificateHeld>,
+}
+
+/// A certificate of office (执法证) as far as acting by it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateHeld {
+    /// The last day it holds.
+    pub valid_until: Option<String>,
+    /// The last day of a suspension that holds now.
+    pub suspended_until: Option<String>,
+    /// Division code of where it holds.
+    pub area: Option<String>,
+    /// Department lines of the items it holds for; `None` where it names none.
+    pub item_lines: Option<Vec<String>>,
 }
 
 impl Identity {
@@ -163,6 +180,8 @@ impl Identity {
             fresh: false,
             csrf_missing: false,
             password_expired: false,
+            today: String::new(),
+            certificate: None,
         }
     }
 
@@ -184,7 +203,9 @@ pub trait Authority: Send + Sync {
     fn decide(&self, who: &Identity, action: &str, resource: Option<&Resource>) -> Decision;
 
     /// What somebody known must do before this action, whatever their rights are.
-    fn held_back(&self, _who: &Identity, _action: &str) -> Option<Problem> {
+    ///
+    /// Asked once before the handler without a resource, and again with the one at hand.
+    fn held_back(&self, _: &Identity, _action: &str, _: Option<&Resource>) -> Option<Problem> {
         None
     }
 

@@ -66,16 +66,19 @@ impl Caller {
 
     /// The decision for one object: out of scope gives the same 404 as missing.
     pub fn require(&self, resource: &Resource) -> Result<Allowance, Problem> {
-        self.authority
-            .decide(&self.identity, self.action.name, Some(resource))
-            .into_allowance(self.identity.is_anonymous())
+        self.require_for(&self.action, resource)
     }
 
     /// As [`Caller::require`], for another action than the route's (e.g. revealing a field).
     pub fn require_for(&self, action: &Action, resource: &Resource) -> Result<Allowance, Problem> {
-        self.authority
+        let allowance = self
+            .authority
             .decide(&self.identity, action.name, Some(resource))
-            .into_allowance(self.identity.is_anonymous())
+            .into_allowance(self.identity.is_anonymous())?;
+        match self.authority.held_back(&self.identity, action.name, Some(resource)) {
+            Some(problem) => Err(problem),
+            None => Ok(allowance),
+        }
     }
 
     /// Whether another action is open to this caller anywhere: what to offer, not what to permit.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
+use crate::export_request;
 use crate::problem::Problem;
 
 /// What was taken away: list, columns, filters, how many rows.
@@ -54,6 +55,12 @@ pub struct ExportRequest {
     /// 与列表相同的查询条件
     #[serde(default)]
     pub filters: BTreeMap<String, String>,
+    /// 已批准的导出申请编号；行数超过规定时须有
+    #[serde(default)]
+    pub approval: Option<String>,
+    /// 导出的用途；写明即提交申请，由另一人批准
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 impl ExportRequest {
@@ -129,10 +136,22 @@ impl<T: 'static> Export<T> {
     pub async fn finish(self, db: &Db, caller: &Caller) -> Result<Response, Problem> {
         let Self { list, title, request, columns, rows, .. } = self;
         let count = rows.len();
+        let titles: Vec<&'static str> = columns.iter().map(|column| column.title).collect();
+        let over = count > export_request::threshold(db, list)?;
+        if over && request.approval.is_none() && request.reason.is_some() {
+            let number =
+                export_request::ask(db, caller, list, title, &titles, &request, count).await?;
+            return Err(Problem::forbidden(
+                "access.second_person_required",
+                "已提交导出申请，等另一人批准",
+            )
+            .detail(format!("申请编号 {number}；批准后在“导出申请”里下载。")));
+        }
         let id = new_id();
         let reason = format!("导出{title} {count} 行");
         let mut tx =
             db.begin(Lane::People, caller.act(format!("data_export:{id}")).because(reason)).await?;
+        export_request::pass(db, &mut tx, caller, list, &request, count).await?;
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
         // what somebody searched for may name a person
         let filters: BTreeMap<&str, &str> = request
@@ -158,9 +177,13 @@ impl<T: 'static> Export<T> {
         )
         .await?;
         tx.commit().await?;
-        let titles: Vec<&'static str> = columns.iter().map(|column| column.title).collect();
+        // whoever finds the file learns whose it is
+        let reference = caller.actor.reference();
+        let who = caller.names_of(vec![reference.clone()]).await?.of(&reference);
+        let at = mj_kernel::clock::to_rfc3339(now);
+        let mark = format!("导出人：{who}；时间：{at}；编号：{id}；内部资料，请勿外传");
         let csv = request.format == "csv";
-        let bytes = tokio::task::spawn_blocking(move || write(csv, title, &titles, &rows))
+        let bytes = tokio::task::spawn_blocking(move || write(csv, title, &titles, &rows, &mark))
             .await
             .map_err(|error| Problem::internal(&error))?
             .map_err(|error| Problem::internal(&error))?;
@@ -177,11 +200,24 @@ pub fn most_rows(db: &Db, list: &str) -> Result<usize, Problem> {
     Ok(rule.and_then(|rule| rule.value.parse().ok()).unwrap_or(0))
 }
 
+/// A value of the rule table as it holds today.
+pub(crate) fn rule(db: &Db, key: &str) -> Result<Option<&'static str>, Problem> {
+    let today = db.clock().today();
+    let limits = LIMITS.as_ref().map_err(|error| Problem::internal(error))?;
+    Ok(limits.on(key, today).map(|rule| rule.value.as_str()))
+}
+
+/// The last line: the mark, and as many empty cells as make it a line like the others.
+fn marked(mark: &str, columns: usize) -> impl Iterator<Item = Option<&str>> {
+    std::iter::once(Some(mark)).chain(std::iter::repeat_n(None, columns.saturating_sub(1)))
+}
+
 fn write(
     csv: bool,
     title: &str,
     titles: &[&str],
     rows: &[Vec<Option<String>>],
+    mark: &str,
 ) -> Result<Vec<u8>, mj_platform::Error> {
     let broken = |error: &dyn std::fmt::Display| mj_platform::Error::Other(error.to_string());
     if csv {
@@ -191,12 +227,14 @@ fn write(
         for row in rows {
             writer.write_row(row.iter().map(Option::as_deref)).map_err(|e| broken(&e))?;
         }
+        writer.write_row(marked(mark, titles.len())).map_err(|e| broken(&e))?;
         return Ok(out);
     }
     let mut sheet = SheetWriter::new(title, titles.iter().copied()).map_err(|e| broken(&e))?;
     for row in rows {
         sheet.push(row.iter().map(Option::as_deref)).map_err(|e| broken(&e))?;
     }
+    sheet.push(marked(mark, titles.len())).map_err(|e| broken(&e))?;
     let mut out = Cursor::new(Vec::new());
     sheet.finish(&mut out).map_err(|e| broken(&e))?;
     Ok(out.into_inner())
@@ -231,7 +269,11 @@ mod tests {
     #[test]
     fn a_cell_that_would_run_as_a_formula_is_text() {
         let rows = vec![vec![Some("=cmd|' /C calc'!A0".to_owned()), Some("@x".to_owned()), None]];
-        let bytes = write(true, "例", &["甲", "乙", "丙"], &rows).expect("a file");
+        let bytes = write(true, "例", &["甲", "乙", "丙"], &rows, "编号：1").expect("a file");
+        assert!(
+            bytes.ends_with("编号：1,,\r\n".as_bytes())
+                || bytes.ends_with("编号：1,,\n".as_bytes())
+        );
         let text = String::from_utf8(bytes).expect("UTF-8");
         assert!(!text.contains(",=") && !text.contains("\n=") && !text.contains(",@"), "{text}");
     }
@@ -240,8 +282,13 @@ mod tests {
     fn over_the_cap_is_a_refusal_in_words_and_not_a_shortened_file() {
         static COLUMNS: [Column<i64>; 1] =
             [Column { name: "n", title: "数", cell: |n| Some(n.to_string()) }];
-        let request =
-            ExportRequest { format: "csv".into(), columns: Vec::new(), filters: BTreeMap::new() };
+        let request = ExportRequest {
+            format: "csv".into(),
+            columns: Vec::new(),
+            filters: BTreeMap::new(),
+            approval: None,
+            reason: None,
+        };
         let columns = COLUMNS.iter().collect();
         let mut export =
             Export { list: "t", title: "例", request, columns, most: 2, rows: Vec::new() };

@@ -8,17 +8,21 @@
 pub mod authority;
 pub mod caller;
 pub mod export;
+pub mod export_request;
 pub mod idempotency;
 pub mod input;
 pub mod keeper;
 pub mod metrics;
 pub mod openapi;
 pub mod problem;
+pub mod reveal;
 pub mod route;
 pub mod serve;
 pub mod sort;
 
-pub use authority::{Action, Allowance, Authority, Decision, Fields, Identity, Mask, Resource};
+pub use authority::{
+    Action, Allowance, Authority, CertificateHeld, Decision, Fields, Identity, Mask, Resource,
+};
 pub use caller::{ActorNames, Caller};
 pub use export::{Column, Export, ExportRequest};
 /// What [`Authority::identify`] returns.
@@ -27,6 +31,7 @@ pub use idempotency::{Earlier, Once, replayed};
 pub use input::{Input, PathOf, Query};
 pub use keeper::Keeper;
 pub use problem::{FieldError, Problem};
+pub use reveal::{RevealRequest, Revealed};
 pub use route::{Module, Route, RouteOf, create, delete, get, head, patch, post, put};
 pub use serve::Web;
 pub use sort::{Sort, Sortable};

@@ -169,7 +169,7 @@ impl Gate {
     async fn admit(&self, parts: &axum::http::request::Parts) -> Result<Caller, Problem> {
         let who = self.authority.identify(parts).await?;
         let who = if who.csrf_missing { self.without_cookie()? } else { who };
-        if let Some(problem) = self.authority.held_back(&who, self.action.name) {
+        if let Some(problem) = self.authority.held_back(&who, self.action.name, None) {
             let public = Identity::anonymous();
             match self.authority.decide(&public, self.action.name, None) {
                 // what is open to everybody stays open

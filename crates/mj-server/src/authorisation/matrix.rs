@@ -95,7 +95,7 @@ fn filled(text: &str, hat: Hat, thing: Thing) -> String {
         ("$agency", known(|one| one.agency().to_owned(), "11370400004409999X")),
         ("$area", known(|one| one.area().to_owned(), "999999")),
         ("$source", known(Relation::source, "src_none")),
-        ("$register", format!("P370400-{number:09}")),
+        ("$register", format!("P990000-{number:09}")),
         ("$certificate", format!("1504{number:07}")),
     ] {
         text = text.replace(word, &value);
@@ -105,8 +105,8 @@ fn filled(text: &str, hat: Hat, thing: Thing) -> String {
         text = text.replace("$session", &format!("mine-{}", hat.account()));
     }
     for kind in [
-        "account", "request", "grant", "session", "batch", "repair", "mapping", "work", "post",
-        "party", "merge", "officer",
+        "account", "export", "request", "grant", "session", "batch", "repair", "mapping", "work",
+        "post", "party", "merge", "officer",
     ] {
         let value = office.map_or(NOTHING.to_owned(), |one| one.id(kind));
         text = text.replace(&format!("${kind}"), &value);

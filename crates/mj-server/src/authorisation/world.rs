@@ -385,6 +385,28 @@ async fn office(tx: &mut WriteTx, keys: &mj_platform::keys::Keys, relation: Rela
     account(tx, &id("account"), "business", relation).await;
     put(
         tx,
+        "export_request",
+        &[
+            ("id", id("export").into()),
+            ("list_name", "registry.parties".into()),
+            ("title", format!("{word}名录").into()),
+            ("columns_json", "[]".into()),
+            ("filters_json", "[]".into()),
+            ("request_sm3", "00".into()),
+            ("row_count", 6000_i64.into()),
+            ("reason", "年度核对".into()),
+            ("state", "waiting".into()),
+            ("requested_by", "account:nobody".into()),
+            ("requested_at", NOW.into()),
+            ("expires_at", (NOW + 3_600_000_000).into()),
+            ("decided_at", 0_i64.into()),
+            ("area", area.into()),
+            ("agency", agency.into()),
+        ],
+    )
+    .await;
+    put(
+        tx,
         "grant_request",
         &[
             ("id", id("request").into()),
@@ -501,7 +523,7 @@ pub async fn source_row(
             ("area", area.into()),
             ("priority", 10_i64.into()),
             ("channels", "[\"file\",\"push\",\"upload\",\"manual\"]".into()),
-            ("tables", "[\"check_action\"]".into()),
+            ("tables", "[]".into()),
             ("backlog_declared", "{}".into()),
             ("status", "active".into()),
             ("created_at", NOW.into()),
@@ -578,7 +600,7 @@ pub async fn party_row(tx: &mut WriteTx, id: &str, number: usize, name: &str, ar
         "party",
         &[
             ("id", id.into()),
-            ("register_no", format!("P370400-{number:09}").into()),
+            ("register_no", format!("P990000-{number:09}").into()),
             ("anchor", format!("test:{id}").into()),
             ("kind", "enterprise".into()),
             ("origin", "register".into()),
@@ -605,7 +627,7 @@ pub async fn officer_row(
         "officer",
         &[
             ("id", id.into()),
-            ("register_no", format!("O370400-{number:09}").into()),
+            ("register_no", format!("O990000-{number:09}").into()),
             ("anchor", format!("test:{id}").into()),
             ("name", format!("{}员", agency_name.chars().take(3).collect::<String>()).into()),
             ("initials", "x".into()),

@@ -1,0 +1,263 @@
+//! Grants seen from both sides: what one account may see and do, and who may see one record. Both are answered
+//! by the decision itself, so that what is shown is what happens.
+
+use axum::Json;
+use axum::extract::State;
+use mj_kernel::{Actor, ActorKind, AgencySet, Page, Scope};
+use mj_web::{
+    Action, Answer, BoxFuture, Caller, Decision, Identity, Mask, PathOf, Problem, Resource,
+    RouteOf, get,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::model::AccountState;
+use crate::{Access, Result, matrix, store};
+
+const OF_ACCOUNT: Action = Action::new("access.sight.account", "查看某人能看到什么");
+const OF_RECORD: Action = Action::new("access.sight.record", "查看谁能看到这条记录");
+
+/// Where a record stands, as another room knows it.
+pub struct Place {
+    /// The action by which it is read.
+    pub action: &'static str,
+    pub resource: Resource,
+}
+
+/// The records of the house; filled in by the whole.
+pub trait Records: Send + Sync {
+    fn place<'a>(
+        &'a self,
+        kind: &'a str,
+        id: &'a str,
+    ) -> BoxFuture<'a, mj_platform::Result<Option<Place>>>;
+}
+
+/// There are none.
+pub struct NoRecords;
+
+impl Records for NoRecords {
+    fn place<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+    ) -> BoxFuture<'a, mj_platform::Result<Option<Place>>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+pub fn routes() -> Vec<RouteOf<Access>> {
+    vec![
+        get(OF_ACCOUNT, "/api/v1/access/accounts/{id}/sight", of_account)
+            .summary("此人能看到什么：逐项由同一判断给出")
+            .ok::<AccountSight>(),
+        get(OF_RECORD, "/api/v1/access/records/{kind}/{id}/readers", of_record)
+            .summary("谁能看到这条记录：逐人由同一判断给出")
+            .ok::<RecordReaders>(),
+    ]
+}
+
+#[derive(Serialize, ToSchema)]
+struct AccountSight {
+    name: String,
+    /// 为什么什么也看不到；能看到时为空
+    nothing_because: Option<String>,
+    groups: Vec<SightGroup>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SightGroup {
+    title: &'static str,
+    items: Vec<SightItem>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SightItem {
+    action: &'static str,
+    title: &'static str,
+    /// 范围，每项一处；空表示只限本人的
+    places: Vec<String>,
+    /// 个人信息怎样显示
+    personal: &'static str,
+    /// 须在五分钟内验证过身份
+    needs_step_up: bool,
+    /// 须另一人批准
+    needs_second: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+struct RecordReaders {
+    area_name: Option<String>,
+    agency_name: Option<String>,
+    /// 看这条记录要用的权限
+    action_title: &'static str,
+    items: Vec<RecordReader>,
+    /// 其余看不到的在用账号数
+    others: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+struct RecordReader {
+    /// 无权查看账号时为空
+    account_id: Option<String>,
+    name: String,
+    agency_name: Option<String>,
+    roles: Vec<&'static str>,
+    personal: &'static str,
+}
+
+fn personal(mask: Mask) -> &'static str {
+    match mask {
+        Mask::Clear => "明文",
+        Mask::Partial => "遮挡",
+        Mask::Full => "不显示",
+    }
+}
+
+fn domain(action: &str) -> &'static str {
+    match action.split('.').next().unwrap_or_default() {
+        "access" => "身份与权限",
+        "catalog" => "监管事项",
+        "datahub" => "数据汇聚",
+        "evaluation" => "工作指标",
+        "export" => "导出审批",
+        "flow" => "待办",
+        "ledger" => "监管日志",
+        "portal" => "门户",
+        "registry" => "监管对象与执法人员",
+        _ => "工作台",
+    }
+}
+
+impl Access {
+    /// A scope as people say it.
+    fn scope_in_words(
+        &self,
+        scope: &Scope,
+        agencies: &std::collections::BTreeMap<String, String>,
+    ) -> String {
+        let areas: Vec<String> = scope.areas.iter().map(|code| self.place(code)).collect();
+        let areas = areas.join("、");
+        match &scope.agencies {
+            AgencySet::All => format!("{areas}，全部部门"),
+            AgencySet::Only(codes) => {
+                let name = |code: &String| agencies.get(code).unwrap_or(code).clone();
+                let names: Vec<String> = codes.iter().map(name).collect();
+                format!("{areas}，{}", names.join("、"))
+            }
+        }
+    }
+
+    /// Somebody with a password just given: what their rights are, not how fresh they are.
+    async fn identity_of(&self, account_id: &str) -> Result<Identity> {
+        let grants = store::grants_of(&self.db, account_id).await?;
+        Ok(as_identity(account_id, store::as_kernel_grants(grants)))
+    }
+}
+
+fn as_identity(account_id: &str, grants: Vec<mj_kernel::Grant>) -> Identity {
+    let kind = ActorKind::Person { account_id: account_id.to_owned() };
+    Identity { fresh: true, ..Identity::of(Actor { kind, grants }) }
+}
+
+async fn of_account(
+    State(access): State<Access>,
+    _caller: Caller,
+    PathOf(id): PathOf<String>,
+) -> Answer<Json<AccountSight>> {
+    let account = store::account_by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
+    let agencies = store::agency_names(access.db()).await?;
+    let disabled = account.state == AccountState::Disabled;
+    let mut groups: Vec<SightGroup> = Vec::new();
+    if !disabled {
+        let who = access.identity_of(&id).await?;
+        for action in matrix::actions() {
+            let Decision::Allow(allowance) = matrix::decide(&who, action, None) else { continue };
+            let (needs_step_up, needs_second) = matrix::conditions(&who.actor, action);
+            let mut places: Vec<String> = allowance
+                .scopes
+                .iter()
+                .map(|scope| access.scope_in_words(scope, &agencies))
+                .collect();
+            places.sort_unstable();
+            places.dedup();
+            let item = SightItem {
+                action,
+                title: matrix::title_of(action).unwrap_or(action),
+                places,
+                personal: personal(allowance.mask),
+                needs_step_up,
+                needs_second,
+            };
+            let title = domain(action);
+            match groups.iter_mut().find(|group| group.title == title) {
+                Some(group) => group.items.push(item),
+                None => groups.push(SightGroup { title, items: vec![item] }),
+            }
+        }
+    }
+    let nothing_because = disabled.then(|| "账号已停用，登录不了，什么也看不到。".to_owned());
+    Ok(Json(AccountSight { name: account.name, nothing_because, groups }))
+}
+
+async fn of_record(
+    State(access): State<Access>,
+    caller: Caller,
+    PathOf((kind, id)): PathOf<(String, String)>,
+) -> Answer<Json<RecordReaders>> {
+    let place = access.records.place(&kind, &id).await?.ok_or_else(Problem::not_found)?;
+    // who cannot see it learns nothing of it; the administrators of rights see whose it is, not what
+    let read = Action::new(place.action, "");
+    let officer_of_rights = caller.may(&OF_ACCOUNT);
+    if !officer_of_rights {
+        caller.require_for(&read, &place.resource)?;
+    }
+    let agencies = store::agency_names(access.db()).await?;
+    let today = access.db().clock().today().to_string();
+    let (mut items, mut others) = (Vec::new(), 0);
+    let filter = store::AccountFilter {
+        class: Some("business"),
+        state: Some("active"),
+        ..store::AccountFilter::default()
+    };
+    let mut cursor = None;
+    loop {
+        let page = Page { limit: Some(Page::MAX), cursor };
+        let found = store::accounts(access.db(), &filter, &page).await?;
+        let ids: Vec<String> = found.items.iter().map(|one| one.id.clone()).collect();
+        let grants = store::standing_grants(access.db(), &ids).await?;
+        for account in found.items {
+            let own: Vec<_> = grants
+                .iter()
+                .filter(|one| one.account_id == account.id)
+                .filter(|one| one.valid_from <= today && today <= one.valid_to)
+                .cloned()
+                .collect();
+            let mut roles: Vec<&'static str> = own.iter().map(|one| one.role.title()).collect();
+            roles.dedup();
+            let who = as_identity(&account.id, store::as_kernel_grants(own));
+            match matrix::decide(&who, place.action, Some(&place.resource)) {
+                Decision::Allow(allowance) => items.push(RecordReader {
+                    account_id: officer_of_rights.then_some(account.id),
+                    name: account.name,
+                    agency_name: account.agency.and_then(|code| agencies.get(&code).cloned()),
+                    roles,
+                    personal: personal(allowance.mask),
+                }),
+                _ => others += 1,
+            }
+        }
+        cursor = found.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let agency = place.resource.agency.as_ref();
+    Ok(Json(RecordReaders {
+        area_name: place.resource.area.as_ref().map(|code| access.place(code)),
+        agency_name: agency.map(|code| agencies.get(code).unwrap_or(code).clone()),
+        action_title: matrix::title_of(place.action).unwrap_or_default(),
+        items,
+        others,
+    }))
+}

@@ -1,0 +1,282 @@
+//! Personal values seen one at a time, large exports taken by two, officers held to their certificates, and
+//! grants seen from both sides: stories over the whole house.
+
+use std::collections::BTreeSet;
+
+use axum::Router;
+use axum::http::{Method, StatusCode};
+use mj_kernel::Role;
+use mj_platform::RowExt;
+use mj_platform::jobs::Runner;
+use mj_testkit::NOW;
+use serde_json::{Value, json};
+
+use super::world::{Hat, Relation, World, ask, party_row, put};
+
+const PHONE: &str = "13876543210";
+const USCC: &str = "91370400MA3D2E3F55";
+
+struct House {
+    world: World,
+    router: Router,
+}
+
+impl House {
+    async fn new() -> Self {
+        let world = World::new().await;
+        world.stand().await;
+        let router = crate::modules::web(&world.domains).router(Router::new());
+        Self { world, router }
+    }
+
+    async fn send(&self, hat: Hat, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let body = (!body.is_null()).then(|| body.to_string());
+        let path = format!("/api/v1{path}");
+        let answer = ask(&self.router, &method, &path, hat.token().as_deref(), body).await;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::String(text)))
+    }
+
+    async fn post(&self, role: Role, path: &str, body: Value) -> (StatusCode, Value) {
+        self.send(Hat::Role(role), Method::POST, path, body).await
+    }
+
+    async fn get(&self, role: Role, path: &str) -> Value {
+        let (status, body) = self.send(Hat::Role(role), Method::GET, path, Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    /// An enterprise whose contact is a person; its id.
+    async fn enterprise(&self) -> String {
+        let row = json!({
+            "cd_id": "p1", "cd_time": "2026-11-19T10:00:00+08:00", "cd_operation": "i",
+            "entity_id_code": "3704000000000001", "uscc": USCC,
+            "ent_name": "枣庄石榴红食品有限公司", "legal_repr": "李明",
+            "address_registered": "山东省枣庄市市中区石榴路1号", "regist_status": "1",
+            "regist_status_name": "存续", "establish_date": "2010-01-05",
+            "contact_name": "王芳", "contact_phone": PHONE,
+        });
+        let batch = json!({"table": "object_enterprise", "cd_source": "src_own",
+            "cd_batch": "2026112000009", "rows": [row]});
+        let (status, body) = self.send(Hat::Source, Method::POST, "/datahub/batches", batch).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+        let web = crate::modules::web(&self.world.domains);
+        let runner = Runner::new(self.world.kit.db().clone(), web.jobs(), web.events());
+        runner.run_until_idle().await.expect("jobs ran");
+        let href = body["href"].as_str().expect("an address").trim_start_matches("/api/v1");
+        let (_, settled) = self.send(Hat::Source, Method::GET, href, Value::Null).await;
+        assert_eq!(settled["counts"]["correct"], 1, "{settled}");
+        let sql = "SELECT id FROM party WHERE uscc = $1";
+        let row = self.world.kit.db().fetch_one(sql, &[USCC.into()]).await.expect("a party");
+        row.text("id").expect("an id")
+    }
+}
+
+#[tokio::test]
+async fn a_masked_value_is_seen_one_at_a_time_for_a_reason_and_not_more_often_than_the_rule_says() {
+    let house = House::new().await;
+    let party = house.enterprise().await;
+    let read = format!("/registry/parties/{party}");
+    let masked = house.get(Role::Clerk, &read).await;
+    let field = |file: &Value| -> Value {
+        let fields = file["fields"].as_array().expect("fields");
+        fields.iter().find(|one| one["name"] == "contact_phone").cloned().expect("the phone")
+    };
+    assert_eq!(field(&masked)["masked"], true, "{masked}");
+    assert!(!masked.to_string().contains(PHONE));
+    let reveal = format!("{read}/reveal");
+    let wish = |reason: &str| json!({"field": "contact_phone", "reason": reason});
+    let (status, body) = house.post(Role::Clerk, &reveal, wish(" 看 ")).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("reveal.reason"))
+    );
+    let open = json!({"field": "ent_name", "reason": "核对送达地址"});
+    let (_, body) = house.post(Role::Clerk, &reveal, open).await;
+    assert_eq!(body["code"], "reveal.field", "what is not masked is not counted");
+    for role in [Role::Supervisor, Role::RegionLeader, Role::SecAdmin] {
+        let (status, _) = house.post(role, &reveal, wish("核对送达地址")).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{role:?}");
+    }
+    let (status, body) = house.post(Role::Clerk, &reveal, wish("核对送达地址")).await;
+    assert_eq!((status, &body["value"]), (StatusCode::OK, &json!(PHONE)), "{body}");
+    assert_eq!((&body["left_today"], &body["seconds"]), (&json!(29), &json!(30)));
+    assert!(!house.get(Role::Clerk, &read).await.to_string().contains(PHONE), "masked again");
+    let db = house.world.kit.db();
+    let sql = "SELECT reason, object FROM act_journal WHERE action = 'registry.party.reveal'";
+    let act = db.fetch_one(sql, &[]).await.expect("one act");
+    assert_eq!(
+        act.opt_text("reason").expect("a reason"),
+        Some("查看“contact_phone”：核对送达地址".into())
+    );
+    for _ in 0..29 {
+        let (status, _) = house.post(Role::Clerk, &reveal, wish("核对送达地址")).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    let (status, body) = house.post(Role::Clerk, &reveal, wish("核对送达地址")).await;
+    assert_eq!((status, &body["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("reveal.quota")));
+    assert!(
+        body["detail"].as_str().is_some_and(|said| said.contains("每天可查看 30 项")),
+        "{body}"
+    );
+    let (status, _) = house.post(Role::Reviewer, &reveal, wish("核对送达地址")).await;
+    assert_eq!(status, StatusCode::OK, "another's quota is another's");
+}
+
+#[tokio::test]
+async fn an_officer_acts_by_a_certificate_that_holds_today_and_here() {
+    let house = House::new().await;
+    let party = house.enterprise().await;
+    let reveal = format!("/registry/parties/{party}/reveal");
+    let wish = json!({"field": "contact_phone", "reason": "现场检查核对联系人"});
+    let (status, body) = house.post(Role::Officer, &reveal, wish.clone()).await;
+    assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("access.certificate")));
+    assert!(body["detail"].as_str().is_some_and(|said| said.contains("没有绑定")), "{body}");
+    let bind = format!("/access/accounts/{}/certificate", Hat::Role(Role::Officer).account());
+    let bound = |number: &str| json!({"certificate_no": number, "reason": "持证上岗"});
+    let (status, _) = house.post(Role::SysAdmin, &bind, bound("nothing")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, body) = house.post(Role::SysAdmin, &bind, bound("15040000001")).await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "{body}");
+    let (status, body) = house.post(Role::Officer, &reveal, wish.clone()).await;
+    assert_eq!((status, &body["value"]), (StatusCode::OK, &json!(PHONE)), "{body}");
+
+    let mut tx = house.world.kit.begin().await;
+    put(
+        &mut tx,
+        "officer_suspension",
+        &[
+            ("id", "s1".into()),
+            ("certificate_no", "15040000001".into()),
+            ("from_day", "2026-11-20".into()),
+            ("to_day", "2026-12-31".into()),
+            ("reason", "调查期间".into()),
+            ("suspended_by", "account:nobody".into()),
+            ("suspended_at", NOW.into()),
+            ("lifted_at", 0_i64.into()),
+        ],
+    )
+    .await;
+    tx.note().await.expect("noted");
+    tx.commit().await.expect("committed");
+    let (_, body) = house.post(Role::Officer, &reveal, wish.clone()).await;
+    assert!(body["detail"].as_str().is_some_and(|said| said.contains("至 2026-12-31")), "{body}");
+    let told = house.get(Role::SysAdmin, &bind).await;
+    assert!(told["barred"].as_str().is_some_and(|said| said.contains("暂停")), "{told}");
+    let statement = house.world.kit.db().statement(
+        "DELETE FROM officer_suspension; \
+         UPDATE officer_certificate SET valid_until = '2026-11-19' WHERE certificate_no = '15040000001'",
+    );
+    statement.await.expect("changed");
+    let (_, body) = house.post(Role::Officer, &reveal, wish).await;
+    assert!(body["detail"].as_str().is_some_and(|said| said.contains("已经过期")), "{body}");
+    let read = format!("/registry/parties/{party}");
+    house.get(Role::Officer, &read).await;
+}
+
+#[tokio::test]
+async fn a_large_export_takes_two_is_used_once_and_bears_its_mark() {
+    let house = House::new().await;
+    let mut tx = house.world.kit.begin().await;
+    for number in 0..1_001 {
+        let id = format!("many-{number:05}");
+        party_row(&mut tx, &id, 20_000 + number, &format!("槐花{number:04}店"), Some("370400"))
+            .await;
+    }
+    tx.note().await.expect("noted");
+    tx.commit().await.expect("committed");
+    let export = "/registry/parties/export";
+    let wish = json!({"format": "csv", "filters": {"q": "槐花"}});
+    let with = |name: &str, value: &str| {
+        let mut wish = wish.clone();
+        wish[name] = json!(value);
+        wish
+    };
+    let (status, body) = house.post(Role::Clerk, export, wish.clone()).await;
+    assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("export.approval_needed")));
+    let (status, body) = house.post(Role::Clerk, export, with("reason", "年度名录核对")).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (StatusCode::FORBIDDEN, &json!("access.second_person_required"))
+    );
+    let requests = "/exports/requests";
+    let asked = house.get(Role::Clerk, requests).await["items"][0].clone();
+    assert_eq!((&asked["own"], &asked["may_decide"]), (&json!(true), &json!(false)), "{asked}");
+    let number = asked["id"].as_str().expect("a number").to_owned();
+    let (_, early) = house.post(Role::Clerk, export, with("approval", &number)).await;
+    assert_eq!(early["code"], "access.second_person_required", "not before it is approved");
+    let seen = house.get(Role::Leader, requests).await;
+    let seen = seen["items"].as_array().expect("items").iter().find(|one| one["id"] == *number);
+    assert_eq!(seen.expect("the leader sees it")["may_decide"], true);
+    let path = format!("{requests}/{number}/approve");
+    let version = json!({"version": asked["version"]});
+    let (status, _) = house.post(Role::Clerk, &path, version.clone()).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let (status, body) = house.post(Role::Leader, &path, version).await;
+    assert_eq!((status, &body["state"]), (StatusCode::OK, &json!("approved")), "{body}");
+
+    let (_, other) = house.post(Role::Reviewer, export, with("approval", &number)).await;
+    assert_eq!(other["code"], "not_found", "an approval is not handed on: {other}");
+    let mut wider = with("approval", &number);
+    wider["filters"] = json!({});
+    let (_, wider) = house.post(Role::Clerk, export, wider).await;
+    assert_eq!(wider["code"], "access.second_person_required", "nor is it for another list");
+    let (status, body) = house.post(Role::Clerk, export, with("approval", &number)).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let text = body.as_str().expect("a file");
+    let last = text.lines().last().expect("a last line");
+    assert!(last.contains("导出人：甲本局的人") && last.contains("编号："), "{last}");
+    assert_eq!(text.lines().count(), 1 + 1_001 + 1);
+    let (_, again) = house.post(Role::Clerk, export, with("approval", &number)).await;
+    assert_eq!(again["code"], "access.second_person_required", "and it is used up");
+}
+
+#[tokio::test]
+async fn who_may_see_a_record_is_who_sees_it() {
+    let house = House::new().await;
+    for relation in [Relation::Own, Relation::Child, Relation::Foreign] {
+        for (kind, path) in [
+            ("work_item", "/flow/work-items"),
+            ("batch", "/datahub/batches"),
+            ("post", "/portal/posts"),
+        ] {
+            let id = relation.id(if kind == "work_item" { "work" } else { kind });
+            let told =
+                house.get(Role::SecAdmin, &format!("/access/records/{kind}/{id}/readers")).await;
+            let told: BTreeSet<String> = told["items"]
+                .as_array()
+                .expect("items")
+                .iter()
+                .filter_map(|one| one["account_id"].as_str().map(str::to_owned))
+                .collect();
+            for hat in Hat::all() {
+                let Hat::Role(_) = hat else { continue };
+                let (status, _) =
+                    house.send(hat, Method::GET, &format!("{path}/{id}"), Value::Null).await;
+                let sees = status == StatusCode::OK;
+                assert_eq!(told.contains(&hat.account()), sees, "{kind} of {relation:?}: {hat:?}");
+                // whoever cannot see it is not told who can
+                let (status, _) = house
+                    .send(
+                        hat,
+                        Method::GET,
+                        &format!("/access/records/{kind}/{id}/readers"),
+                        Value::Null,
+                    )
+                    .await;
+                let rights =
+                    matches!(hat, Hat::Role(Role::SysAdmin | Role::SecAdmin | Role::AuditAdmin));
+                assert_eq!(status == StatusCode::OK, sees || rights, "{kind}: {hat:?}");
+            }
+        }
+    }
+    let clerk = Hat::Role(Role::Clerk).account();
+    let told = house.get(Role::SecAdmin, &format!("/access/accounts/{clerk}/sight")).await;
+    let text = told.to_string();
+    assert!(
+        text.contains("上传批次文件") && text.contains("枣庄市，甲本局市场监督管理局"),
+        "{told}"
+    );
+    assert!(!text.contains("登记部门"), "what an administrator does: {told}");
+}

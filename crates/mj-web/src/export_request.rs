@@ -1,0 +1,338 @@
+//! Exports that another person must approve: asked for with a reason, approved by somebody who answers for the
+//! same place, used once for exactly what was asked. How many rows make one such is a rule.
+
+use std::sync::LazyLock;
+
+use axum::Json;
+use axum::extract::State;
+use mj_kernel::Instant;
+use mj_kernel::clock::to_rfc3339;
+use mj_platform::{Db, Lane, RowExt, TruthTable, WriteTx, gm, new_id};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::authority::{Action, Resource};
+use crate::caller::Caller;
+use crate::export::ExportRequest;
+use crate::problem::Problem;
+use crate::route::{Module, RouteOf, get, post};
+use crate::{Answer, Input, PathOf};
+
+const READ: Action = Action::new("export.request.read", "查看自己的导出申请");
+const DECIDE: Action = Action::new("export.request.decide", "批准或驳回他人的导出申请");
+
+const HOUR: i64 = 3_600_000_000;
+
+pub const EXPORT_REQUEST: TruthTable = TruthTable {
+    name: "export_request",
+    columns: &[
+        "id",
+        "list_name",
+        "title",
+        "columns_json",
+        "filters_json",
+        "request_sm3",
+        "row_count",
+        "reason",
+        "state",
+        "requested_by",
+        "requested_at",
+        "expires_at",
+        "decided_by",
+        "decided_at",
+        "area",
+        "agency",
+    ],
+};
+
+/// The requests' own routes.
+pub fn module(db: Db) -> Module {
+    let routes: Vec<RouteOf<Db>> = vec![
+        get(READ, "/api/v1/exports/requests", list)
+            .summary("导出申请：自己提出的，和等自己批准的")
+            .ok::<ExportRequestList>(),
+        post(DECIDE, "/api/v1/exports/requests/{id}/approve", approve)
+            .summary("批准他人的导出申请")
+            .body::<ExportDecision>()
+            .ok::<ExportRequestView>(),
+        post(DECIDE, "/api/v1/exports/requests/{id}/refuse", refuse)
+            .summary("驳回他人的导出申请")
+            .body::<ExportDecision>()
+            .ok::<ExportRequestView>(),
+    ];
+    Module::new("exports", "导出审批").routes(db, routes)
+}
+
+#[derive(Deserialize, ToSchema)]
+struct ExportDecision {
+    version: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ExportRequestList {
+    items: Vec<ExportRequestView>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ExportRequestView {
+    id: String,
+    version: i64,
+    title: String,
+    row_count: i64,
+    columns: Vec<String>,
+    reason: String,
+    /// waiting、approved、refused、used 或 expired
+    state: String,
+    requested_by_name: String,
+    requested_at: String,
+    expires_at: String,
+    decided_by_name: Option<String>,
+    /// 自己提出的
+    own: bool,
+    may_decide: bool,
+}
+
+struct Kept {
+    id: String,
+    title: String,
+    columns: Vec<String>,
+    request_sm3: String,
+    row_count: i64,
+    reason: String,
+    state: String,
+    requested_by: String,
+    requested_at: Instant,
+    expires_at: Instant,
+    decided_by: Option<String>,
+    area: Option<String>,
+    agency: Option<String>,
+    version: i64,
+}
+
+impl Kept {
+    fn read(row: &impl RowExt) -> mj_platform::Result<Self> {
+        Ok(Self {
+            id: row.text("id")?,
+            title: row.text("title")?,
+            columns: serde_json::from_str(&row.text("columns_json")?).unwrap_or_default(),
+            request_sm3: row.text("request_sm3")?,
+            row_count: row.int("row_count")?,
+            reason: row.text("reason")?,
+            state: row.text("state")?,
+            requested_by: row.text("requested_by")?,
+            requested_at: row.int("requested_at")?,
+            expires_at: row.int("expires_at")?,
+            decided_by: row.opt_text("decided_by")?,
+            area: row.opt_text("area")?,
+            agency: row.opt_text("agency")?,
+            version: row.int("version")?,
+        })
+    }
+
+    fn standing(&self, now: Instant) -> &str {
+        match self.state.as_str() {
+            "waiting" | "approved" if now >= self.expires_at => "expired",
+            state => state,
+        }
+    }
+
+    /// Whoever asked is the first of the two.
+    fn resource(&self) -> Resource {
+        Resource::at(self.area.as_deref(), self.agency.as_deref())
+            .approved_by(self.requested_by.clone())
+    }
+}
+
+/// From how many rows on a list needs approval.
+pub(crate) fn threshold(db: &Db, list: &str) -> Result<usize, Problem> {
+    let rule = |key: String| crate::export::rule(db, &key);
+    let value = match rule(format!("approve/{list}"))? {
+        Some(value) => Some(value),
+        None => rule("approve/default".to_owned())?,
+    };
+    Ok(value.and_then(|value| value.parse().ok()).unwrap_or(0))
+}
+
+/// What was asked for, bound: another filter, column or format is another request.
+fn digest(list: &str, request: &ExportRequest) -> String {
+    let said = serde_json::json!([list, request.format, request.columns, request.filters]);
+    hex::encode(gm::sm3(said.to_string().as_bytes()))
+}
+
+/// Lets an export of this many rows through, or says what it needs. An approval is used up by it.
+pub(crate) async fn pass(
+    db: &Db,
+    tx: &mut WriteTx,
+    caller: &Caller,
+    list: &'static str,
+    request: &ExportRequest,
+    rows: usize,
+) -> Result<(), Problem> {
+    let most = threshold(db, list)?;
+    if rows <= most {
+        return Ok(());
+    }
+    let Some(approval) = request.approval.as_deref() else {
+        return Err(Problem::forbidden(
+            "export.approval_needed",
+            format!("共 {rows} 行，超过 {most} 行的导出须另一人批准"),
+        )
+        .detail("请写明用途提交申请；批准后在“导出申请”里下载。也可以先缩小筛选范围。"));
+    };
+    let sql = "SELECT * FROM export_request WHERE id = $1";
+    let kept = tx.fetch_optional(sql, &[approval.into()]).await?;
+    let kept = kept.as_ref().map(Kept::read).transpose()?;
+    let own = |kept: &Kept| kept.requested_by == caller.actor.reference();
+    let kept = kept.filter(own).ok_or_else(Problem::not_found)?;
+    let fits = kept.request_sm3 == digest(list, request)
+        && i64::try_from(rows).is_ok_and(|rows| rows <= kept.row_count + kept.row_count / 10);
+    if kept.standing(tx.now()) != "approved" || !fits {
+        return Err(Problem::forbidden("access.second_person_required", "这次导出没有得到批准")
+            .detail("申请尚未批准、已经用过、已过期，或筛选条件、列、行数与批准的不同。"));
+    }
+    tx.update(&EXPORT_REQUEST, &kept.id, Some(kept.version), &[("state", "used".into())]).await?;
+    Ok(())
+}
+
+/// Asks for an export: who, what, how many rows, why. The number of the request.
+pub(crate) async fn ask(
+    db: &Db,
+    caller: &Caller,
+    list: &'static str,
+    title: &str,
+    titles: &[&str],
+    request: &ExportRequest,
+    rows: usize,
+) -> Result<String, Problem> {
+    static NOTHING: LazyLock<String> = LazyLock::new(String::new);
+    let reason = request.reason.as_ref().unwrap_or(&NOTHING).trim();
+    if reason.chars().count() < 4 {
+        return Err(
+            Problem::invalid("export.reason", "请写明导出的用途").field("reason", "不少于 4 个字")
+        );
+    }
+    let id = new_id();
+    let because = format!("申请导出{title} {rows} 行：{reason}");
+    let act = caller.act(format!("export_request:{id}")).because(because);
+    let mut tx = db.begin(Lane::People, act).await?;
+    let hours = crate::export::rule(db, "hours")?.and_then(|text| text.parse::<i64>().ok());
+    let (now, by) = (tx.now(), tx.act().actor.clone());
+    // the narrowest thing that can be said of where the request comes from
+    let held = caller.actor.grants.first().map(|grant| &grant.scope);
+    let area = held.and_then(|scope| scope.areas.first().cloned());
+    let agency = held.and_then(|scope| match &scope.agencies {
+        mj_kernel::AgencySet::Only(codes) => codes.iter().next().cloned(),
+        mj_kernel::AgencySet::All => None,
+    });
+    let text = |value: serde_json::Result<String>| value.unwrap_or_default();
+    let filters: Vec<&String> = request.filters.keys().collect();
+    tx.insert(
+        &EXPORT_REQUEST,
+        &[
+            ("id", id.as_str().into()),
+            ("list_name", list.into()),
+            ("title", title.into()),
+            ("columns_json", text(serde_json::to_string(titles)).into()),
+            ("filters_json", text(serde_json::to_string(&filters)).into()),
+            ("request_sm3", digest(list, request).into()),
+            ("row_count", i64::try_from(rows).unwrap_or(i64::MAX).into()),
+            ("reason", reason.into()),
+            ("state", "waiting".into()),
+            ("requested_by", by.into()),
+            ("requested_at", now.into()),
+            ("expires_at", (now + hours.unwrap_or(72) * HOUR).into()),
+            ("decided_by", None::<String>.into()),
+            ("decided_at", 0_i64.into()),
+            ("area", area.into()),
+            ("agency", agency.into()),
+        ],
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+async fn view(caller: &Caller, kept: Kept, now: Instant) -> Answer<ExportRequestView> {
+    let people = kept.decided_by.iter().chain([&kept.requested_by]).cloned().collect();
+    let names = caller.names_of(people).await?;
+    let own = kept.requested_by == caller.actor.reference();
+    let state = kept.standing(now).to_owned();
+    let may_decide = state == "waiting" && caller.require_for(&DECIDE, &kept.resource()).is_ok();
+    Ok(ExportRequestView {
+        requested_by_name: names.of(&kept.requested_by),
+        decided_by_name: kept.decided_by.as_deref().map(|by| names.of(by)),
+        requested_at: to_rfc3339(kept.requested_at),
+        expires_at: to_rfc3339(kept.expires_at),
+        id: kept.id,
+        version: kept.version,
+        title: kept.title,
+        row_count: kept.row_count,
+        columns: kept.columns,
+        reason: kept.reason,
+        state,
+        own,
+        may_decide,
+    })
+}
+
+async fn list(State(db): State<Db>, caller: Caller) -> Answer<Json<ExportRequestList>> {
+    let now = db.clock().now();
+    let sql = "SELECT * FROM export_request ORDER BY id DESC LIMIT 200";
+    let mut items = Vec::new();
+    for row in db.fetch_all(sql, &[]).await? {
+        let kept = Kept::read(&row)?;
+        let own = kept.requested_by == caller.actor.reference();
+        if own || caller.require_for(&DECIDE, &kept.resource()).is_ok() {
+            items.push(view(&caller, kept, now).await?);
+        }
+    }
+    Ok(Json(ExportRequestList { items }))
+}
+
+async fn approve(
+    State(db): State<Db>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+    input: Input<ExportDecision>,
+) -> Answer<Json<ExportRequestView>> {
+    decide(&db, &caller, &id, input.value.version, "approved").await.map(Json)
+}
+
+async fn refuse(
+    State(db): State<Db>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+    input: Input<ExportDecision>,
+) -> Answer<Json<ExportRequestView>> {
+    decide(&db, &caller, &id, input.value.version, "refused").await.map(Json)
+}
+
+async fn by_id(db: &Db, id: &str) -> Result<Kept, Problem> {
+    let sql = "SELECT * FROM export_request WHERE id = $1";
+    let row = db.fetch_optional(sql, &[id.into()]).await?.ok_or_else(Problem::not_found)?;
+    Ok(Kept::read(&row)?)
+}
+
+async fn decide(
+    db: &Db,
+    caller: &Caller,
+    id: &str,
+    version: i64,
+    state: &'static str,
+) -> Answer<ExportRequestView> {
+    let kept = by_id(db, id).await?;
+    caller.require(&kept.resource())?;
+    let now = db.clock().now();
+    if kept.standing(now) != "waiting" {
+        return Err(Problem::conflict("export.decided", "这个申请已经有结果或已过期"));
+    }
+    let said = if state == "approved" { "批准导出" } else { "驳回导出" };
+    let because = format!("{said}{} {} 行：{}", kept.title, kept.row_count, kept.reason);
+    let mut tx =
+        db.begin(Lane::People, caller.act(format!("export_request:{id}")).because(because)).await?;
+    let by = tx.act().actor.clone();
+    let values = [("state", state.into()), ("decided_by", by.into()), ("decided_at", now.into())];
+    tx.update(&EXPORT_REQUEST, id, Some(version), &values).await?;
+    tx.commit().await?;
+    view(caller, by_id(db, id).await?, now).await
+}
