@@ -186,3 +186,70 @@ pub fn lag(now: Instant, cosigned: Option<&outside::Cosigned>, since: Instant) -
     let from = cosigned.map_or(since, |cosigned| cosigned.at);
     Duration::from_micros(u64::try_from(now - from).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use mj_ledger::WitnessKey;
+    use mj_platform::gm::vault::{KeyClass, SmProvider, Vault};
+    use mj_platform::ledger::witness::{Verdict, Witness};
+    use mj_testkit::TestDb;
+
+    use super::*;
+
+    fn vault(kit: &TestDb, name: &str) -> Arc<Vault> {
+        let folder = kit.folder.path().join(name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Arc::new(Vault::open(&folder, &[7; 16], false))
+    }
+
+    /// Where nobody listens.
+    fn settings(key: WitnessKey) -> WitnessSettings {
+        WitnessSettings {
+            every: Duration::from_secs(60),
+            alarm: Duration::from_secs(10 * 60),
+            stop: Duration::from_secs(4 * 3_600),
+            patience: Duration::from_secs(1),
+            witnesses: vec![WitnessAt { url: "http://127.0.0.1:1".into(), key }],
+            witness_for: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_witness_is_an_alarm_and_in_the_end_stops_what_must_be_witnessed() {
+        let kit = TestDb::new().await;
+        let folder = kit.folder.path().join("log");
+        let own = vault(&kit, "own");
+        let ledger = Ledger::open(kit.db().clone(), &folder, own, "370400").await.expect("a log");
+        let mut tx = kit.begin().await;
+        tx.note().await.expect("noted");
+        tx.commit().await.expect("done");
+        ledger.drain().await.expect("sealed");
+        let other = vault(&kit, "other");
+        let logs = vec![ledger.key().clone()];
+        let witness =
+            Witness::new(kit.db().clone(), other.clone(), "370000", logs).expect("a witness");
+        assert_eq!(witness.key().point, other.public(KeyClass::Witness).expect("a key"));
+        let outside = Outside::new(ledger.clone(), settings(witness.key().clone()));
+        outside.round().await;
+        let now = outside.now().await.expect("read");
+        assert!(!now[0].alarm && now[0].cosigned.is_none());
+        let trouble = now[0].trouble.clone().expect("nobody answers");
+        assert!(trouble.starts_with("连接不上"), "{trouble}");
+
+        kit.clock.advance_seconds(11 * 60);
+        assert!(outside.now().await.expect("read")[0].alarm, "never signed, and long started");
+        let asked = ledger.ask(0).expect("asked").expect("signed");
+        let verdict = witness.add_checkpoint(&asked.text).await.expect("answered");
+        let Verdict::Cosigned(line) = verdict else { panic!("{verdict:?}") };
+        ledger.keep(&asked, witness.key(), &line).await.expect("kept");
+        let now = outside.now().await.expect("read");
+        assert!(!now[0].alarm && now[0].lag.is_zero(), "{:?}", now[0]);
+        // a signature of somebody else is not kept
+        let stranger = WitnessKey { point: [4; 65], ..witness.key().clone() };
+        assert!(ledger.keep(&asked, &stranger, &line).await.is_err());
+        kit.clock.advance_seconds(4 * 3_600);
+        assert!(outside.now().await.expect("read")[0].alarm && !outside.is_stopped().await);
+        kit.clock.advance_seconds(1);
+        assert!(outside.is_stopped().await);
+    }
+}

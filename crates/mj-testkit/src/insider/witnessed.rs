@@ -160,3 +160,31 @@ async fn a_shut_door_lets_nothing_through_but_the_decision() {
     let other = mj_ledger::Checkpoint { root: [2; 32], ..seen };
     assert!(office.ledger.suspect("witness", &other, "shown").await.expect("held"));
 }
+
+#[tokio::test]
+async fn entries_signed_before_there_was_a_look_up_are_found_by_it_too() {
+    let office = Office::new(2).await;
+    office.ledger.drain().await.expect("sealed");
+    let touched = async |key: &str| {
+        let sql = format!("SELECT seq FROM log_touch WHERE object = 'note:{key}' ORDER BY seq");
+        let rows = office.rows(&sql).await;
+        rows.iter().map(|row| row.int("seq").expect("a number")).collect::<Vec<_>>()
+    };
+    let before = touched("n0012").await;
+    assert_eq!(before.len(), 1, "one act of a person; the load is left out: {before:?}");
+    office.sql("DELETE FROM log_touch").await;
+    office.sql("UPDATE log_touched SET size = 0").await;
+    let again = open(&office.kit, &office.path("log")).await;
+    let made = async {
+        loop {
+            let size = office.rows("SELECT size FROM log_touched").await[0].int("size");
+            if size.ok().and_then(|size| u64::try_from(size).ok()) == Some(again.sealed()) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    again.watch(made).await;
+    assert_eq!(touched("n0012").await, before);
+    assert_eq!(touched("n0003").await.len(), 2, "changed, then deleted");
+}
