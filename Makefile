@@ -5,7 +5,7 @@ PORT ?= 8600
 DATA ?= mingjian-data
 SIZE ?= full
 
-.PHONY: demo witness-demo web build test full-test bench lint e2e doc-tables
+.PHONY: demo witness-demo web build test full-test durability bench lint e2e doc-tables
 
 ## demo: build, fill a demonstration city into an embedded database, serve it
 demo: web
@@ -46,6 +46,12 @@ lint: web/node_modules/.installed
 e2e: web
 	scripts/test.sh browser
 
+## durability: kills, power cuts, failing disks, flipped bytes, restores, in their short forms
+durability:
+	cargo build --workspace --locked
+	python3 tests/durability
+
 ## full-test: everything, and the long forms of kills and repeats
 full-test: test
 	MJ_LONG=1 cargo test --workspace --locked
+	python3 tests/durability --long

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make test: Rust on SQLite, the same on PostgreSQL, front-end units, stories in a browser.
-# Closes with one line each: `name: N passed, N failed`. What cannot run here says "not run: why";
+# Closes with one line each (durability, sqlite, postgres, web, browser): `name: N passed, N failed`. What cannot run here says "not run: why";
 # MJ_REQUIRE=postgres,chromium turns that into a failure. `scripts/test.sh browser` runs one part.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -55,6 +55,17 @@ if [ "$only" = all ]; then
     line[web]="0 passed, 1 failed"; red=1
   fi
 fi
+
+# Kills, power cuts, failing disks, flipped bytes, restores: the short forms, on the debug binary.
+durability() {
+  command -v python3 >/dev/null || { line[durability]="not run: python3 is not installed"; return; }
+  cargo build --workspace --locked || { line[durability]="0 passed, 1 failed"; red=1; return; }
+  python3 tests/durability | tee "$work/durability.log"
+  [ "${PIPESTATUS[0]}" -eq 0 ] || red=1
+  line[durability]=$(sed -n 's/^durability: //p' "$work/durability.log" | tail -n 1)
+  [ -n "${line[durability]}" ] || { line[durability]="0 passed, 1 failed"; red=1; }
+}
+if [ "$only" = all ] || [ "$only" = durability ]; then durability; fi
 
 # fills a demonstration city and walks stories in it: stories NAME DATABASE-URL-or-'' WHICH...
 stories() {
@@ -111,7 +122,7 @@ browser() {
 if [ "$only" = all ] || [ "$only" = browser ]; then browser; fi
 
 echo
-for name in sqlite postgres web browser; do
+for name in durability sqlite postgres web browser; do
   [ -n "${line[$name]:-}" ] && echo "$name: ${line[$name]}"
 done
 exit $red

@@ -39,7 +39,7 @@ def sqlite(count, long):
     push(node, people, 2)
     # while people and systems write at full speed
     clients = Clients(people, start=100)
-    busy = threading.Thread(target=clients.run, args=(node, 3 if not long else 20))
+    busy = threading.Thread(target=clients.run, args=(node, 1.5 if not long else 20))
     busy.start()
     copies = 0
     while busy.is_alive():
@@ -94,7 +94,7 @@ def sqlite(count, long):
         count.check(ran.returncode == code, f"{text}: {ran.returncode} {ran.stderr}")
     # control: spoiled copies
     refused = 0
-    trials = 12 if long else 4
+    trials = 12 if long else 2
     for n in range(trials):
         spoiled = WORK / f"spoiled-{uuid.uuid4().hex[:6]}"
         shutil.copytree(place, spoiled)

@@ -1,27 +1,25 @@
 """R3: a full disk and a failing fsync are told, and nothing is acknowledged that is not there. Control:
-a node that goes on after the failure would be seen, because a swallowed one is."""
+without an injected failure answers go on, so their absence after one says something."""
 import os, time, uuid
 from kit import Clients, Count, Disk, NotRun, WORK, all_there, chance, furnished, is_sound, shim
 
 
 def full(count, long):
     plain, people = furnished()
-    disk = Disk(64)
+    # the database's own log may grow to 64 MB
+    disk = Disk(320)
     try:
         house = plain.copy(disk.place / "node")
         node = house.serve()
-        clients = Clients(people, rows=(400, 500), acts=False)
+        clients = Clients(people, rows=(400, 500) if long else (100, 150), acts=False)
         until = time.monotonic() + 60
         ballast = disk.place / "ballast"
         free = os.statvfs(disk.place)
         with open(ballast, "wb") as f:
             # most of it is taken by somebody else
-            f.write(b"\1" * max(0, free.f_bavail * free.f_frsize - (6 << 20)))
-        while time.monotonic() < until:
+            f.write(b"\1" * max(0, free.f_bavail * free.f_frsize - (6 << 20 if long else 2 << 20)))
+        while time.monotonic() < until and not clients.open:
             clients.run(node, 1)
-            about = os.statvfs(disk.place)
-            if clients.open and about.f_bavail * about.f_frsize < 1 << 20:
-                break
         count.check(bool(clients.open), "the disk is full and deliveries are refused")
         taken = len(clients.acknowledged)
         count.check("panicked" not in node.said(), node.said()[-400:])
@@ -61,7 +59,7 @@ def failing(count, long):
     library = shim()
     plain, people = furnished()
     stopped = 0
-    numbers = range(1, 51) if long else (1, 2, 3, 5, 8, 13)
+    numbers = range(1, 51) if long else (1, 4, 9)
     for n in numbers:
         house = plain.copy()
         arm = WORK / f"arm-{uuid.uuid4().hex[:6]}"

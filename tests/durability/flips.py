@@ -65,7 +65,7 @@ def spoil(path, torn):
 
 
 def run(long, postgres=False):
-    cases = 200 if long else 24
+    cases = 200 if long else 16
     count = Count(f"R4: {cases} flipped or torn")
     plain = lived_in()
     clean = [plain.run("verify").returncode, plain.run("doctor").returncode]

@@ -66,7 +66,7 @@ def bare(place, postgres):
 
 
 def run(long, postgres=False):
-    kills = 50 if long else 12
+    kills = 50 if long else (6 if postgres else 12)
     count = Count(f"R11 {'postgres' if postgres else 'sqlite'}: {kills} kills during migration")
     made = steps(postgres)
     house = bare(WORK / uuid.uuid4().hex[:8], postgres)
@@ -92,8 +92,16 @@ def run(long, postgres=False):
     count.check(between > 0 or not long, "no kill came between two steps")
     count.note(f"{between} kills came between two steps")
     # control: half a step by hand
+    half = "DROP INDEX act_journal_log"
+    if postgres:
+        psql(house.database.url, half)
+    else:
+        db = sqlite3.connect(house.data / "db/mingjian.sqlite3")
+        db.execute(half)
+        db.commit()
+        db.close()
     done, found = schema(house)
-    count.check(found[:-1] != made[done], "control: a schema that lacks something is seen")
+    count.check(found != made[done], "control: a schema that lacks something is seen")
     return count
 
 

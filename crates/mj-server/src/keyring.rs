@@ -9,6 +9,7 @@ use std::sync::Arc;
 use mj_kernel::Actor;
 use mj_platform::gm::vault::{KeyClass, Vault};
 use mj_platform::keys::{self, Keys};
+use mj_platform::ledger;
 use mj_platform::{Act, Config, Db, Lane, SystemClock};
 
 use crate::cli::{Failure, Outcome};
@@ -72,6 +73,13 @@ pub async fn rotate(data_dir: &Path, class: &str) -> Result<Outcome, Failure> {
 
 async fn rotate_class(node: &Stopped, class: KeyClass) -> Result<Outcome, Failure> {
     let vault = node.vault()?;
+    if class == KeyClass::Log {
+        let Config { data_dir, area, .. } = &node.config;
+        let key = ledger::rekey(&data_dir.join("log"), &node.db, Arc::new(vault), area).await?;
+        println!("log 密钥已更换\t{}", key.to_text());
+        eprintln!("旧公钥留在 log/keys，以前保存的检查点和凭证照旧可验；请把新公钥告诉见证方。");
+        return Ok(Outcome::Clean);
+    }
     if !vault.has(class) {
         return Err(Failure::Usage(format!("{} 类密钥还没有启用，不需要更换", class.name())));
     }
@@ -86,13 +94,10 @@ async fn rotate_class(node: &Stopped, class: KeyClass) -> Result<Outcome, Failur
         }
         return Ok(Outcome::Clean);
     }
-    if class != KeyClass::Log {
-        vault.next_pair(class)?;
-        vault.promote(class)?;
-        println!("{} 密钥已更换", class.name());
-        return Ok(Outcome::Clean);
-    }
-    Err(Failure::Usage("日志密钥的更换见 docs/operate.md".into()))
+    vault.next_pair(class)?;
+    vault.promote(class)?;
+    println!("{} 密钥已更换", class.name());
+    Ok(Outcome::Clean)
 }
 
 /// Destroys the key of the person whose number is on standard input: an argument would stand in the

@@ -206,6 +206,7 @@ fn open_witness(floor: &Floor, ledger: &Ledger) -> Result<(Witness, Outside), Fa
 pub async fn open_ledger(floor: &Floor) -> Result<Ledger, Failure> {
     let Config { data_dir, area, .. } = &floor.config;
     let keys = Vault::beside_master(&data_dir.join("keys"), floor.config.production)?;
+    ledger::finish_rekey(&data_dir.join("log"), &keys)?;
     ledger::found(&floor.db).await?;
     Ok(Ledger::open(floor.db.clone(), &data_dir.join("log"), Arc::new(keys), area).await?)
 }

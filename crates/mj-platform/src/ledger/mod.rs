@@ -11,6 +11,7 @@ pub mod erase;
 mod files;
 mod founding;
 pub mod outside;
+mod rekey;
 mod rewind;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use tokio::sync::{Notify, watch};
 pub use book::unpack;
 pub use files::{LogReader, Sheets};
 pub use founding::found;
+pub use rekey::{OLD_KEYS, finish_rekey, old_keys, rekey};
 pub use rewind::{rewind, signed_size};
 
 use crate::db::door::Act;

@@ -307,7 +307,13 @@ impl<'a> Check<'a> {
         let text = self.wanted.outside.as_deref()?;
         self.report.compared_outside = true;
         let checked = match key {
-            Some(key) => Checkpoint::open(text, key, &sign::verify),
+            // kept before the log got another key, it carries the old one's signature
+            Some(key) => {
+                let older = super::old_keys(&self.reader).unwrap_or_default();
+                let opened = Checkpoint::open(text, key, &sign::verify);
+                let older = older.iter().map(|key| Checkpoint::open(text, key, &sign::verify));
+                older.fold(opened, |opened, other| opened.or(other))
+            }
             None => Note::parse(text).and_then(|note| Checkpoint::parse(&note.text)),
         };
         match checked {

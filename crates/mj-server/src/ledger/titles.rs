@@ -30,6 +30,11 @@ const OWN: &[(&str, &str)] = &[
     ("flow.work_item.settle", "待办自动了结"),
     ("access.enrolment.bootstrap", "首次启动，生成开通代码"),
     ("evaluation.digest.make", "生成每周简报"),
+    ("keys.master.rotate", "更换主密钥"),
+    ("keys.class.rotate", "更换一类密钥"),
+    ("keys.person.destroy", "销毁个人密钥"),
+    ("backup.take", "备份"),
+    ("backup.restore", "从备份恢复"),
     ("portal.data.build", "生成开放数据"),
 ];
 
