@@ -1,6 +1,7 @@
 //! Whole-house stories: the binary as an engineer, an integrator and an auditor use it. On SQLite, or
 //! on the PostgreSQL server that `MJ_TEST_DATABASE_URL` names.
 
+mod backup;
 mod bad_input;
 mod canary;
 mod check_table;
