@@ -140,11 +140,26 @@ export const stories = {
     await group.getByRole('combobox').selectOption('11')
     await group.locator('[data-test=group-preview]').click()
     await page.getByLabel('改正依据').fill('与登记档案核对，均为公司')
+    await page.evaluate(() => {
+      window.__far = []
+      const look = () =>
+        window.__far.push(document.querySelector('[data-test=repair-running]')?.textContent ?? '')
+      new MutationObserver(look).observe(document.body, {
+        subtree: true,
+        childList: true,
+        characterData: true,
+      })
+    })
     await page.locator('[data-test=repair-apply]').click()
     await page
       .locator('[data-test=repair-said]')
       .filter({ hasText: '4 / 4 行已入库' })
       .waitFor({ timeout: 60_000 })
+    const far = await page.evaluate(() => window.__far)
+    assert.ok(
+      far.some((text) => /\d+%/.test(text)),
+      'how far it is was told',
+    )
     const second = await colleague(visit, personOf(world, PEOPLE.reader))
     await second.page.goto(`/desk/datahub/batches/${batch}?view=done`)
     const log = rowsOf(second.page, 'repair-log')

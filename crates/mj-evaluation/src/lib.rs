@@ -10,6 +10,7 @@
 
 #[doc(alias = "评价")]
 mod api;
+mod daily;
 mod digest;
 mod error;
 pub mod house;

@@ -144,19 +144,6 @@ impl Walk<'_> {
         }
     }
 
-    /// As [`Walk::visit`], in units that can be added up by area, agency and table: a required table is
-    /// told for each row that fills it.
-    pub fn visit_cells(&self, mut each: impl FnMut(Unit)) {
-        if self.indicator.measure != Measure::RequiredTables {
-            return self.visit(each);
-        }
-        self.records(|table, at, record| {
-            if record.received <= self.days.1 {
-                each(unit_of(record, table, at, record.received, 1, 0));
-            }
-        });
-    }
-
     fn received(&self, counted_below: bool, each: &mut impl FnMut(Unit)) {
         self.records(|table, at, record| {
             if self.holds(record.received) {
@@ -414,7 +401,7 @@ impl Walk<'_> {
     }
 }
 
-fn unit_of(record: &Record, table: u16, at: u32, day: Day, num: i64, den: i64) -> Unit {
+pub(crate) fn unit_of(record: &Record, table: u16, at: u32, day: Day, num: i64, den: i64) -> Unit {
     Unit {
         num,
         den,

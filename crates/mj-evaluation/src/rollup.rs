@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::daily::{self, Daily};
 use crate::measure::{NO_TABLE, Tally, Walk};
 use crate::rule::{Indicator, Measure};
 use crate::world::{Day, NO_DAY, PartyIs, Sieve, Wanted, Word, World};
@@ -34,6 +35,7 @@ const KEPT: usize = 600;
 #[derive(Debug, Default)]
 pub struct Kept {
     cells: Mutex<FxHashMap<Key, Cells>>,
+    pub(crate) daily: Daily,
     days: OnceLock<Days>,
 }
 
@@ -149,13 +151,31 @@ impl<'a> Rollup<'a> {
             mend_before: self.mend_before,
         };
         let mut sums: FxHashMap<(Word, Word, u16), (Tally, Day)> = FxHashMap::default();
-        walk.visit_cells(|unit| {
-            let (tally, last) = sums
-                .entry((unit.area, unit.agency, unit.table))
-                .or_insert((Tally::default(), NO_DAY));
-            tally.add(&unit);
-            *last = (*last).max(unit.day);
-        });
+        let mut add = |place: (Word, Word, u16), own: Tally, day: Day| {
+            let (tally, last) = sums.entry(place).or_insert((Tally::default(), NO_DAY));
+            *tally = tally.plus(own);
+            *last = (*last).max(day);
+        };
+        let measure = indicator.measure;
+        let bases = daily::bases(measure);
+        if bases.is_empty() {
+            walk.visit(|unit| {
+                let own = Tally { num: unit.num, den: unit.den };
+                add((unit.area, unit.agency, unit.table), own, unit.day);
+            });
+        }
+        let tables = self.tables_of(indicator, &everything);
+        // a required table is filled by whatever came up to the last day
+        let is_up_to = measure == Measure::RequiredTables;
+        let from = if is_up_to { Day::MIN } else { days.0 };
+        for base in bases {
+            for cell in daily::within(&self.daily(*base), (from, days.1)) {
+                if tables[usize::from(cell.table)] && (is_up_to || cell.day != NO_DAY) {
+                    let own = daily::tally(measure, *base, cell);
+                    add((cell.area, cell.agency, cell.table), own, cell.day);
+                }
+            }
+        }
         let cells: Cells = Arc::new(
             sums.into_iter()
                 .map(|((area, agency, table), (tally, last))| Cell {
@@ -171,6 +191,17 @@ impl<'a> Rollup<'a> {
             self.world.keep(key, &cells);
         }
         cells
+    }
+
+    /// For every table whether it counts here.
+    pub fn tables_of(&self, indicator: &Indicator, sieve: &Sieve) -> Vec<bool> {
+        let (world, mend_before) = (self.world, self.mend_before);
+        let walk = Walk { world, indicator, sieve, days: (0, 0), mend_before };
+        let mut counts = vec![false; world.tables.len()];
+        for table in walk.tables() {
+            counts[usize::from(table)] = true;
+        }
+        counts
     }
 
     /// The cells in sight, one by one.

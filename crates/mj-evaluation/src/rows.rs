@@ -200,7 +200,7 @@ impl Evaluation {
         for (table, rows) in by_table {
             let name = &world.tables[usize::from(table)].name;
             let Some(standard) = Standard::v1().table(name) else { continue };
-            for (row, fields) in self.fields(name, &rows, mask).await? {
+            for (row, fields) in self.fields(name, &rows, titles_in(standard), mask).await? {
                 titles.insert((table, row), title_of(standard, &fields));
             }
         }
@@ -209,7 +209,13 @@ impl Evaluation {
 
     /// All values of some rows, shown as far as `mask` allows. Whoever calls has decided that the rows
     /// may be seen at all.
-    async fn fields(&self, table: &str, rows: &[RowId], mask: Mask) -> Result<Vec<(i64, Fields)>> {
+    async fn fields(
+        &self,
+        table: &str,
+        rows: &[RowId],
+        wanted: impl Fn(&str) -> bool,
+        mask: Mask,
+    ) -> Result<Vec<(i64, Fields)>> {
         let parts = self.parts();
         let spec = parts.specs.iter().find(|spec| spec.name == table);
         let (Some(spec), Some(standard)) = (spec, Standard::v1().table(table)) else {
@@ -217,15 +223,19 @@ impl Evaluation {
         };
         let snapshot = parts.facts.snapshot(spec, At::Latest).await?;
         let rows = rows.to_vec();
-        let everything = Scope::everything(DataLevel::Personal);
-        let found =
-            tokio::task::spawn_blocking(move || snapshot.fetch(&rows, Columns::All, &everything))
-                .await
-                .map_err(Error::thread)??;
+        let columns: Vec<usize> =
+            (0..spec.columns.len()).filter(|at| wanted(&spec.columns[*at].name)).collect();
+        let read = columns.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            let everything = Scope::everything(DataLevel::Personal);
+            snapshot.fetch(&rows, Columns::Only(&read), &everything)
+        })
+        .await
+        .map_err(Error::thread)??;
         let mut shown = Vec::with_capacity(found.len());
         for row in found {
             let mut fields = Vec::new();
-            for (column, value) in spec.columns.iter().zip(&row.values) {
+            for (column, value) in columns.iter().map(|at| &spec.columns[*at]).zip(&row.values) {
                 let Some(value) = value else { continue };
                 let known = standard.column(&column.name);
                 let one =
@@ -257,7 +267,7 @@ impl Evaluation {
         let at = rows.iter().position(|record| record.row == row);
         let at = at.filter(|at| sieve.sees(rows[*at].area, rows[*at].agency));
         let record = &rows[at.ok_or(Error::UnknownRecord)?];
-        let found = self.fields(table, &[RowId(row)], mask).await?;
+        let found = self.fields(table, &[RowId(row)], |_| true, mask).await?;
         let (_, fields) = found.into_iter().next().ok_or(Error::UnknownRecord)?;
         let unit = Unit {
             num: 1,
@@ -289,6 +299,16 @@ pub(crate) struct Field {
     pub value: Option<String>,
     pub masked: bool,
     sealed: bool,
+}
+
+/// The columns that [`title_of`] looks at.
+fn titles_in(table: &Table) -> impl Fn(&str) -> bool {
+    move |column| {
+        TITLES.contains(&column)
+            || table
+                .column(column)
+                .is_some_and(|known| !known.envelope && known.ty == ColumnType::Name)
+    }
 }
 
 fn title_of(table: &Table, fields: &[Field]) -> String {

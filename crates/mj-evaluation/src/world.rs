@@ -331,6 +331,10 @@ impl Sieve {
         sieve
     }
 
+    pub fn deep(&self) -> crate::daily::Deep {
+        (self.source, self.main)
+    }
+
     pub fn has_main(&self) -> bool {
         self.main.is_some()
     }

@@ -23,19 +23,13 @@ use crate::mend;
 use crate::model::{Batch, Channel};
 use crate::repair::checker::{Checker, arrange, shown};
 use crate::repair::fix::Fix;
+use crate::repair::groups::{self, Choice, Group};
 use crate::repair::run::{self, Plan, Repair, Tried};
-use crate::repair::{deadline, groups, rule_number};
+use crate::repair::{deadline, rule_number};
 use crate::store;
 
 /// Lines of a preview that are shown.
 const MOST_LINES: usize = 200;
-
-/// 代码表中的一个值
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ChoiceView {
-    pub code: String,
-    pub title: String,
-}
 
 /// 错误行的一格
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -48,7 +42,7 @@ pub struct CellView {
     pub required: bool,
     pub kind: String,
     pub max: Option<u64>,
-    pub choices: Vec<ChoiceView>,
+    pub choices: Vec<Choice>,
 }
 
 /// 一条错误记录的全部单元格
@@ -68,29 +62,9 @@ pub struct RowCheck {
     pub issues: Vec<IssueView>,
 }
 
-/// 同一问题的一组行
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct GroupView {
-    pub rule: String,
-    pub rule_title: String,
-    pub class: String,
-    pub column: String,
-    pub column_title: String,
-    /// 这组行共同的值；各不相同或含个人信息时没有
-    pub value: Option<String>,
-    pub rows: i64,
-    pub reason: String,
-    pub remedy: String,
-    pub proposal: Option<Fix>,
-    pub proposal_title: Option<String>,
-    pub why: Option<String>,
-    pub choices: Vec<ChoiceView>,
-    pub may_replace: bool,
-}
-
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct GroupList {
-    pub groups: Vec<GroupView>,
+    pub groups: Vec<Group>,
     /// 待改正的行数
     pub open: i64,
     /// 行数太多，只看了前面的
@@ -149,6 +123,8 @@ pub struct RepairView {
     pub mended: i64,
     pub actor_name: String,
     pub created_at: String,
+    /// 执行到百分之几：检查各行、入库各占一半
+    pub percent: i64,
     /// 此刻之前可以撤销
     pub run_at: String,
     pub finished_at: Option<String>,
@@ -247,7 +223,7 @@ pub async fn cells(
                     .map(|list| {
                         let entries = list.entries.iter();
                         entries
-                            .map(|entry| ChoiceView {
+                            .map(|entry| Choice {
                                 code: entry.code.clone(),
                                 title: entry.title.clone(),
                             })
@@ -297,31 +273,8 @@ pub async fn list_groups(
 ) -> Answer<Json<GroupList>> {
     let (batch, _) = load(&hub, &caller, &id).await?;
     let found = groups::groups(&hub, &batch).await?;
-    let groups = found
-        .groups
-        .into_iter()
-        .map(|group| GroupView {
-            rule: group.rule,
-            rule_title: group.rule_title,
-            class: group.class,
-            column: group.column,
-            column_title: group.column_title,
-            value: group.value,
-            rows: group.rows,
-            reason: group.reason,
-            remedy: group.remedy,
-            proposal: group.proposal,
-            proposal_title: group.proposal_title,
-            why: group.why,
-            choices: group
-                .choices
-                .into_iter()
-                .map(|(code, title)| ChoiceView { code, title })
-                .collect(),
-            may_replace: group.may_replace,
-        })
-        .collect();
-    Ok(Json(GroupList { groups, open: found.open, cut: found.cut, deadline: due(&batch)? }))
+    let deadline = due(&batch)?;
+    Ok(Json(GroupList { groups: found.groups, open: found.open, cut: found.cut, deadline }))
 }
 
 /// Before and after of every row the rule would touch; writes nothing.
@@ -393,7 +346,9 @@ async fn view(hub: &Datahub, caller: &Caller, repair: Repair) -> Answer<RepairVi
         None => 0,
     };
     let names = caller.names_of(vec![repair.actor.clone()]).await?;
+    let percent = run::percent(hub, &repair).await?;
     Ok(RepairView {
+        percent,
         actor_name: names.of(&repair.actor),
         id: repair.id,
         batch_id: repair.batch_id,

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use mj_kernel::clock::beijing_date;
 use mj_standard::{ColumnType, Personal, Table};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::checker::{Checker, arrange};
 use super::fix::{Fix, likely_codes, successor};
@@ -30,15 +32,24 @@ pub struct OpenRow {
     pub values: Vec<Option<String>>,
 }
 
+/// 代码表中的一个值
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ChoiceView)]
+pub struct Choice {
+    pub code: String,
+    pub title: String,
+}
+
 /// 同一问题的一组行
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = GroupView)]
 pub struct Group {
     pub rule: String,
     pub rule_title: String,
     pub class: String,
     pub column: String,
     pub column_title: String,
-    /// The one value of all rows; none where they differ or are personal.
+    /// 这组行共同的值；各不相同或含个人信息时没有
     pub value: Option<String>,
     pub rows: i64,
     pub reason: String,
@@ -46,9 +57,8 @@ pub struct Group {
     pub proposal: Option<Fix>,
     pub proposal_title: Option<String>,
     pub why: Option<String>,
-    /// Values to choose from: code and title.
-    pub choices: Vec<(String, String)>,
-    /// May a person name another value for all rows?
+    pub choices: Vec<Choice>,
+    /// 可以由人指定另一个值
     pub may_replace: bool,
 }
 
@@ -176,11 +186,12 @@ fn group(
         }
     }
     let may_replace = spec.personal == Personal::No && value.is_some();
-    let mut choices = match (&spec.code_list, may_replace) {
+    let mut choices: Vec<(String, String)> = match (&spec.code_list, may_replace) {
         (Some(_), true) => likely_codes(spec, value.as_deref().unwrap_or_default()),
         _ => Vec::new(),
     };
     choices.truncate(MOST_CHOICES);
+    let choices = choices.into_iter().map(|(code, title)| Choice { code, title }).collect();
     Some(Group {
         rule: rule.to_owned(),
         rule_title: table.rule(rule).map_or_else(|| "文件结构".to_owned(), |one| one.text.clone()),

@@ -2,11 +2,11 @@
 //! taken back, and brought in through the ordinary door as a batch that mends.
 
 use mj_kernel::clock::beijing_date;
+use mj_platform::DbRow;
 use mj_platform::jobs::{self, JobContext};
 use mj_platform::{Act, Db, Lane, RowExt, TruthTable, Value, WriteTx, new_id};
 use mj_tabular::ORIGINAL_ROW_COLUMN;
 use serde::Deserialize;
-use mj_platform::DbRow;
 
 use super::checker::{Checker, shown};
 use super::fix::Fix;
@@ -15,6 +15,7 @@ use super::rule_number;
 use crate::Datahub;
 use crate::error::{Error, Result};
 use crate::model::Batch;
+use crate::progress::Standing;
 use crate::receive::Delivery;
 use crate::store;
 
@@ -116,8 +117,21 @@ pub async fn of_batch(db: &Db, batch_id: &str) -> Result<Vec<Repair>> {
     db.fetch_all(sql, &[batch_id.into()]).await?.iter().map(read).collect()
 }
 
+/// Rows judged between two reports of how far it is.
+const STEP: usize = 500;
+
 /// Tries the plan on every open row that has the fault; writes nothing.
 pub async fn preview(hub: &Datahub, batch: &Batch, plan: &Plan) -> Result<Vec<Tried>> {
+    try_all(hub, batch, plan, None).await
+}
+
+/// As [`preview`]; a job tells how far it is.
+async fn try_all(
+    hub: &Datahub,
+    batch: &Batch,
+    plan: &Plan,
+    job: Option<&JobContext>,
+) -> Result<Vec<Tried>> {
     let table = hub.table(&batch.table)?;
     let column = table
         .column(&plan.column)
@@ -127,12 +141,46 @@ pub async fn preview(hub: &Datahub, batch: &Batch, plan: &Plan) -> Result<Vec<Tr
     let most = rule_number("rows_most", today)? as usize;
     let (rows, _) = open_rows(hub, batch, most).await?;
     let mut checker = Checker::new(hub, table, &batch.cd_source).await?;
-    let plan = plan.clone();
-    tokio::task::spawn_blocking(move || {
-        rows.iter().filter_map(|row| try_one(&mut checker, row, &plan, today)).collect()
-    })
-    .await
-    .map_err(Error::thread)
+    let rows = std::sync::Arc::new(rows);
+    let mut tried = Vec::new();
+    for first in (0..rows.len()).step_by(STEP) {
+        let (plan, part) = (plan.clone(), rows.clone());
+        let last = rows.len().min(first + STEP);
+        let judged = tokio::task::spawn_blocking(move || {
+            let found: Vec<Tried> = part[first..last]
+                .iter()
+                .filter_map(|row| try_one(&mut checker, row, &plan, today))
+                .collect();
+            (checker, found)
+        });
+        let found;
+        (checker, found) = judged.await.map_err(Error::thread)?;
+        tried.extend(found);
+        if let Some(job) = job {
+            job.progress(last as i64, rows.len() as i64, "").await?;
+        }
+    }
+    Ok(tried)
+}
+
+/// How far it is, in hundredths: half of it is judging the rows, half is bringing them in.
+pub async fn percent(hub: &Datahub, repair: &Repair) -> Result<i64> {
+    let Some(result) = &repair.result_batch else {
+        if repair.state != "waiting" {
+            return Ok(100);
+        }
+        let sql = "SELECT progress_done, progress_total FROM job WHERE idempotency_key = $1";
+        let key = format!("{APPLY_REPAIR}:{}", repair.id);
+        let Some(row) = hub.db.fetch_optional(sql, &[key.into()]).await? else { return Ok(0) };
+        let (done, total) = (row.int("progress_done")?, row.int("progress_total")?);
+        return Ok((done * 50).checked_div(total).unwrap_or(0));
+    };
+    let Some(batch) = store::batch::by_id(&hub.db, result).await? else { return Ok(100) };
+    if batch.state.is_final() {
+        return Ok(100);
+    }
+    let standing = Standing::read(&hub.db, &batch.job_key()).await?;
+    Ok(50 + standing.map_or(0, |standing| standing.percent) / 2)
 }
 
 fn try_one(
@@ -246,10 +294,10 @@ struct Payload {
 pub async fn run_job(hub: &Datahub, context: JobContext) -> mj_platform::Result<()> {
     let payload: Payload = serde_json::from_str(&context.payload)
         .map_err(|error| mj_platform::Error::Corrupt(format!("任务内容无法读取：{error}")))?;
-    apply(hub, &payload.repair_id).await.map_err(Into::into)
+    apply(hub, &payload.repair_id, &context).await.map_err(Into::into)
 }
 
-async fn apply(hub: &Datahub, id: &str) -> Result<()> {
+async fn apply(hub: &Datahub, id: &str, job: &JobContext) -> Result<()> {
     let repair = by_id(&hub.db, id).await?;
     if repair.state != "waiting" {
         return Ok(());
@@ -259,7 +307,7 @@ async fn apply(hub: &Datahub, id: &str) -> Result<()> {
     let table = hub.table(&batch.table)?;
     let plan =
         Plan { rule: repair.rule.clone(), column: repair.column.clone(), fix: repair.fix.clone() };
-    let tried = preview(hub, &batch, &plan).await?;
+    let tried = try_all(hub, &batch, &plan, Some(job)).await?;
     let mut body = String::new();
     let mut count = 0_i64;
     for one in tried.iter().filter(|one| one.passes) {

@@ -100,6 +100,7 @@ async fn the_same_fault_in_many_rows_is_mended_once_by_a_rule_that_was_looked_at
     let done = &list["items"][0];
     assert_eq!((&done["id"], &done["state"]), (&made["id"], &json!("submitted")), "{list}");
     assert_eq!((&done["submitted"], &done["mended"]), (&json!(6), &json!(6)));
+    assert_eq!(done["percent"], 100, "{list}");
     let (_, result) = client
         .get(&format!("/api/v1/datahub/batches/{}", done["result_batch"].as_str().expect("id")))
         .await;

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::measure::{Part, Walk};
 use crate::overview::{Desk, area_name, level_of};
 use crate::period::Period;
+use crate::rollup::Rollup;
 use crate::service::{Evaluation, Seen};
 use crate::world::{Sieve, UNSAID, Wanted};
 use shapes::*;
@@ -202,7 +203,9 @@ async fn rows(
         let sieve = Sieve::new(&picture, &wanted);
         let days = period.days();
         let walk = Walk { world: &picture, indicator: &one, sieve: &sieve, days, mend_before };
-        walk.rows(part, skip, limit)
+        let rollup = Rollup { world: &picture, sieve: &sieve, mend_before };
+        let page = rollup.rows(&one, days, part, skip, limit);
+        page.unwrap_or_else(|| walk.rows(part, skip, limit))
     })
     .await
     .map_err(Error::thread)?;

@@ -279,6 +279,14 @@ proptest! {
                 let rollup = Rollup { world: &world, sieve: &sieve, mend_before: 120 };
                 let walk = Walk { world: &world, indicator, sieve: &sieve, days, mend_before: 120 };
                 prop_assert_eq!(rollup.tally(indicator, days), walk.tally(), "{}", &indicator.id);
+                for part in [Part::Numerator, Part::Denominator, Part::Gap] {
+                    for (skip, limit) in [(0, 3), (2, 4), (0, 500), (600, 5)] {
+                        if let Some(page) = rollup.rows(indicator, days, part, skip, limit) {
+                            let whole = walk.rows(part, skip, limit);
+                            prop_assert_eq!(page, whole, "{} {:?} {}", &indicator.id, part, skip);
+                        }
+                    }
+                }
                 if indicator.measure.is_additive() {
                     let by = rollup.by(indicator, days, |cell| (cell.area, cell.agency));
                     prop_assert_eq!(by, walk.by(|unit| (unit.area, unit.agency)), "{}", &indicator.id);

@@ -15,6 +15,7 @@ export const table = {
   'table.export_xlsx': 'Excel 文件（XLSX）',
   'table.exporting': '正在生成文件…',
   'table.exported': '已导出 {n} 条',
+  'table.export_cancelled': '已取消导出，没有生成文件',
   'table.select_all': '选中已载入的全部',
   'table.select_row': '选中：{name}',
   'table.selected': '已选 {n} 条',

@@ -1,4 +1,6 @@
 export const workbench = {
+  'app.newer': '系统已升级，这一页还是旧的。正在填写的内容会保留，请刷新后继续。',
+  'app.newer_load': '刷新页面',
   'app.switched':
     '本浏览器的另一个标签页已用别的账号登录，这里也已换成 {name}。未提交的内容保存在原账号名下。',
   'draft.restored': '已恢复您 {time} 填写、还没有提交的内容。',
@@ -58,6 +60,7 @@ export const workbench = {
   'repair.need_reason': '请写明改正的依据。',
   'repair.apply': '改正这 {n} 行',
   'repair.waiting': '“{title}”将在 {n} 秒后提交。',
+  'repair.running': '正在按“{title}”改正，已完成 {n}%。',
   'repair.undo': '撤销',
   'repair.cancelled': '已撤销，没有改动任何数据。',
   'repair.submitted': '已提交 {n} 行，正在入库。',
