@@ -122,7 +122,8 @@ browser() {
 if [ "$only" = all ] || [ "$only" = browser ]; then browser; fi
 
 echo
-for name in durability sqlite postgres web browser; do
+[ -n "${line[durability]:-}" ] && echo "durability: ${line[durability]}"
+for name in sqlite postgres web browser; do
   [ -n "${line[$name]:-}" ] && echo "$name: ${line[$name]}"
 done
 exit $red

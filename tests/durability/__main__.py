@@ -3,7 +3,7 @@
 Each part prints `NAME: N passed, N failed`; the last line is `durability: N passed, N failed`. What the
 machine cannot do is said as "not run: why". MJ_SEED repeats a run's moments.
 """
-import os, shutil, subprocess, sys, time
+import os, shutil, signal, sys, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kit
 import backups, cuts, disk, flips, keys, kills, migrations, pitr
@@ -47,12 +47,19 @@ def main():
             import traceback
             traceback.print_exc()
             print(f"{name}: 0 passed, 1 failed ({error})", flush=True)
+        finally:
+            kit.leave_nobody()
     more = f" (not run: {', '.join(skipped)})" if skipped else ""
     print(f"durability: {passed} passed, {failed} failed{more}", flush=True)
     return 1 if failed else 0
 
 
-code = main()
-kit.Database.stop()
-shutil.rmtree(kit.WORK, ignore_errors=True)
+# a signal to stop leaves no processes, mounts or folders behind
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+try:
+    code = main()
+finally:
+    kit.leave_nobody()
+    kit.Database.stop()
+    shutil.rmtree(kit.WORK, ignore_errors=True)
 sys.exit(code)

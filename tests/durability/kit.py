@@ -132,12 +132,16 @@ class House:
 
 
 class Node:
+    # every process that was started, so that none outlives a part that failed
+    started = []
+
     def __init__(self, house, env, patience):
         self.house, self.port = house, free_port()
         self.log = open(WORK / f"node-{self.port}-{uuid.uuid4().hex[:4]}.log", "w+b")
         since = time.monotonic()
         self.child = subprocess.Popen([BINARY, "serve", "--port", str(self.port)], stdout=subprocess.DEVNULL,
                                       stderr=self.log, env=house.env(MINGJIAN_DATA_DIR=house.data, **env))
+        Node.started.append(self.child)
         while True:
             if self.child.poll() is not None:
                 raise RuntimeError(f"the node ended with {self.child.returncode}: {self.said()}")
@@ -223,6 +227,14 @@ def login(node, name):
     path = "/api/v1/sessions/current/second-factor"
     offer = node.must(200, "POST", f"{path}/offer", {}, token=session["token"])
     return node.must(200, "POST", f"{path}/confirm", {"totp": totp(offer["uri"])}, token=session["token"])["token"]
+
+
+def leave_nobody():
+    for child in Node.started:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+    Node.started.clear()
 
 
 class People:
@@ -497,5 +509,6 @@ class Disk:
         raise RuntimeError("the disk stays busy")
 
     def remove(self):
+        leave_nobody()
         subprocess.run(["umount", "-l", str(self.place)], capture_output=True)
         self.image.unlink(missing_ok=True)
