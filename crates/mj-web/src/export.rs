@@ -145,7 +145,7 @@ impl<T: 'static> Export<T> {
                 "access.second_person_required",
                 "已提交导出申请，等另一人批准",
             )
-            .detail(format!("申请编号 {number}；批准后在“导出申请”里下载。")));
+            .detail(format!("申请编号 {number}；批准后用同样的筛选和列再点一次导出即可下载。")));
         }
         let id = new_id();
         let reason = format!("导出{title} {count} 行");

@@ -172,12 +172,17 @@ pub(crate) async fn pass(
     if rows <= most {
         return Ok(());
     }
-    let Some(approval) = request.approval.as_deref() else {
+    // asked again with the same filters and columns, the approval that waits for it is found
+    let found = match request.approval.clone() {
+        Some(number) => Some(number),
+        None => waiting_for(tx, caller, &digest(list, request)).await?,
+    };
+    let Some(approval) = found.as_deref() else {
         return Err(Problem::forbidden(
             "export.approval_needed",
             format!("共 {rows} 行，超过 {most} 行的导出须另一人批准"),
         )
-        .detail("请写明用途提交申请；批准后在“导出申请”里下载。也可以先缩小筛选范围。"));
+        .detail("请写明用途提交申请；批准后用同样的筛选和列再点一次导出。也可以先缩小筛选范围。"));
     };
     let sql = "SELECT * FROM export_request WHERE id = $1";
     let kept = tx.fetch_optional(sql, &[approval.into()]).await?;
@@ -192,6 +197,19 @@ pub(crate) async fn pass(
     }
     tx.update(&EXPORT_REQUEST, &kept.id, Some(kept.version), &[("state", "used".into())]).await?;
     Ok(())
+}
+
+/// The caller's approved and unused request for exactly this.
+async fn waiting_for(
+    tx: &mut WriteTx,
+    caller: &Caller,
+    digest: &str,
+) -> Result<Option<String>, Problem> {
+    let sql = "SELECT id FROM export_request WHERE requested_by = $1 AND request_sm3 = $2 \
+               AND state = 'approved' AND expires_at > $3 ORDER BY id DESC LIMIT 1";
+    let args = [caller.actor.reference().into(), digest.into(), tx.now().into()];
+    let row = tx.fetch_optional(sql, &args).await?;
+    Ok(row.map(|row| row.text("id")).transpose()?)
 }
 
 /// Asks for an export: who, what, how many rows, why. The number of the request.

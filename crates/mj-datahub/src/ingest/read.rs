@@ -424,7 +424,7 @@ pub fn reported(issue: &Issue<'_>) -> RowIssue {
 
 /// Numbers that read like a citizen id or a telephone are masked wherever they turn up: swapped
 /// columns put them where the standard expects none.
-fn looks_personal(value: &str) -> bool {
+pub fn looks_personal(value: &str) -> bool {
     let digits = value.chars().filter(char::is_ascii_digit).count();
     let looks_like_id = value.len() == 18
         && digits >= 17

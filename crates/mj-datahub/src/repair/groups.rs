@@ -14,6 +14,7 @@ use super::fix::{Fix, likely_codes, successor};
 use super::rule_number;
 use crate::Datahub;
 use crate::error::{Error, Result};
+use crate::ingest::read::looks_personal;
 use crate::mend::open;
 use crate::model::{Batch, ErrorRow};
 use crate::store;
@@ -117,8 +118,10 @@ fn gather(checker: &mut Checker, rows: &[OpenRow], today: NaiveDate) -> Vec<Grou
         for issue in row.known.issues.iter().filter(|issue| issue.severity == "error") {
             let Some(at) = table.column_index(&issue.column) else { continue };
             let value = row.values[at].clone().unwrap_or_default();
-            let alike =
-                table.columns[at].personal == Personal::No && !distinct(&table.columns[at].ty);
+            // swapped columns put a person's number where none is expected
+            let alike = table.columns[at].personal == Personal::No
+                && !distinct(&table.columns[at].ty)
+                && !looks_personal(&value);
             let key = (issue.rule.clone(), issue.column.clone(), alike.then_some(value));
             let of_group = found.entry(key).or_default();
             if of_group.last() != Some(&number) {

@@ -16,20 +16,26 @@ use super::world::{Hat, Relation, World, ask, party_row, put};
 const PHONE: &str = "13876543210";
 const USCC: &str = "91370400MA3D2E3F55";
 
-struct House {
-    world: World,
-    router: Router,
+pub struct House {
+    pub world: World,
+    pub router: Router,
 }
 
 impl House {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let world = World::new().await;
         world.stand().await;
         let router = crate::modules::web(&world.domains).router(Router::new());
         Self { world, router }
     }
 
-    async fn send(&self, hat: Hat, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+    pub async fn send(
+        &self,
+        hat: Hat,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
         let body = (!body.is_null()).then(|| body.to_string());
         let path = format!("/api/v1{path}");
         let answer = ask(&self.router, &method, &path, hat.token().as_deref(), body).await;
@@ -47,8 +53,15 @@ impl House {
         body
     }
 
+    /// What was queued is done.
+    pub async fn run(&self) {
+        let web = crate::modules::web(&self.world.domains);
+        let runner = Runner::new(self.world.kit.db().clone(), web.jobs(), web.events());
+        runner.run_until_idle().await.expect("jobs ran");
+    }
+
     /// An enterprise whose contact is a person; its id.
-    async fn enterprise(&self) -> String {
+    pub async fn enterprise(&self) -> String {
         let row = json!({
             "cd_id": "p1", "cd_time": "2026-11-19T10:00:00+08:00", "cd_operation": "i",
             "entity_id_code": "3704000000000001", "uscc": USCC,
@@ -61,9 +74,7 @@ impl House {
             "cd_batch": "2026112000009", "rows": [row]});
         let (status, body) = self.send(Hat::Source, Method::POST, "/datahub/batches", batch).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{body}");
-        let web = crate::modules::web(&self.world.domains);
-        let runner = Runner::new(self.world.kit.db().clone(), web.jobs(), web.events());
-        runner.run_until_idle().await.expect("jobs ran");
+        self.run().await;
         let href = body["href"].as_str().expect("an address").trim_start_matches("/api/v1");
         let (_, settled) = self.send(Hat::Source, Method::GET, href, Value::Null).await;
         assert_eq!(settled["counts"]["correct"], 1, "{settled}");
