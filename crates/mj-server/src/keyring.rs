@@ -13,6 +13,7 @@ use mj_platform::ledger;
 use mj_platform::{Act, Config, Db, Lane, SystemClock};
 
 use crate::cli::{Failure, Outcome};
+use crate::ledger::command::seal;
 
 /// A stopped node's directory, locked, with its database.
 struct Stopped {
@@ -50,8 +51,10 @@ pub async fn rotate_master(data_dir: &Path) -> Result<Outcome, Failure> {
     let node = Stopped::open(data_dir).await?;
     let folder = data_dir.join("keys");
     let done = keys::rotate_master(&folder, &node.db, node.config.production).await;
+    let sealed = if done.is_ok() { seal(&node.config, &node.db).await } else { Ok(()) };
     node.db.close().await;
     let done = done?;
+    sealed?;
     if done.resumed {
         eprintln!("接着完成了上次中断的更换");
     }
@@ -86,6 +89,7 @@ async fn rotate_class(node: &Stopped, class: KeyClass) -> Result<Outcome, Failur
     let object = format!("key:{}", class.name());
     // told first: a key that is new must not be new in secret
     node.told("keys.class.rotate", &object).await?;
+    seal(&node.config, &node.db).await?;
     if !class.signs() {
         vault.rotate_secret(class)?;
         println!("{} 密钥已更换\t旧密钥留作读取以前的内容", class.name());
@@ -126,6 +130,7 @@ async fn erase_from(node: &Stopped, code: &str, reason: &str) -> Result<Outcome,
     }
     let act = Act::new(&Actor::system("keys"), "keys.person.destroy", "person").because(reason);
     keys.destroy(&node.db, act, &subject).await?;
+    seal(&node.config, &node.db).await?;
     println!("此人的密钥已销毁");
     eprintln!("下一次备份起，从任何备份恢复都会再次销毁它。");
     Ok(Outcome::Clean)

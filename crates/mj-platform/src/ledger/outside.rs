@@ -13,7 +13,7 @@ use mj_ledger::{Checkpoint, Hash, Note, WitnessKey, tree};
 use serde::{Deserialize, Serialize};
 
 use super::witness::note_of;
-use super::{Ledger, LogReader, number, signed, wrong};
+use super::{Ledger, LogReader, number, old_keys, signed, wrong};
 use crate::db::door::{Act, TruthTable};
 use crate::db::{Db, Lane, RowExt};
 use crate::error::{Error, Result};
@@ -118,7 +118,11 @@ impl Ledger {
     /// store is older than, or another than, the one that signed. What this log's key did not sign
     /// proves nothing.
     pub fn contradiction(&self, shown: &str) -> Result<Option<Checkpoint>> {
-        let Ok(seen) = Checkpoint::open(shown, self.key(), &sign::verify) else { return Ok(None) };
+        // also by a key that was exchanged since: the witness may have seen it last under that one
+        let mut keys = vec![self.key().clone()];
+        keys.extend(old_keys(self.reader())?);
+        let open = |key| Checkpoint::open(shown, key, &sign::verify).ok();
+        let Some(seen) = keys.iter().find_map(open) else { return Ok(None) };
         let own = signed(self.reader())?.map_or(0, |(_, checkpoint, _)| checkpoint.size);
         if seen.size > own {
             return Ok(Some(seen));

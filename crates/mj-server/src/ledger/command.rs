@@ -174,6 +174,15 @@ impl Place {
     }
 }
 
+/// Signs what a command on a stopped node has written, before it answers.
+pub async fn seal(config: &Config, db: &Db) -> Result<(), Failure> {
+    let Config { data_dir, area, production, .. } = config;
+    let keys = Vault::beside_master(&data_dir.join("keys"), *production)?;
+    let folder = data_dir.join("log");
+    let log = log::Ledger::open(db.clone(), &folder, Arc::new(keys), area).await?;
+    Ok(log.drain().await?)
+}
+
 async fn signed_by_node(db: &Db, data_dir: &Path) -> Result<(), Failure> {
     let due = db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
     let due = u64::try_from(due).unwrap_or(0);
