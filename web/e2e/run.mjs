@@ -3,6 +3,7 @@
 // function; every story starts with a fresh browser context. MJ_SHOTS=folder keeps a picture of each failure.
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
+import * as access from './access.mjs'
 import * as account from './account.mjs'
 import * as clerk from './clerk.mjs'
 import * as desk from './desk.mjs'
@@ -63,6 +64,7 @@ const stories = {
   ...clerk.stories,
   ...lists.stories,
   ...ledger.stories,
+  ...access.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })
 let passed = 0

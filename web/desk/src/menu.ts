@@ -61,7 +61,9 @@ export const MENU: readonly MenuGroup[] = [
       link('officers', t('nav.officers'), 'registry.officer.read', ['officer']),
       link('coverage', t('nav.coverage'), 'registry.officer.read'),
       link('agencies', t('nav.agencies'), 'access.agency.read', ['agency']),
-      link('accounts', t('nav.accounts'), 'access.account.read', ['account']),
+      link('accounts', t('nav.accounts'), 'access.account.read', ['account', 'account-sight']),
+      link('grant-requests', t('nav.grant_requests'), 'access.grant_request.read'),
+      link('export-requests', t('nav.export_requests'), 'export.request.read'),
     ],
   },
   {

@@ -4,6 +4,7 @@ import { t } from '@shared/i18n'
 import { createRouter, createWebHistory } from 'vue-router'
 import { useSession } from './features/session/session.store'
 import { homeFor } from './menu'
+import { askForNewer } from './ui/useNewer'
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -242,6 +243,32 @@ export const router = createRouter({
       props: true,
     },
     {
+      path: '/grant-requests',
+      name: 'grant-requests',
+      component: () => import('./features/accounts/GrantRequestsPage.vue'),
+      meta: { title: 'requests.title' },
+    },
+    {
+      path: '/export-requests',
+      name: 'export-requests',
+      component: () => import('./features/accounts/ExportRequestsPage.vue'),
+      meta: { title: 'exports.title' },
+    },
+    {
+      path: '/accounts/:id/sight',
+      name: 'account-sight',
+      component: () => import('./features/accounts/AccountSightPage.vue'),
+      meta: { title: 'sight.title' },
+      props: true,
+    },
+    {
+      path: '/records/:kind/:id/readers',
+      name: 'readers',
+      component: () => import('./features/accounts/ReadersPage.vue'),
+      meta: { title: 'readers.title' },
+      props: true,
+    },
+    {
       path: '/me',
       name: 'me',
       component: () => import('./features/session/MyAccountPage.vue'),
@@ -299,8 +326,16 @@ export const router = createRouter({
 router.beforeEach(async (to) => {
   const session = useSession()
   await session.restore()
+  // what the server would refuse anyway: first the password
+  if (session.current?.password_expired && !to.meta.isBare && to.name !== 'me') return { name: 'me' }
   if (to.meta.isBare || session.current !== null) return true
   return { name: 'login', query: to.path === '/' ? {} : { next: to.fullPath } }
+})
+
+// a part of the page that the node does not have any more: it was upgraded meanwhile
+router.onError((cause) => {
+  console.error(cause)
+  void askForNewer()
 })
 
 export function setTitle(text: string): void {

@@ -1,5 +1,6 @@
 // The source text of every face, one file a domain. Keys are flat and begin with the domain.
 
+import { access } from './access'
 import { agencies } from './agencies'
 import { catalog } from './catalog'
 import { datahub } from './datahub'
@@ -25,6 +26,7 @@ export const zhCN = {
   ...registry,
   ...home,
   ...officers,
+  ...access,
   ...agencies,
   ...sources,
   ...catalog,

@@ -88,7 +88,6 @@ export const session = {
   'enrol.need_code': '请填写启用码，例如“K7QF-92MD-41XW”。',
   'enrol.need_name': '请填写真实姓名。',
   'enrol.bad_login': '请填写 3 到 32 位的账号，例如“wang.xiao”。',
-  'enrol.short_password': '密码至少 12 位，现在是 {n} 位。',
   'enrol.differ': '两次输入的密码不一样，请重新输入。',
   'enrol.to_login': '返回登录',
 } as const

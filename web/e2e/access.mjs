@@ -1,0 +1,155 @@
+// Rights given by two, rights seen from both sides, a masked value revealed for a moment, and two hundred
+// scripts that stay text.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+
+const PAYLOADS = readFileSync(new URL('./xss-payloads.txt', import.meta.url), 'utf8')
+  .split('\n')
+  .filter((line) => line !== '')
+
+async function signIn(page, world, login) {
+  const account = world.accounts.find((one) => one.login === login)
+  assert.ok(account, `the demonstration has no ${login}`)
+  await page.context().clearCookies()
+  await page.goto('/desk/login')
+  await page.getByLabel('账号').fill(account.login)
+  await page.getByRole('textbox', { name: '密码' }).fill(account.password)
+  await page.getByRole('button', { name: '登录' }).click()
+  await page.locator('#sidebar').waitFor({ state: 'attached' })
+}
+
+/** Through the page's own session, as its scripts would. */
+async function call(page, method, path, body) {
+  return page.evaluate(
+    async ([method, path, body]) => {
+      const current = await (await fetch('/api/v1/sessions/current')).json()
+      const answer = await fetch(`/api/v1${path}`, {
+        method,
+        headers: {
+          'content-type': 'application/json',
+          'x-csrf-token': current.csrf_token,
+          'idempotency-key': crypto.randomUUID(),
+        },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      })
+      const text = await answer.text()
+      return { status: answer.status, body: text ? JSON.parse(text) : null }
+    },
+    [method, path, body],
+  )
+}
+
+export const stories = {
+  'a privileged role is asked for by one administrator and given by another': async (visit, world) => {
+    const { page } = visit
+    await signIn(page, world, 'sec-admin')
+    const found = await call(page, 'GET', '/access/accounts?q=liu.xinming')
+    const account = found.body.items[0]
+    const asked = await call(page, 'POST', '/access/grant-requests', {
+      account_id: account.id,
+      role: 'datahub_operator',
+      areas: ['370400'],
+      reason: `接替数据汇聚岗位（${world.size.width}）`,
+    })
+    assert.equal(asked.status, 201, JSON.stringify(asked.body))
+    await page.goto('/desk/grant-requests')
+    await page.getByRole('heading', { level: 1, name: '特权授权申请' }).waitFor()
+    const own = page.locator('[data-test=grant-request]').first()
+    await own.getByText('您提出的，须由另一人确认').waitFor()
+    assert.ok(await own.getByRole('button', { name: '确认授予' }).isDisabled())
+    await visit.look('a request of one’s own')
+
+    visit.expectStatus(401)
+    await signIn(page, world, 'audit-admin')
+    await page.goto('/desk/grant-requests')
+    const row = page.locator('[data-test=grant-request]').first()
+    await row.getByRole('button', { name: '确认授予' }).click()
+    await page.getByLabel('原因').fill('已核对岗位任命文件')
+    await visit.look('confirming')
+    await page.locator('.el-drawer').getByRole('button', { name: '确认授予' }).click()
+    await row.getByText('已确认').waitFor()
+    await page.goto(`/desk/accounts/${account.id}/sight`)
+    await page.getByRole('heading', { level: 1, name: /此人能看到什么/ }).waitFor()
+    await page.getByText('发放来源令牌').first().waitFor()
+    await visit.look('what a person may see')
+  },
+
+  'a clerk sees who may see a record, and looks at one masked value for a moment': async (visit, world) => {
+    const { page } = visit
+    await signIn(page, world, 'city-clerk')
+    const parties = await call(page, 'GET', '/registry/parties?limit=60')
+    let found
+    for (const one of parties.body.items) {
+      const file = await call(page, 'GET', `/registry/parties/${one.id}`)
+      const field = file.body.fields?.find((each) => each.masked && each.value)
+      if (field) {
+        found = { id: one.id, field }
+        break
+      }
+    }
+    assert.ok(found, 'the demonstration has a party with a masked value')
+    await page.goto(`/desk/parties/${found.id}`)
+    const button = page.getByRole('button', { name: `查看明文：${found.field.title}` }).first()
+    await button.click()
+    await page.getByText('页面上显示 30 秒后自动遮挡').waitFor()
+    await page.getByLabel('为什么要查看').fill('核对处罚决定书送达地址')
+    await visit.look('asking for a masked value')
+    await page.locator('.el-drawer').getByRole('button', { name: '查看', exact: true }).click()
+    const clear = page.locator('[data-test=clear]').first()
+    await clear.waitFor()
+    const value = await clear.innerText()
+    assert.ok(value && !value.includes('*'), value)
+    const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]))
+    assert.ok(!stored.includes(value), 'the browser keeps nothing of it')
+    await page.clock.install()
+    await page.reload()
+    await page
+      .getByRole('button', { name: `查看明文：${found.field.title}` })
+      .first()
+      .waitFor()
+    assert.equal(await page.locator('[data-test=clear]').count(), 0, 'masked again')
+    await page.goto(`/desk/records/party/${found.id}/readers`)
+    await page.getByRole('heading', { level: 1, name: '谁能看到这条记录' }).waitFor()
+    await page.locator('[data-test=reader]').first().waitFor()
+    await visit.look('who may see it')
+  },
+
+  'two hundred scripts that people type stay text': async (visit, world) => {
+    const { page } = visit
+    assert.equal(PAYLOADS.length, 200)
+    let dialogs = 0
+    page.on('dialog', async (dialog) => {
+      dialogs += 1
+      await dialog.dismiss()
+    })
+    await signIn(page, world, 'clerk')
+    const made = []
+    for (let at = 0; at < PAYLOADS.length; at += 50) {
+      const post = await call(page, 'POST', '/portal/posts', {
+        kind: 'news',
+        title: `试验 ${PAYLOADS[at].slice(0, 60)}`,
+        body: PAYLOADS.slice(at, at + 50).join('\n\n'),
+      })
+      assert.equal(post.status, 201, JSON.stringify(post.body))
+      made.push(post.body.id)
+    }
+    for (const id of made) {
+      await page.goto(`/desk/posts/${id}`)
+      await page.getByText('试验').first().waitFor()
+      assert.equal(await page.evaluate(() => window.__xss), undefined)
+    }
+    // what is searched for is shown again
+    for (let at = 0; at < PAYLOADS.length; at += 25) {
+      const q = encodeURIComponent(PAYLOADS[at])
+      for (const path of [`/desk/parties?q=${q}`, `/search?q=${q}`]) {
+        await page.goto(path)
+        await page.waitForLoadState('load')
+        assert.equal(await page.evaluate(() => window.__xss), undefined, PAYLOADS[at])
+      }
+    }
+    await page.goto('/desk/posts')
+    await page.getByText('试验').first().waitFor()
+    assert.equal(await page.evaluate(() => window.__xss), undefined)
+    assert.equal(dialogs, 0)
+  },
+}
