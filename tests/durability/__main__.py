@@ -12,6 +12,7 @@ PARTS = [
     ("R1", lambda long: kills.run(long)),
     ("R1-postgres", lambda long: kills.run(long, postgres=True)),
     ("R2", lambda long: cuts.run(long)),
+    ("R2-postgres", lambda long: cuts.run_postgres(long)),
     ("R3", lambda long: disk.run(long)),
     ("R4", lambda long: flips.run(long)),
     ("R9", lambda long: backups.run(long)),

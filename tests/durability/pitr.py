@@ -8,11 +8,12 @@ from kit import BINARY, Clients, Count, Database, House, NotRun, ROOT, WORK, all
 class Cluster:
     """A PostgreSQL of the harness that archives its log, with everything made durable."""
 
-    def __init__(self):
+    def __init__(self, home=None, settings=""):
+        self.settings = settings
         self.bin = max((p for p in __import__("pathlib").Path("/usr/lib/postgresql").glob("*/bin")), default=None)
         if self.bin is None:
             raise NotRun("PostgreSQL is not installed")
-        self.home, self.port = WORK / f"cluster-{uuid.uuid4().hex[:6]}", free_port()
+        self.home, self.port = home or WORK / f"cluster-{uuid.uuid4().hex[:6]}", free_port()
         self.wal = self.home / "wal"
         self.wal.mkdir(parents=True)
         if os.geteuid() == 0:
@@ -22,15 +23,30 @@ class Cluster:
         archive = f"cp %p {self.wal}/%f.part && mv {self.wal}/%f.part {self.wal}/%f"
         with open(self.home / "pg/postgresql.conf", "a") as f:
             f.write(f"\narchive_mode = on\narchive_command = '{archive}'\nwal_level = replica\n")
-        self.sh(f"{self.bin}/pg_ctl -D '{self.home}/pg' -l '{self.home}/log' -w "
-                f"-o '-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.home}' start")
         self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+        self.start()
+
+    def start(self):
+        self.sh(f"{self.bin}/pg_ctl -D '{self.home}/pg' -l '{self.home}/log' -w -t 60 "
+                f"-o '-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= {self.settings}' start")
+        self.pid = int((self.home / "pg/postmaster.pid").read_text().split()[0])
+
+    def kill(self):
+        """Every process of it, as when the machine goes."""
+        pid = self.pid
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
+        for one in [pid, *map(int, children.stdout.split())]:
+            try:
+                os.kill(one, 9)
+            except ProcessLookupError:
+                pass
 
     def sh(self, line, check=True):
         command = ["su", "postgres", "-s", "/bin/bash", "-c", line] if os.geteuid() == 0 else ["bash", "-c", line]
         ran = subprocess.run(command, capture_output=True, text=True)
         if check and ran.returncode != 0:
-            raise RuntimeError(ran.stderr)
+            log = self.home / "log"
+            raise RuntimeError(ran.stderr + (log.read_text(errors="replace")[-600:] if log.exists() else ""))
 
     def stop(self, folder=None):
         self.sh(f"{self.bin}/pg_ctl -D '{folder or self.home / 'pg'}' -m immediate stop", check=False)

@@ -59,7 +59,11 @@ pub async fn database(config: &Config, db: &Db, findings: &mut Findings) -> Resu
     match db.dialect() {
         Dialect::Sqlite => {
             let rows = db
-                .fetch_all("SELECT quick_check AS said FROM pragma_quick_check LIMIT 10", &[])
+                // not the quick one: only this holds rows against their indexes
+                .fetch_all(
+                    "SELECT integrity_check AS said FROM pragma_integrity_check LIMIT 10",
+                    &[],
+                )
                 .await?;
             for row in rows {
                 let said = row.text("said")?;
