@@ -10,7 +10,7 @@ const LISTS = [
   ['catalogue_manager', '/catalog/items', 'item-row', '主管部门', '实施清单', '在用', '?state=in_use'],
   ['catalogue_manager', '/catalog/implementations', 'implementation', '区划', '双随机', '', ''],
   ['datahub_operator', '/datahub/sources', 'source-row', '批次数', '应接日期', '在用', '?standing=in_use'],
-  ['audit_admin', '/agencies', 'agency-row', '登记自', '简称', '市场', '?line=31'],
+  ['audit_admin', '/agencies', 'agency-row', '登记自', '条线', '市场', '?line=31'],
   ['audit_admin', '/accounts', 'account-row', '', '开设日期', '在用', '?state=active'],
 ]
 
