@@ -106,6 +106,9 @@ struct RecordReader {
     personal: &'static str,
 }
 
+/// What needs no role.
+const EVERYBODYS: &str = "人人都能做的";
+
 fn personal(mask: Mask) -> &'static str {
     match mask {
         Mask::Clear => "明文",
@@ -171,8 +174,10 @@ async fn of_account(
     let mut groups: Vec<SightGroup> = Vec::new();
     if !disabled {
         let who = access.identity_of(&id).await?;
+        let nobody = as_identity(&id, Vec::new());
         for action in matrix::actions() {
             let Decision::Allow(allowance) = matrix::decide(&who, action, None) else { continue };
+            let everybody = matches!(matrix::decide(&nobody, action, None), Decision::Allow(_));
             let (needs_step_up, needs_second) = matrix::conditions(&who.actor, action);
             let mut places: Vec<String> = allowance
                 .scopes
@@ -181,6 +186,9 @@ async fn of_account(
                 .collect();
             places.sort_unstable();
             places.dedup();
+            if everybody {
+                places = vec!["登录即可".to_owned()];
+            }
             let item = SightItem {
                 action,
                 title: matrix::title_of(action).unwrap_or(action),
@@ -189,13 +197,15 @@ async fn of_account(
                 needs_step_up,
                 needs_second,
             };
-            let title = domain(action);
+            let title = if everybody { EVERYBODYS } else { domain(action) };
             match groups.iter_mut().find(|group| group.title == title) {
                 Some(group) => group.items.push(item),
                 None => groups.push(SightGroup { title, items: vec![item] }),
             }
         }
     }
+    // what a role gives comes first
+    groups.sort_by_key(|group| group.title == EVERYBODYS);
     let nothing_because = disabled.then(|| "账号已停用，登录不了，什么也看不到。".to_owned());
     Ok(Json(AccountSight { name: account.name, nothing_because, groups }))
 }
