@@ -201,11 +201,12 @@ async fn a_long_queue_is_walked_in_every_order_and_searched_at_once() {
     let mut tx = db.begin().await;
     let row = |n: usize| -> Vec<Value> {
         let state = ["received", "claimed", "returned", "closed"][n % 4];
-        let deadline = (n % 7 != 0).then(|| format!("2026-{:02}-{:02}", n % 12 + 1, n % 28 + 1));
+        let deadline =
+            (!n.is_multiple_of(7)).then(|| format!("2026-{:02}-{:02}", n % 12 + 1, n % 28 + 1));
         let title = format!("行政检查批次 20261120{n:06} 有 {} 条错误待改正", n % 9);
         vec![
             format!("{:06}", (n * 7919) % 1_000_003).into(),
-            if n % 3 == 0 { "party_pair" } else { "batch_errors" }.into(),
+            if n.is_multiple_of(3) { "party_pair" } else { "batch_errors" }.into(),
             title.into(),
             "t".into(),
             "o".into(),
