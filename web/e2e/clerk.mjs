@@ -444,6 +444,7 @@ export const stories = {
     const lines = readFileSync(await download.path(), 'utf8')
       .trim()
       .split('\r\n')
+    assert.match(lines.pop() ?? '', /^导出人：.*请勿外传/, 'whose copy it is')
     assert.match(lines[0], /批次号/)
     assert.doesNotMatch(lines[0], /重复/)
     assert.ok(

@@ -46,6 +46,7 @@ export const stories = {
       assert.ok((!wanted || heads.includes(wanted)) && !heads.includes(unwanted), `${path}: ${heads.join()}`)
       await visit.look(`${path} as one likes it`)
       const lines = (await save(page, 'CSV 文件')).toString('utf8').trim().split('\r\n')
+      assert.match(lines.pop() ?? '', /^导出人：.*请勿外传/, 'whose copy it is')
       assert.deepEqual(lines[0].replace('\uFEFF', '').split(','), heads, `${path}: the columns that are seen`)
       assert.ok(lines.length > 1, `${path}: the rows`)
       if (word)
@@ -192,6 +193,6 @@ export const stories = {
     await page.goto('/desk/parties?kind=self_employed')
     await rowsOf(page, 'party-row').first().waitFor()
     const lines = (await save(page, 'CSV 文件')).toString('utf8').trim().split('\r\n')
-    assert.ok(lines.length > 1, 'narrowed, it is given')
+    assert.ok(lines.length > 2, 'narrowed, it is given')
   },
 }
