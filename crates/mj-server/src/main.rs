@@ -4,8 +4,6 @@
 //! domains ([`modules`]), serves their routes and the three faces ([`serve`], [`faces`]), and offers
 //! the commands of docs/contracts.md ([`cli`]).
 
-#[cfg(test)]
-mod authorisation;
 mod backup;
 mod check;
 mod cli;

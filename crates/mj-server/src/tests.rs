@@ -1,6 +1,8 @@
 //! What only the whole house can show: every route has its action in the matrix, and the faces'
 //! shells answer or say that they were not built.
 
+mod authorisation;
+
 use mj_kernel::Role;
 use mj_platform::Config;
 

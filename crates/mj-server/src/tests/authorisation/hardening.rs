@@ -12,7 +12,7 @@ use tower::ServiceExt;
 use super::limits::House;
 use super::world::{Hat, Relation, ask, party_row, put};
 
-const PAYLOADS: &str = include_str!("../../../../web/e2e/xss-payloads.txt");
+const PAYLOADS: &str = include_str!("../../../../../web/e2e/xss-payloads.txt");
 
 /// Every tag of a page with its attributes: what a browser would run stands in one of them.
 fn tags(page: &str) -> Vec<(String, Vec<(String, String)>)> {
