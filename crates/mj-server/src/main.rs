@@ -23,9 +23,9 @@ mod modules;
 mod moving;
 mod names;
 mod node;
+mod records;
 #[cfg(test)]
 mod reference_stories;
-mod records;
 mod restore;
 mod search;
 mod serve;

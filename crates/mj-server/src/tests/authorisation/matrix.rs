@@ -223,9 +223,15 @@ async fn every_route_says_how_it_is_asked() {
     let served: BTreeSet<String> =
         world.web.routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     let missing: Vec<_> = served.difference(&known).collect();
-    assert!(missing.is_empty(), "src/tests/authorisation/routes.txt does not say how to ask {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "src/tests/authorisation/routes.txt does not say how to ask {missing:?}"
+    );
     let gone: Vec<_> = known.difference(&served).collect();
-    assert!(gone.is_empty(), "src/tests/authorisation/routes.txt asks routes that are no more: {gone:?}");
+    assert!(
+        gone.is_empty(),
+        "src/tests/authorisation/routes.txt asks routes that are no more: {gone:?}"
+    );
     assert_eq!(known.len(), asked().len(), "a route stands twice");
 }
 
