@@ -494,6 +494,8 @@ mod tests {
                     "portal.",
                     // who did what by what right, with commitments in place of values
                     "ledger.",
+                    // one's own, for the lists an administrator may export
+                    "export.request.read",
                     "datahub.table.",
                     "catalog.item.",
                 ];

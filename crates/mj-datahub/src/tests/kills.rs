@@ -64,7 +64,7 @@ async fn a_load_killed_anywhere_and_run_again_ends_as_if_nothing_had_happened() 
     let (counts, digest) = after_kills(file.bytes(), &[], 0).await;
     assert_eq!((counts.front, counts.error), (2_300, 48));
     assert!(counts.reconcile());
-    let kills: [&[usize]; 3] = [&[1, 3, 7, 13], &[19, 25, 31, 37], &[43, 49, 55, 61]];
+    let kills: [&[usize]; 3] = [&[1, 3, 7, 13], &[17, 20, 23, 26], &[29, 32, 35, 38]];
     for steps in kills {
         assert_eq!(
             after_kills(file.bytes(), steps, 3).await,
