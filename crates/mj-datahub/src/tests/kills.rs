@@ -90,6 +90,6 @@ async fn a_small_load_killed_at_every_step_ends_the_same() {
         file.push(&row);
     }
     let (counts, digest) = after_kills(file.bytes(), &[], 0).await;
-    let every: Vec<usize> = (1..80).step_by(3).collect();
+    let every: Vec<usize> = (1..80).step_by(2).collect();
     assert_eq!(after_kills(file.bytes(), &every, 10).await, (counts, digest));
 }
