@@ -315,13 +315,13 @@ pub fn scope_predicate(
     args: &mut Vec<Value>,
 ) -> String {
     let mut areas = Vec::new();
-    for own in &scope.areas {
+    if scope.areas.iter().any(|own| Scope::area_prefix(own).is_empty()) {
+        areas.push("1=1".to_owned());
+    }
+    // an argument that no text names must not be left behind
+    let some = if areas.is_empty() { &scope.areas[..] } else { &[] };
+    for own in some {
         let prefix = Scope::area_prefix(own);
-        if prefix.is_empty() {
-            areas.clear();
-            areas.push("1=1".to_owned());
-            break;
-        }
         // a range instead of LIKE: uses the index, and means the same on both databases
         args.push(Value::from(prefix));
         args.push(Value::from(format!("{prefix}~")));

@@ -87,8 +87,12 @@ pub(super) fn query(sql: &str, args: &[Value]) -> AnyQuery<'static> {
 }
 
 /// A statement whose arguments are given away.
-pub(super) fn query_of(sql: Arc<str>, args: Vec<Value>) -> AnyQuery<'static> {
+pub(super) fn query_of(sql: Arc<str>, mut args: Vec<Value>) -> AnyQuery<'static> {
     let cached = args.len() < CACHED;
+    if cached {
+        // a statement kept parsed takes as many arguments as the first time, named or not
+        args.truncate(most_named(&sql));
+    }
     let inline = args.contains(&Value::Null);
     let mut query = if inline {
         sqlx::query(AssertSqlSafe(with_nulls(&sql, &args))).persistent(false)
@@ -104,6 +108,15 @@ pub(super) fn query_of(sql: Arc<str>, args: Vec<Value>) -> AnyQuery<'static> {
         };
     }
     query
+}
+
+/// The greatest `$n` of a statement.
+fn most_named(sql: &str) -> usize {
+    let numbers = sql.split('$').skip(1).filter_map(|part| {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        part[..digits].parse().ok()
+    });
+    numbers.max().unwrap_or(0)
 }
 
 /// SQLite takes `$7` for a name and looks every name up in a list of all before it; a bare `?` has
@@ -342,6 +355,12 @@ mod tests {
         assert_eq!(without_names("a = $1 AND b IN ($2,$3)"), "a = ? AND b IN (?,?)");
         assert_eq!(without_names("a = $2 AND b = $1"), "a = $2 AND b = $1");
         assert_eq!(without_names("a = $1 AND b = $1"), "a = $1 AND b = $1");
+    }
+
+    #[test]
+    fn arguments_that_no_text_names_are_known() {
+        assert_eq!(most_named("SELECT 1"), 0);
+        assert_eq!(most_named("a = $2 AND b = $11 AND c = $2"), 11);
     }
 
     #[test]
