@@ -252,7 +252,10 @@ export const stories = {
     const drawer = page.getByRole('dialog')
     await drawer.getByLabel('来源编码').fill(code)
     await page.getByRole('combobox', { name: '责任部门' }).click({ force: true })
-    await page.getByRole('option', { name: '枣庄市应急管理局', exact: true }).click()
+    const agency = page.getByRole('option', { name: '枣庄市应急管理局', exact: true })
+    await agency.click()
+    // a list that is still closing takes the next click
+    await agency.waitFor({ state: 'hidden' })
     await drawer.getByLabel('系统名称').fill('危化品监测预警系统')
     await page.getByRole('combobox', { name: '阶段' }).click({ force: true })
     await page.getByRole('option', { name: '计划接入' }).click()
