@@ -86,7 +86,7 @@ async fn examine(config: &Config, beside: &Beside, findings: &mut Findings) -> R
     let acts = db.count("SELECT COUNT(*) FROM act_journal", &[]).await?;
     let (bytes, _) = standing::sizes(db, config).await?;
     eprintln!(
-        "数据库 {}（{} MB），{batches} 个批次，{acts} 条行为记录；节点{}",
+        "数据库 {}（{} MB），{batches} 个批次，{acts} 条操作留痕；节点{}",
         db.dialect().name(),
         bytes / 1_000_000,
         if running { "正在运行" } else { "没有运行" }
