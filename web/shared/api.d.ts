@@ -3168,6 +3168,8 @@ export interface components {
             title: string;
         };
         ExportDecision: {
+            /** @description 批准或驳回的原因，申请人看得到 */
+            reason: string;
             /** Format: int64 */
             version: number;
         };
@@ -3192,6 +3194,8 @@ export interface components {
         ExportRequestView: {
             columns: string[];
             decided_by_name?: string | null;
+            /** @description 批准或驳回的原因 */
+            decided_why?: string | null;
             expires_at: string;
             id: string;
             may_decide: boolean;

@@ -1,6 +1,7 @@
 -- Where an export request comes from, so that only those may approve it who answer for that place.
 ALTER TABLE export_request ADD COLUMN area TEXT;
 ALTER TABLE export_request ADD COLUMN agency TEXT;
+ALTER TABLE export_request ADD COLUMN decided_why TEXT;
 
 -- The certificate of office behind an account (持证执法人员): id = the account's.
 CREATE TABLE officer_binding (

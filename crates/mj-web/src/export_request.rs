@@ -22,6 +22,8 @@ const READ: Action = Action::new("export.request.read", "查看自己的导出�
 const DECIDE: Action = Action::new("export.request.decide", "批准或驳回他人的导出申请");
 
 const HOUR: i64 = 3_600_000_000;
+/// As long as the page lets anybody type.
+const LONGEST_REASON: usize = 500;
 
 pub const EXPORT_REQUEST: TruthTable = TruthTable {
     name: "export_request",
@@ -42,6 +44,7 @@ pub const EXPORT_REQUEST: TruthTable = TruthTable {
         "decided_at",
         "area",
         "agency",
+        "decided_why",
     ],
 };
 
@@ -66,6 +69,8 @@ pub fn module(db: Db) -> Module {
 #[derive(Deserialize, ToSchema)]
 struct ExportDecision {
     version: i64,
+    /// 批准或驳回的原因，申请人看得到
+    reason: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -87,6 +92,8 @@ struct ExportRequestView {
     requested_at: String,
     expires_at: String,
     decided_by_name: Option<String>,
+    /// 批准或驳回的原因
+    decided_why: Option<String>,
     /// 自己提出的
     own: bool,
     may_decide: bool,
@@ -104,6 +111,7 @@ struct Kept {
     requested_at: Instant,
     expires_at: Instant,
     decided_by: Option<String>,
+    decided_why: Option<String>,
     area: Option<String>,
     agency: Option<String>,
     version: i64,
@@ -123,6 +131,7 @@ impl Kept {
             requested_at: row.int("requested_at")?,
             expires_at: row.int("expires_at")?,
             decided_by: row.opt_text("decided_by")?,
+            decided_why: row.opt_text("decided_why")?,
             area: row.opt_text("area")?,
             agency: row.opt_text("agency")?,
             version: row.int("version")?,
@@ -279,6 +288,7 @@ async fn view(caller: &Caller, kept: Kept, now: Instant) -> Answer<ExportRequest
     Ok(ExportRequestView {
         requested_by_name: names.of(&kept.requested_by),
         decided_by_name: kept.decided_by.as_deref().map(|by| names.of(by)),
+        decided_why: kept.decided_why,
         requested_at: to_rfc3339(kept.requested_at),
         expires_at: to_rfc3339(kept.expires_at),
         id: kept.id,
@@ -295,11 +305,15 @@ async fn view(caller: &Caller, kept: Kept, now: Instant) -> Answer<ExportRequest
 
 async fn list(State(db): State<Db>, caller: Caller) -> Answer<Json<ExportRequestList>> {
     let now = db.clock().now();
-    let sql = "SELECT * FROM export_request ORDER BY id DESC LIMIT 200";
+    // one's own, those one decided, and those that wait: others' old ones must not crowd these out
+    let sql = "SELECT * FROM export_request \
+               WHERE requested_by = $1 OR decided_by = $1 OR state = 'waiting' \
+               ORDER BY id DESC LIMIT 500";
+    let me = caller.actor.reference();
     let mut items = Vec::new();
-    for row in db.fetch_all(sql, &[]).await? {
+    for row in db.fetch_all(sql, &[me.as_str().into()]).await? {
         let kept = Kept::read(&row)?;
-        let own = kept.requested_by == caller.actor.reference();
+        let own = kept.requested_by == me;
         if own || caller.require_for(&DECIDE, &kept.resource()).is_ok() {
             items.push(view(&caller, kept, now).await?);
         }
@@ -313,7 +327,7 @@ async fn approve(
     PathOf(id): PathOf<String>,
     input: Input<ExportDecision>,
 ) -> Answer<Json<ExportRequestView>> {
-    decide(&db, &caller, &id, input.value.version, "approved").await.map(Json)
+    decide(&db, &caller, &id, &input.value, "approved").await.map(Json)
 }
 
 async fn refuse(
@@ -322,7 +336,7 @@ async fn refuse(
     PathOf(id): PathOf<String>,
     input: Input<ExportDecision>,
 ) -> Answer<Json<ExportRequestView>> {
-    decide(&db, &caller, &id, input.value.version, "refused").await.map(Json)
+    decide(&db, &caller, &id, &input.value, "refused").await.map(Json)
 }
 
 async fn by_id(db: &Db, id: &str) -> Result<Kept, Problem> {
@@ -335,7 +349,7 @@ async fn decide(
     db: &Db,
     caller: &Caller,
     id: &str,
-    version: i64,
+    decision: &ExportDecision,
     state: &'static str,
 ) -> Answer<ExportRequestView> {
     let kept = by_id(db, id).await?;
@@ -344,13 +358,23 @@ async fn decide(
     if kept.standing(now) != "waiting" {
         return Err(Problem::conflict("export.decided", "这个申请已经有结果或已过期"));
     }
+    let why = decision.reason.trim();
+    if why.is_empty() || why.chars().count() > LONGEST_REASON {
+        let wanted = format!("1 至 {LONGEST_REASON} 个字，申请人看得到");
+        return Err(Problem::invalid("export.reason", "请写明原因").field("reason", wanted));
+    }
     let said = if state == "approved" { "批准导出" } else { "驳回导出" };
-    let because = format!("{said}{} {} 行：{}", kept.title, kept.row_count, kept.reason);
+    let because = format!("{said}{} {} 行：{why}", kept.title, kept.row_count);
     let mut tx =
         db.begin(Lane::People, caller.act(format!("export_request:{id}")).because(because)).await?;
     let by = tx.act().actor.clone();
-    let values = [("state", state.into()), ("decided_by", by.into()), ("decided_at", now.into())];
-    tx.update(&EXPORT_REQUEST, id, Some(version), &values).await?;
+    let values = [
+        ("state", state.into()),
+        ("decided_by", by.into()),
+        ("decided_at", now.into()),
+        ("decided_why", why.into()),
+    ];
+    tx.update(&EXPORT_REQUEST, id, Some(decision.version), &values).await?;
     tx.commit().await?;
     view(caller, by_id(db, id).await?, now).await
 }

@@ -221,11 +221,19 @@ async fn a_large_export_takes_two_is_used_once_and_bears_its_mark() {
     let seen = seen["items"].as_array().expect("items").iter().find(|one| one["id"] == *number);
     assert_eq!(seen.expect("the leader sees it")["may_decide"], true);
     let path = format!("{requests}/{number}/approve");
-    let version = json!({"version": asked["version"]});
+    let version = json!({"version": asked["version"], "reason": "已核对用途"});
+    let (status, body) =
+        house.post(Role::Leader, &path, json!({"version": asked["version"], "reason": " "})).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("export.reason"))
+    );
     let (status, _) = house.post(Role::Clerk, &path, version.clone()).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     let (status, body) = house.post(Role::Leader, &path, version).await;
     assert_eq!((status, &body["state"]), (StatusCode::OK, &json!("approved")), "{body}");
+    let told = house.get(Role::Clerk, requests).await["items"][0]["decided_why"].clone();
+    assert_eq!(told, "已核对用途", "whoever asked reads why");
 
     let (_, other) = house.post(Role::Reviewer, export, with("approval", &number)).await;
     assert_eq!(other["code"], "not_found", "an approval is not handed on: {other}");

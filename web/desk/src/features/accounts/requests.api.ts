@@ -26,5 +26,5 @@ export const bindCertificate = (id: string, certificate_no: string, reason: stri
   api.post<void>(`/access/accounts/${seg(id)}/certificate`, { certificate_no, reason })
 export const listExportRequests = (signal?: AbortSignal) =>
   api.get<{ items: ExportRequest[] }>('/exports/requests', undefined, signal)
-export const decideExport = (one: ExportRequest, verb: 'approve' | 'refuse') =>
-  api.post<ExportRequest>(`/exports/requests/${seg(one.id)}/${verb}`, { version: one.version })
+export const decideExport = (one: ExportRequest, verb: 'approve' | 'refuse', reason: string) =>
+  api.post<ExportRequest>(`/exports/requests/${seg(one.id)}/${verb}`, { version: one.version, reason })
