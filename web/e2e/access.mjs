@@ -114,6 +114,52 @@ export const stories = {
     await visit.look('who may see it')
   },
 
+  'a large export is asked for by one, approved by another, and taken once': async (visit, world) => {
+    const { page } = visit
+    visit.expectStatus(403)
+    visit.expectStatus(401)
+    await signIn(page, world, 'city-clerk')
+    await page.goto('/desk/')
+    await page.waitForURL('**/desk/home')
+    const download = async () => {
+      await page.goto('/desk/parties')
+      await page.locator('[data-test=export]').click()
+      await page.getByRole('button', { name: 'CSV' }).click()
+    }
+    await download()
+    const drawer = page.locator('.el-drawer')
+    await drawer.getByText('这次导出须另一人批准').waitFor()
+    await drawer.getByRole('button', { name: '申请导出' }).click()
+    await drawer.getByText('请写明原因').waitFor()
+    await page.getByLabel('导出的用途').fill('年度名录核对')
+    await visit.look('asking for a large export')
+    await drawer.getByRole('button', { name: '申请导出' }).click()
+    await page.getByText('已提交申请，批准后再点一次导出即可下载').waitFor()
+    await page.goto('/desk/export-requests')
+    const first = page.locator('[data-test=export-request]').first()
+    await first.getByText('您提出的，须由另一人批准').waitFor()
+
+    await signIn(page, world, 'region-leader')
+    await page.goto('/desk/export-requests')
+    await first.getByRole('button', { name: '批准' }).click()
+    await page.getByLabel('原因').fill('已核对用途')
+    await visit.look('approving a large export')
+    await drawer.getByRole('button', { name: '批准', exact: true }).click()
+    await first.getByText('已批准，待下载').waitFor()
+    await visit.look('an approved export')
+
+    await signIn(page, world, 'city-clerk')
+    const [file] = await Promise.all([page.waitForEvent('download'), download()])
+    const lines = readFileSync(await file.path(), 'utf8')
+      .trimEnd()
+      .split('\n')
+    assert.match(lines.at(-1), /^导出人：.*请勿外传/)
+    assert.ok(lines.length > 1_000, `${lines.length} lines`)
+    await page.goto('/desk/export-requests')
+    await first.getByText('已下载').waitFor()
+    await first.getByText('已核对用途').waitFor()
+  },
+
   'two hundred scripts that people type stay text': async (visit, world) => {
     const { page } = visit
     assert.equal(PAYLOADS.length, 200)

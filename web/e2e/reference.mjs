@@ -227,8 +227,8 @@ export const stories = {
     await page.getByRole('heading', { level: 1, name: '登录' }).waitFor()
     await enter(visit, role(world, 'audit_admin'))
     await page.goto(`/desk/accounts/${id}`)
-    await page.locator('[data-test=history]').filter({ hasText: '试用期未通过' }).waitFor()
-    await page.locator('[data-test=history]').filter({ hasText: '承担数据上报' }).waitFor()
+    await page.locator('[data-test=act]').filter({ hasText: '试用期未通过' }).waitFor()
+    await page.locator('[data-test=act]').filter({ hasText: '承担数据上报' }).waitFor()
     assert.equal(await page.getByRole('button', { name: '授予角色' }).count(), 0)
     await page.goto('/desk/agencies')
     await page.locator('[data-test=agency-row]').first().waitFor()
@@ -280,7 +280,7 @@ export const stories = {
     await page.getByRole('button', { name: '作废令牌' }).click()
     await because(page, '系统未上线', '作废令牌')
     await page.locator('[data-test=token]').filter({ hasText: '作废' }).waitFor()
-    await page.locator('[data-test=history]').filter({ hasText: '系统未上线' }).waitFor()
+    await page.locator('[data-test=act]').filter({ hasText: '系统未上线' }).waitFor()
   },
 
   'an item says what was in force that day and who implements it; a mapping is entered and seen': async (

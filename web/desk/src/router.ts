@@ -18,7 +18,13 @@ export const router = createRouter({
   history: createWebHistory('/desk/'),
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? {} : { top: 0 }),
   routes: [
-    { path: '/', redirect: () => ({ name: homeFor(useSession().can) }) },
+    {
+      path: '/',
+      component: () => import('./features/home/HomePage.vue'),
+      meta: { title: 'home.title' },
+      // not a redirect: those are followed before anybody is known to be signed in
+      beforeEnter: () => ({ name: homeFor(useSession().can) }),
+    },
     {
       path: '/home',
       name: 'home',

@@ -77,8 +77,6 @@ export const sources = {
     '已登记 {codes} 个本地编码的对应；报来的 {rows} 条行为数据中，{bad} 条因事项编码对应不上被退回。',
   'source.mapping_share': '事项对应率',
   'source.mapping_go': '查看、登记对应关系',
-  'source.history': '变更经过',
-  'source.history_none': '没有变更记录',
   'source.no_push': '这个来源没有批准接口渠道，不需要令牌。',
   'source.form_code': '来源编码（cd_source）',
   'source.form_code_hint': '1 至 50 个字符，以后不能改，例如 370400_16。',

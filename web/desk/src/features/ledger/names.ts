@@ -15,7 +15,10 @@ const NAMES: Readonly<Record<string, string>> = {
   fact_commit: '数据写入记录',
   fact_mark: '数据状态标记',
   fact_segment: '数据段',
+  export_request: '导出申请',
   facts: '监管数据',
+  field_reveal: '查看明文',
+  grant_request: '授权申请',
   hub_batch: '批次',
   hub_connection: '连接记录',
   hub_repair: '更正记录',
@@ -42,6 +45,10 @@ const NAMES: Readonly<Record<string, string>> = {
   work_item_step: '待办办理过程',
   act_journal: '办理记录',
   log: '监管日志',
+  log_fork: '日志分叉',
+  log_witness_reset: '重新见证',
+  officer_binding: '证件绑定',
+  payload_erasure: '已删除的日志内容',
 }
 
 export const nameOf = (name: string): string => NAMES[name] ?? name
