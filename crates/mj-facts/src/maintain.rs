@@ -290,6 +290,7 @@ fn move_rows(
         date: vec![NO_DATE; count],
         area: vec![0; count],
         agency: vec![0; count],
+        lines: vec![0; count],
         slot: vec![0; count],
         by_mention: Vec::new(),
         deletions: FxHashSet::default(),
@@ -311,6 +312,7 @@ fn move_rows(
             seg.date[at] = held.date;
             seg.area[at] = held.area;
             seg.agency[at] = held.agency;
+            seg.lines[at] = held.lines;
             seg.slot[at] = held.slot;
             if held.op == Op::Delete {
                 seg.deletions.insert(row);

@@ -1,5 +1,8 @@
 //! What goes into the fact store and what comes out: plain records, no Arrow type.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use mj_kernel::Instant;
 
 /// A position in the one line of commits. A state of the store is a position.
@@ -66,11 +69,13 @@ pub struct ColumnSpec {
     pub kind: ColumnKind,
     /// Nearly every value differs (numbers of documents, sealed values): no dictionary is tried.
     pub distinct: bool,
+    /// Codes of supervision items, joined by `;`: scopes look at their lines.
+    pub items: bool,
 }
 
 impl ColumnSpec {
     pub fn new(name: impl Into<String>, kind: ColumnKind) -> Self {
-        Self { name: name.into(), kind, distinct: false }
+        Self { name: name.into(), kind, distinct: false, items: false }
     }
 
     pub fn text(name: impl Into<String>) -> Self {
@@ -79,6 +84,11 @@ impl ColumnSpec {
 
     pub fn distinct(mut self) -> Self {
         self.distinct = true;
+        self
+    }
+
+    pub fn of_items(mut self) -> Self {
+        self.items = true;
         self
     }
 }
@@ -90,6 +100,22 @@ pub struct TableSpec {
     pub name: String,
     pub standard_version: String,
     pub columns: Vec<ColumnSpec>,
+}
+
+impl TableSpec {
+    /// The place of the column that names the items a row is about, in tables that have one.
+    pub(crate) fn items(&self) -> Option<usize> {
+        self.columns.iter().position(|column| column.items)
+    }
+}
+
+/// The lines of a row's items, as scopes look at them: each once, in order, joined by `;`.
+pub(crate) fn item_lines(codes: &str) -> Cow<'_, str> {
+    if !codes.contains(';') {
+        return mj_kernel::lines_of_items(codes).next().unwrap_or_default().into();
+    }
+    let lines: BTreeSet<&str> = mj_kernel::lines_of_items(codes).collect();
+    lines.into_iter().collect::<Vec<_>>().join(";").into()
 }
 
 /// One delivered row on its way in. `values` stand in the order of `TableSpec::columns`; personal

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::hash::{KeyHasher, business_from_bytes};
 use crate::index::{AdoptKey, HotDoc, HotRow, Index, MarkKind, RowRef, Seg};
 use crate::manifest::{HotEntry, MarkEntry, SegmentEntry, TableEntries};
-use crate::model::{NO_DATE, NO_MENTION, Op};
-use crate::reader::{Own, SegmentFile};
+use crate::model::{NO_DATE, NO_MENTION, Op, TableSpec, item_lines};
+use crate::reader::{Column, Own, SegmentFile};
 
 /// What of a segment the index is made from.
 const COLUMNS: &[&str] = &[
@@ -32,10 +32,11 @@ const COLUMNS: &[&str] = &[
 /// Blocking: reads about a million rows a second.
 pub(crate) fn index(
     disk: &dyn Disk,
-    table: &str,
+    spec: &TableSpec,
     hasher: KeyHasher,
     entries: TableEntries,
 ) -> Result<Index> {
+    let table = &spec.name;
     let mut index = Index::default();
     let mut marks: FxHashMap<u32, Vec<MarkEntry>> = FxHashMap::default();
     for mark in entries.marks {
@@ -43,10 +44,10 @@ pub(crate) fn index(
     }
     for segment in entries.segments {
         let marks = marks.remove(&segment.number).unwrap_or_default();
-        add_segment(&mut index, disk, table, hasher, segment, marks)?;
+        add_segment(&mut index, disk, spec, hasher, segment, marks)?;
     }
     for entry in entries.hot {
-        add_hot(&mut index, hasher, entry);
+        add_hot(&mut index, spec, hasher, entry);
     }
     if index.records.iter().any(|record| record.row == RowRef::NONE) {
         return Err(Error::Manifest(format!("表 {table} 有记录没有现行版本：清单或数据段缺失")));
@@ -57,12 +58,13 @@ pub(crate) fn index(
 fn add_segment(
     index: &mut Index,
     disk: &dyn Disk,
-    table: &str,
+    spec: &TableSpec,
     hasher: KeyHasher,
     entry: SegmentEntry,
     marks: Vec<MarkEntry>,
 ) -> Result<()> {
-    let file = SegmentFile::open(disk, table, entry.number, entry.bytes, entry.blocks)?;
+    let items = spec.items().map(|at| spec.columns[at].name.as_str());
+    let file = SegmentFile::open(disk, &spec.name, entry.number, entry.bytes, entry.blocks)?;
     let place = index.segs.len();
     let mut seg = Seg {
         number: entry.number,
@@ -72,6 +74,7 @@ fn add_segment(
         date: Vec::new(),
         area: Vec::new(),
         agency: Vec::new(),
+        lines: Vec::new(),
         slot: Vec::new(),
         by_mention: Vec::new(),
         deletions: FxHashSet::default(),
@@ -98,7 +101,8 @@ fn add_segment(
         }
     }
     let mut row = 0_u32;
-    for batch in file.batches(COLUMNS, None, 16_384)? {
+    let columns: Vec<&str> = COLUMNS.iter().copied().chain(items).collect();
+    for batch in file.batches(&columns, None, 16_384)? {
         let batch = batch
             .map_err(|cause| Error::Segment { segment: entry.number, reason: cause.to_string() })?;
         let own = Own(&batch);
@@ -107,6 +111,7 @@ fn add_segment(
         let (mention, date) = (own.int("_mention")?, own.date("_date")?);
         let (area, agency) = (own.text("_area")?, own.text("_agency")?);
         let (business, content) = (own.bytes("_business")?, own.int("_content")?);
+        let items = items.map(|name| Column::of(&batch, name));
         for number in 0..batch.num_rows() {
             if entry.is_flush {
                 seg.ats.push(at.value(number) as u64);
@@ -129,6 +134,10 @@ fn add_segment(
             seg.date.push(if date.is_valid(number) { date.value(number) } else { NO_DATE });
             seg.area.push(word(index, area));
             seg.agency.push(word(index, agency));
+            if let Some(items) = &items {
+                let codes = items.text(number).unwrap_or_default();
+                seg.lines.push(index.words.number(&item_lines(&codes)));
+            }
             let (cd_source, cd_id) = (source.value(number), id.value(number));
             let key = AdoptKey {
                 hash: hasher.record(cd_source, cd_id),
@@ -149,7 +158,7 @@ fn add_segment(
     Ok(())
 }
 
-fn add_hot(index: &mut Index, hasher: KeyHasher, entry: HotEntry) {
+fn add_hot(index: &mut Index, spec: &TableSpec, hasher: KeyHasher, entry: HotEntry) {
     let key = AdoptKey {
         hash: hasher.record(&entry.cd_source, &entry.cd_id),
         cd_source: &entry.cd_source,
@@ -161,6 +170,14 @@ fn add_hot(index: &mut Index, hasher: KeyHasher, entry: HotEntry) {
     };
     let slot = index.adopt(key, RowRef::hot(entry.rid), entry.to_pos != 0);
     let (area, agency) = (index.words.number(&entry.area), index.words.number(&entry.agency));
+    let lines = match spec.items() {
+        Some(at) => {
+            let values: serde_json::Value = serde_json::from_str(&entry.values).unwrap_or_default();
+            let codes = values[&spec.columns[at].name].as_str().unwrap_or_default();
+            index.words.number(&item_lines(codes))
+        }
+        None => 0,
+    };
     let row = HotRow {
         at: entry.pos,
         dead: entry.to_pos,
@@ -170,6 +187,7 @@ fn add_hot(index: &mut Index, hasher: KeyHasher, entry: HotEntry) {
         date: entry.date,
         area,
         agency,
+        lines,
         slot,
         op: entry.op,
         doc: Arc::new(HotDoc {

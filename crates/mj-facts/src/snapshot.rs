@@ -132,10 +132,12 @@ fn raw_value(raw: &str, name: &str) -> Option<String> {
 struct Sight {
     areas: Vec<bool>,
     agencies: Vec<bool>,
+    /// `None`: the table names no items, or the scope is not held to lines.
+    lines: Option<Vec<bool>>,
 }
 
 impl Sight {
-    fn new(scope: &Scope, words: &Words) -> Self {
+    fn new(scope: &Scope, spec: &TableSpec, words: &Words) -> Self {
         let optional = |number| words.optional(number);
         let numbers = || 0..words.all().len() as u32;
         let sees_agency = |agency: Option<&str>| match agency {
@@ -145,11 +147,15 @@ impl Sight {
         Self {
             areas: numbers().map(|word| scope.covers_area(optional(word))).collect(),
             agencies: numbers().map(|word| sees_agency(optional(word))).collect(),
+            lines: (spec.items().is_some() && scope.item_lines != AgencySet::All)
+                .then(|| numbers().map(|word| scope.covers_items(optional(word))).collect()),
         }
     }
 
     fn sees(&self, row: &RowState<'_>) -> bool {
-        self.areas[row.area as usize] && self.agencies[row.agency as usize]
+        self.areas[row.area as usize]
+            && self.agencies[row.agency as usize]
+            && self.lines.as_ref().is_none_or(|lines| lines[row.lines as usize])
     }
 }
 
@@ -363,7 +369,7 @@ impl Snapshot {
     pub fn by_key(&self, cd_source: &str, cd_id: &str, scope: &Scope) -> Result<Option<FactRow>> {
         let wanted = {
             let index = self.table.index();
-            let sight = Sight::new(scope, &index.words);
+            let sight = Sight::new(scope, &self.spec, &index.words);
             let row = self
                 .find(&index, cd_source, cd_id)
                 .and_then(|slot| index.alive_at(slot, self.pos.0))
@@ -390,7 +396,7 @@ impl Snapshot {
         let pos = self.pos.0;
         let (wanted, states) = {
             let index = self.table.index();
-            let sight = Sight::new(scope, &index.words);
+            let sight = Sight::new(scope, &self.spec, &index.words);
             let Some(slot) = self.find(&index, cd_source, cd_id) else { return Ok(Vec::new()) };
             let rows: Vec<RowRef> = index
                 .rows_of(slot)
@@ -431,7 +437,7 @@ impl Snapshot {
         page: &Page,
     ) -> Result<PageOf<FactLine>> {
         let index = self.table.index();
-        let sight = Sight::new(scope, &index.words);
+        let sight = Sight::new(scope, &self.spec, &index.words);
         let mut mentions = mentions.to_vec();
         mentions.sort_unstable();
         mentions.dedup();
@@ -493,7 +499,7 @@ impl Snapshot {
     ) -> Result<Vec<FactRow>> {
         let (wanted, found) = {
             let index = self.table.index();
-            let sight = Sight::new(scope, &index.words);
+            let sight = Sight::new(scope, &self.spec, &index.words);
             let found: Vec<RowRef> = rows
                 .iter()
                 .filter_map(|row| index.row_ref(*row))
@@ -523,7 +529,7 @@ impl Snapshot {
 
     fn wanted(&self, filter: &Filter, scope: &Scope) -> Wanted {
         let index = self.table.index();
-        let sight = Sight::new(scope, &index.words);
+        let sight = Sight::new(scope, &self.spec, &index.words);
         let pos = self.pos.0;
         let rows = index.all_rows().filter(|row| {
             let state = index.state(*row);
@@ -601,7 +607,7 @@ impl Snapshot {
 
     fn each_state(&self, scope: &Scope, mut each: impl FnMut(RowRef, &RowState<'_>)) {
         let index = self.table.index();
-        let sight = Sight::new(scope, &index.words);
+        let sight = Sight::new(scope, &self.spec, &index.words);
         for row in index.all_rows() {
             let state = index.state(row);
             if state.is_visible(self.pos.0) && sight.sees(&state) {

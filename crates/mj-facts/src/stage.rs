@@ -69,6 +69,7 @@ pub struct Stage {
     inner: Arc<Inner>,
     table: Arc<Table>,
     spec: Arc<TableSpec>,
+    items: Option<usize>,
     batch: Arc<str>,
     batch_word: u32,
     /// The position this load was begun at.
@@ -80,8 +81,9 @@ pub struct Stage {
     is_small: bool,
     /// The latest input of each record in this load, by record hash.
     latest: Slots,
-    /// What those inputs do not say themselves of the record's state.
-    states: FxHashMap<u32, Current>,
+    /// What those inputs do not say themselves of the record's state. `None`: nobody can say, since
+    /// a load that came between may still be rolled back.
+    states: FxHashMap<u32, Option<Current>>,
     run: RunBuilder,
     run_inputs: Vec<u32>,
     runs: Vec<Vec<u32>>,
@@ -128,6 +130,7 @@ impl Stage {
         });
         Self {
             run: RunBuilder::new(&spec),
+            items: spec.items(),
             inner,
             table,
             spec,
@@ -151,6 +154,7 @@ impl Stage {
     pub fn push<V: AsRef<str>>(&mut self, row: &FactIn<'_, V>) -> Result<()> {
         self.check(row)?;
         let number = self.load.inputs.len() as u32;
+        let items = self.items.and_then(|at| row.values[at].as_ref()).map(AsRef::as_ref);
         let load = &mut self.load;
         let input = Input {
             hash: self.inner.hasher.record(row.cd_source, row.cd_id),
@@ -161,6 +165,7 @@ impl Stage {
             date: row.event_date.unwrap_or(NO_DATE),
             area: load.words.number(row.area.unwrap_or("")),
             agency: load.words.number(row.agency.unwrap_or("")),
+            lines: items.map_or(0, |codes| load.words.number(&item_lines(codes))),
             source: load.words.number(row.cd_source),
             text: load.text.len() as u32,
             delivery_row: row.row,
@@ -276,18 +281,30 @@ impl Stage {
             Some(place) => {
                 let other = self.latest.get(place);
                 let said = &load.inputs[other as usize];
-                Some(self.states.get(&other).copied().unwrap_or(Current {
-                    cd_time: said.cd_time,
-                    content: said.content,
-                    op: said.op,
-                }))
+                let said = Current { cd_time: said.cd_time, content: said.content, op: said.op };
+                match self.states.get(&other).copied().unwrap_or(Some(said)) {
+                    Some(current) => Some(current),
+                    None => return false,
+                }
             }
             None => {
                 let index = self.table.index();
                 let source = load.words.word(input.source);
-                let slot = index.find(input.hash, source, cd_id);
-                // what came later may still be rolled back
-                slot.and_then(|slot| index.current(slot, self.seen_to))
+                match index.find(input.hash, source, cd_id) {
+                    None => None,
+                    Some(slot) => {
+                        let current = index.current(slot, self.seen_to);
+                        let sure = current.filter(|_| !self.table.unconfirmed().contains(&slot));
+                        if sure.is_none() {
+                            self.latest.insert(input.hash, number, |other| {
+                                load.inputs[other as usize].hash
+                            });
+                            self.states.insert(number, None);
+                            return false;
+                        }
+                        sure
+                    }
+                }
             }
         };
         let same = current
@@ -310,7 +327,7 @@ impl Stage {
             && (same || older)
         {
             let state = Current { cd_time: current.cd_time.max(input.cd_time), ..current };
-            self.states.insert(handle, state);
+            self.states.insert(handle, Some(state));
         }
         same
     }
@@ -428,6 +445,7 @@ impl Stage {
                 date: vec![NO_DATE; rows],
                 area: vec![0; rows],
                 agency: vec![0; rows],
+                lines: vec![0; self.items.map_or(0, |_| rows)],
                 slot: Vec::new(),
                 by_mention: Vec::new(),
                 deletions: FxHashSet::default(),
@@ -454,6 +472,9 @@ impl Stage {
                 seg.date[row_at] = input.date;
                 seg.area[row_at] = input.area;
                 seg.agency[row_at] = input.agency;
+                if let Some(lines) = seg.lines.get_mut(row_at) {
+                    *lines = input.lines;
+                }
                 if input.op == Op::Delete {
                     seg.deletions.insert(row);
                 }

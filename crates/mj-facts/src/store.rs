@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use mj_kernel::Actor;
 use mj_platform::{Act, Db, Lane, WriteTx, new_id};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -32,6 +32,8 @@ pub(crate) struct Table {
     pub(crate) hasher: KeyHasher,
     spec: RwLock<Arc<TableSpec>>,
     index: RwLock<Index>,
+    /// Records of which a commit that may still come to nothing raised the time.
+    unconfirmed: Mutex<FxHashSet<u32>>,
     read_only: AtomicBool,
 }
 
@@ -43,6 +45,10 @@ impl Table {
 
     pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn unconfirmed(&self) -> MutexGuard<'_, FxHashSet<u32>> {
+        self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn close_for_writing(&self) {
@@ -182,8 +188,10 @@ impl FactStore {
             let (inner, table, head) = (self.inner.clone(), table.clone(), head.clone());
             let large = load.inputs.len() > SETTLE_INLINE;
             let settle = move || -> Result<Outcome> {
-                let (outcome, undo) =
-                    table.index_mut().settle(&table.name, &load, storage, head.pos)?;
+                let mut index = table.index_mut();
+                let (outcome, undo) = index.settle(&table.name, &load, storage, head.pos)?;
+                table.unconfirmed().extend(index.raised(&undo));
+                drop(index);
                 inner.state().pending.push(Pending {
                     head,
                     table: table.clone(),
@@ -287,15 +295,21 @@ impl FactStore {
         match known {
             Some(confirmed) => {
                 state.confirmed = head.clone();
-                state.pending.drain(..confirmed);
+                let settled: Vec<_> = state.pending.drain(..confirmed).collect();
                 if locked {
                     for pending in std::mem::take(&mut state.pending).into_iter().rev() {
+                        pending.table.unconfirmed().clear();
                         match pending.undo {
                             Some(undo) => pending.table.index_mut().undo(undo),
                             None => {
                                 state.tables.remove(&pending.table.name);
                             }
                         }
+                    }
+                }
+                for Pending { table, .. } in settled {
+                    if !state.pending.iter().any(|pending| pending.table.name == table.name) {
+                        table.unconfirmed().clear();
                     }
                 }
             }
@@ -338,6 +352,7 @@ impl FactStore {
                     hasher: self.inner.hasher,
                     spec: RwLock::new(Arc::new(spec.clone())),
                     index: RwLock::new(index),
+                    unconfirmed: Mutex::default(),
                     read_only: AtomicBool::new(false),
                 });
                 state.tables.insert(spec.name.clone(), table);

@@ -41,6 +41,8 @@ pub(crate) struct Seg {
     pub(crate) date: Vec<i32>,
     pub(crate) area: Vec<u32>,
     pub(crate) agency: Vec<u32>,
+    /// Lines of the items; empty in tables that name none.
+    pub(crate) lines: Vec<u32>,
     /// The record of each row.
     pub(crate) slot: Vec<u32>,
     /// Rows that have a mention, by mention and newest first.
@@ -81,6 +83,7 @@ impl Seg {
 
     pub(super) fn bytes(&self) -> usize {
         self.rows() * 28
+            + self.lines.len() * 4
             + self.ats.len() * 8
             + (self.dead.len() + self.seen.len()) * 32
             + self.flips.len() * 80
@@ -111,6 +114,7 @@ pub(crate) struct HotRow {
     pub(crate) date: i32,
     pub(crate) area: u32,
     pub(crate) agency: u32,
+    pub(crate) lines: u32,
     pub(crate) slot: u32,
     pub(crate) op: Op,
     pub(crate) doc: Arc<HotDoc>,
@@ -127,6 +131,7 @@ pub(crate) struct RowState<'a> {
     pub(crate) date: i32,
     pub(crate) area: u32,
     pub(crate) agency: u32,
+    pub(crate) lines: u32,
     pub(crate) slot: u32,
 }
 
@@ -159,6 +164,7 @@ impl Index {
                 date: hot.date,
                 area: hot.area,
                 agency: hot.agency,
+                lines: hot.lines,
                 slot: hot.slot,
             };
         }
@@ -173,6 +179,7 @@ impl Index {
             date: seg.date[at],
             area: seg.area[at],
             agency: seg.agency[at],
+            lines: seg.lines.get(at).copied().unwrap_or_default(),
             slot: seg.slot[at],
         }
     }

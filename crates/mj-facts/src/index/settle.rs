@@ -24,6 +24,7 @@ pub(crate) struct Input {
     /// Numbers in the load's own words.
     pub(crate) area: u32,
     pub(crate) agency: u32,
+    pub(crate) lines: u32,
     pub(crate) source: u32,
     pub(crate) text: u32,
     pub(crate) delivery_row: u32,
@@ -197,11 +198,18 @@ impl Index {
         for mut seg in segs {
             seg.pos = pos;
             seg.slot = vec![u32::MAX; seg.rows()];
-            for word in seg.area.iter_mut().chain(seg.agency.iter_mut()) {
+            for word in seg.area.iter_mut().chain(&mut seg.agency).chain(&mut seg.lines) {
                 *word = words[*word as usize];
             }
             self.segs.push(seg);
         }
+    }
+
+    /// Records whose row stayed while the load behind `undo` raised its time.
+    pub(crate) fn raised(&self, undo: &Undo) -> impl Iterator<Item = u32> {
+        let stayed =
+            |(slot, before): &&(u32, Record)| self.records[*slot as usize].row == before.row;
+        undo.saved.iter().filter(stayed).map(|(slot, _)| *slot)
     }
 
     pub(crate) fn undo(&mut self, undo: Undo) {
@@ -395,6 +403,7 @@ impl Settling<'_> {
             date: input.date,
             area: self.words[input.area as usize],
             agency: self.words[input.agency as usize],
+            lines: self.words[input.lines as usize],
             slot,
             op: input.op,
             doc: doc.into(),

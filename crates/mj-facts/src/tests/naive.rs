@@ -184,6 +184,28 @@ fn any_mixture_with_flushes_and_restarts_is_like_the_naive_store() {
     histories(40, "mixed", prop::collection::vec(step, 1..10));
 }
 
+/// What a load that came to nothing said of a record must not decide what the next one lets go.
+#[test]
+fn a_load_that_was_rolled_back_leaves_no_belief_behind() {
+    let of = |content, time| Row::new(1, time, content);
+    let load = |rows, keep| Step::Load { rows, how: How::Files, keep };
+    let seen_again = vec![
+        load(vec![of(1, 0)], true),
+        load(vec![of(1, 5)], false),
+        load(vec![of(2, 3), of(1, 4)], true),
+    ];
+    let replaced = vec![
+        load(vec![of(1, 10)], true),
+        load(vec![of(3, 11)], false),
+        load(vec![of(2, 5), of(2, 12)], true),
+    ];
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut world = runtime.block_on(Store::new());
+    for (name, steps) in [("seen_again", seen_again), ("replaced", replaced)] {
+        runtime.block_on(run(&mut world, &spec(name), &steps)).expect("the store answers");
+    }
+}
+
 #[test]
 fn with_distinct_times_neither_order_nor_cutting_into_batches_matters() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
