@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::{Error, Result};
 use crate::index::{Current, HotDoc, Input, Load, Seg, Storage};
-use crate::model::{FactIn, NO_DATE, NO_MENTION, Op, TableSpec};
+use crate::model::{FactIn, NO_DATE, NO_MENTION, Op, TableSpec, item_lines};
 use crate::reader::SegmentFile;
 use crate::segment::{Run, RunBuilder, RunPlace, RunRow, SegmentDone, SegmentWriter, path};
 use crate::slots::Slots;

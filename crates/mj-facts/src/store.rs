@@ -341,10 +341,9 @@ impl FactStore {
             }
             let generation = self.inner.state().generation;
             let entries = manifest::table(&self.inner.db, &spec.name).await?;
-            let (inner, name) = (self.inner.clone(), spec.name.clone());
+            let (inner, of) = (self.inner.clone(), spec.clone());
             let index =
-                blocking(move || rebuild::index(&*inner.disk, &name, inner.hasher, entries))
-                    .await?;
+                blocking(move || rebuild::index(&*inner.disk, &of, inner.hasher, entries)).await?;
             let mut state = self.inner.state();
             if state.generation == generation {
                 let table = Arc::new(Table {

@@ -15,4 +15,4 @@ pub use actor::{Actor, ActorKind, Grant, Role};
 pub use clock::{Clock, FixedClock, Instant};
 pub use event::Event;
 pub use page::{Page, PageOf};
-pub use scope::{AgencySet, DataLevel, Scope};
+pub use scope::{AgencySet, DataLevel, Scope, lines_of_items};

@@ -90,6 +90,17 @@ impl Scope {
         })
     }
 
+    /// Whether one of the items that a thing names is of a line of this scope. What names none is seen
+    /// by those alone who are not held to lines.
+    pub fn covers_items(&self, codes: Option<&str>) -> bool {
+        match &self.item_lines {
+            AgencySet::All => true,
+            lines => {
+                codes.is_some_and(|codes| lines_of_items(codes).any(|line| lines.covers(line)))
+            }
+        }
+    }
+
     pub fn covers(&self, area: Option<&str>, agency: Option<&str>) -> bool {
         self.covers_area(area)
             && match agency {
@@ -97,6 +108,14 @@ impl Scope {
                 None => self.agencies == AgencySet::All,
             }
     }
+}
+
+/// The department line of an item is the beginning of its code.
+pub const LINE: usize = 2;
+
+/// The lines of item codes joined by `;`, one a code.
+pub fn lines_of_items(codes: &str) -> impl Iterator<Item = &str> {
+    codes.split(';').filter_map(|code| code.trim().get(..LINE))
 }
 
 #[cfg(test)]
@@ -116,5 +135,15 @@ mod tests {
         assert!(!scope.covers_area(Some("370500")));
         assert!(!scope.covers_area(None));
         assert!(Scope::public().covers_area(None));
+    }
+
+    #[test]
+    fn a_joint_check_is_the_business_of_each_of_its_lines() {
+        let of = |lines| Scope { item_lines: lines, ..Scope::everything(DataLevel::Internal) };
+        let both = Some("31010001000001;16010001000001");
+        assert!(of(AgencySet::only(["16"])).covers_items(both));
+        assert!(!of(AgencySet::only(["17"])).covers_items(both));
+        assert!(of(AgencySet::All).covers_items(None));
+        assert!(!of(AgencySet::only(["16"])).covers_items(None));
     }
 }

@@ -198,6 +198,7 @@ fn column_spec(table: &Table, index: usize) -> ColumnSpec {
         _ => ColumnKind::Text,
     };
     let spec = ColumnSpec::new(column.name.clone(), kind);
+    let spec = if column.ty == ColumnType::Item { spec.of_items() } else { spec };
     let own_number = column.ty == ColumnType::Identifier
         && (table.natural_key.contains(&column.name) || column.name.ends_with("document_code"));
     if own_number || column.personal == Personal::Always { spec.distinct() } else { spec }

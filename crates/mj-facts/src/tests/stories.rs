@@ -126,6 +126,57 @@ async fn a_county_sees_its_rows_and_its_own_agency_and_pages_through_a_timeline(
 }
 
 #[tokio::test]
+async fn a_grant_of_one_item_line_sees_the_rows_of_that_line_wherever_they_lie() {
+    let mut world = Store::new().await;
+    let mut spec = spec("lined");
+    spec.columns.push(crate::ColumnSpec::text("item_code").of_items());
+    let codes = ["31010001000001", "16010001000001;31020001000001", "17010001000001", "", "无"];
+    let rows: Vec<Row> = (0..50).map(|id| Row::new(id, 1, id)).collect();
+    for (half, how) in rows.chunks(25).zip([How::Files, How::Hot]) {
+        let mut stage = world.store.stage(&spec, "batch-1").await.expect("a stage");
+        if how == How::Files {
+            stage = stage.into_files().expect("files");
+        }
+        for row in half {
+            let mut values = row.values();
+            values.push(
+                Some(codes[usize::from(row.id) % 5].into()).filter(|c: &String| !c.is_empty()),
+            );
+            let pushed = with_fact(row, u32::from(row.id) + 1, |fact| {
+                stage.push(&FactIn { values: &values, ..*fact })
+            });
+            pushed.expect("pushed");
+        }
+        let mut tx = crate::store::begin(world.kit.db(), "test.load").await.expect("begun");
+        world.store.commit(stage.finish().expect("staged"), &mut tx).await.expect("in");
+        tx.commit().await.expect("kept");
+    }
+    let of = |lines: &[&str]| Scope {
+        item_lines: AgencySet::only(lines.iter().copied()),
+        ..everything()
+    };
+    // in files and hot, after a restart, and after the hot ones went into a file
+    for step in 0..4 {
+        let now = world.store.snapshot(&spec, At::Latest).await.expect("snapshot");
+        assert_eq!(now.count(&everything()), 50, "step {step}");
+        for (lines, rows) in
+            [(&["31"][..], 20), (&["16"], 10), (&["17", "31"], 30), (&["99"], 0), (&[], 0)]
+        {
+            assert_eq!(now.count(&of(lines)), rows, "{lines:?} in step {step}");
+        }
+        assert!(now.by_key("S1", "001", &of(&["16"])).expect("read").is_some());
+        assert_eq!(now.by_key("S1", "003", &of(&["31"])).expect("read"), None, "names no item");
+        let all = Page { limit: Some(Page::MAX), cursor: None };
+        let lines = now.of_mentions(&[1, 2, 3], &of(&["17"]), &all).expect("a page").items;
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.cd_id.ends_with(['2', '7'])));
+        match step {
+            1 => drop(world.store.flush(&spec).await.expect("flushed")),
+            _ => world.reopen().await,
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reader_keeps_its_state_while_rows_arrive_and_sees_none_of_an_open_transaction() {
     let world = Store::new().await;
     let spec = spec("steady");
