@@ -1,10 +1,12 @@
 // Takes a small picture of every page at both widths from a running demonstration and writes docs/tour.md.
 //   node web/tools/tour.mjs http://localhost:8600 mingjian-data/demo-accounts.json
+// With a folder as third argument: whole pages at full size go there instead, to be looked at.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
+import { TOUR } from './tour-pages.mjs'
 
-const [base, accountsPath] = process.argv.slice(2)
+const [base, accountsPath, look] = process.argv.slice(2)
 if (!base || !accountsPath) {
   console.error('usage: node web/tools/tour.mjs http://localhost:PORT demo-accounts.json')
   process.exit(2)
@@ -15,84 +17,6 @@ const SIZES = [
   { name: 'phone', width: 360, height: 740, scale: 0.6 },
 ]
 const { accounts } = JSON.parse(readFileSync(accountsPath, 'utf8'))
-
-/** The first thing of a list, as this session may see it. */
-async function first(page, path, key = 'id') {
-  const answer = await page.request.get(`/api/v1${path}`)
-  if (!answer.ok()) return undefined
-  const { items } = await answer.json()
-  return items?.[0]?.[key]
-}
-const at =
-  (before, path, key, after = '') =>
-  async (page) => {
-    const id = await first(page, path, key)
-    return id === undefined ? undefined : `${before}${id}${after}`
-  }
-
-/** Who looks, and at what: a heading for docs/tour.md and the address, or how to find it. */
-const TOUR = [
-  {
-    title: 'Portal: the citizen',
-    login: null,
-    pages: [
-      ['首页', '/'],
-      ['查询', '/search?q=%E8%B4%B8%E6%98%93'],
-      ['监管动态', '/news'],
-      ['曝光台', '/exposure'],
-      ['数据开放', '/data'],
-      ['进度查询', '/corrections'],
-      ['无障碍声明', '/accessibility'],
-      ['网站地图', '/sitemap'],
-      ['关于', '/about'],
-      ['没有这个页面', '/nowhere'],
-    ],
-  },
-  {
-    title: 'Signing in',
-    login: null,
-    pages: [
-      ['登录', '/desk/login'],
-      ['启用账号', '/desk/enrol'],
-    ],
-  },
-  {
-    title: 'Workbench: the clerk',
-    login: 'city-clerk',
-    pages: [
-      ['首页', '/desk/home'],
-      ['汇聚总览', '/desk/datahub'],
-      ['数据批次', '/desk/datahub/batches'],
-      ['一个批次', at('/desk/datahub/batches/', '/datahub/batches?limit=1&table=check_action', 'id')],
-      ['待改正数据', '/desk/datahub/repairs'],
-      ['表格填报', '/desk/datahub/entry'],
-      ['上报数据', '/desk/datahub/upload'],
-      ['数据来源', '/desk/datahub/sources'],
-      ['数据标准', '/desk/datahub/standard'],
-      ['一张表', '/desk/datahub/standard/check_action'],
-      ['查字段', '/desk/datahub/fields'],
-      ['代码表', '/desk/datahub/code-lists'],
-      ['监管对象库', '/desk/parties'],
-      ['一企一档', at('/desk/parties/', '/registry/parties?limit=1&q=%E8%B4%B8%E6%98%93', 'id')],
-      ['疑似重复', '/desk/review'],
-      ['合并记录', '/desk/merges'],
-      ['待办事项', '/desk/work-items'],
-      ['执法人员', '/desk/officers'],
-      ['人员配备', '/desk/officers/coverage'],
-      ['部门', '/desk/agencies'],
-      ['监管事项', '/desk/catalog/items'],
-      ['检查实施清单', '/desk/catalog/implementations'],
-      ['事项对照', '/desk/catalog/mappings'],
-      ['文章', '/desk/posts'],
-      ['接口调试', '/desk/developer'],
-      ['我的账号', '/desk/me'],
-    ],
-  },
-  { title: 'Workbench: the leader', login: 'region-leader', pages: [['领导一页', '/desk/leader']] },
-  { title: 'Workbench: administrators', login: 'sys-admin', pages: [['账号', '/desk/accounts']] },
-  { title: 'Workbench: the auditor', login: 'audit-admin', pages: [['监管日志', '/desk/ledger']] },
-  { title: 'Phone', login: null, pages: [['移动检查', '/m/']] },
-]
 
 async function signIn(context, login) {
   const account = accounts.find((one) => one.login === login)
@@ -106,8 +30,9 @@ async function signIn(context, login) {
   return page
 }
 
-rmSync(`${DOCS}tour`, { recursive: true, force: true })
-mkdirSync(`${DOCS}tour`, { recursive: true })
+const folder = look ?? `${DOCS}tour`
+rmSync(folder, { recursive: true, force: true })
+mkdirSync(folder, { recursive: true })
 const browser = await chromium.launch({
   executablePath: process.env.MJ_CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu'],
@@ -121,32 +46,40 @@ const lines = [
 let taken = 0
 for (const part of TOUR) {
   lines.push(`## ${part.title}`, '')
-  const shots = new Map(part.pages.map(([title]) => [title, []]))
+  const shots = new Map(part.pages.map((page) => [page, []]))
   for (const size of SIZES) {
     const context = await browser.newContext({
       baseURL: base,
       viewport: { width: size.width, height: size.height },
-      deviceScaleFactor: size.scale,
+      deviceScaleFactor: look ? 1 : size.scale,
       locale: 'zh-CN',
       timezoneId: 'Asia/Shanghai',
     })
     const page = part.login ? await signIn(context, part.login) : await context.newPage()
-    for (const [title, where] of part.pages) {
-      const path = typeof where === 'string' ? where : await where(page)
-      if (path === undefined) continue
-      await page.goto(path)
+    for (const shown of part.pages) {
+      const id = await shown.find?.(page)
+      if (shown.find && id === undefined) {
+        console.error(`${shown.title}: nothing to show`)
+        continue
+      }
+      await page.goto(shown.path.replace(':id', id))
       await page.waitForLoadState('networkidle')
       taken += 1
-      const file = `${String(taken).padStart(2, '0')}-${size.name}.jpg`
-      await page.screenshot({ path: `${DOCS}tour/${file}`, type: 'jpeg', quality: 55 })
-      shots.get(title).push(`![${title}](tour/${file})`)
+      const file = `${String(taken).padStart(3, '0')}-${size.name}.jpg`
+      await page.screenshot({
+        path: `${folder}/${file}`,
+        type: 'jpeg',
+        quality: look ? 80 : 55,
+        fullPage: look !== undefined,
+      })
+      shots.get(shown).push(`![${shown.title}](tour/${file})`)
     }
     await context.close()
   }
-  for (const [title, pictures] of shots) {
+  for (const [{ title }, pictures] of shots) {
     if (pictures.length > 0) lines.push(`### ${title}`, '', pictures.join(' '), '')
   }
 }
 await browser.close()
-writeFileSync(`${DOCS}tour.md`, `${lines.join('\n').trim()}\n`)
+writeFileSync(look ? `${look}/tour.md` : `${DOCS}tour.md`, `${lines.join('\n').trim()}\n`)
 console.log(`${taken} pictures`)
