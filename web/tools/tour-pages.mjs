@@ -32,8 +32,13 @@ export const TOUR = [
       },
       {
         title: '信息有误',
-        path: '/parties/:id/wrong',
-        find: first('/public/parties?limit=1&q=%E8%B4%B8%E6%98%93', 'register_no'),
+        path: '/:id',
+        find: async (page) => {
+          await page.goto('/search?q=%E8%B4%B8%E6%98%93')
+          await page.locator('main a[href^="/parties/"]').first().click()
+          const link = page.getByRole('link', { name: '这条有误' }).first()
+          return (await link.getAttribute('href'))?.slice(1)
+        },
       },
       { title: '监管动态', path: '/news' },
       { title: '一篇动态', path: '/news/:id', find: first('/public/news', 'number') },
@@ -42,7 +47,6 @@ export const TOUR = [
       { title: '数据开放', path: '/data' },
       { title: '一个数据集', path: '/data/:id', find: first('/public/datasets') },
       { title: '进度查询', path: '/corrections' },
-      { title: '显示设置', path: '/display' },
       { title: '无障碍声明', path: '/accessibility' },
       { title: '网站地图', path: '/sitemap' },
       { title: '关于', path: '/about' },
@@ -95,7 +99,7 @@ export const TOUR = [
       { title: '一名执法人员', path: '/desk/officers/:id', find: first(OFFICERS) },
       { title: '人员配备', path: '/desk/officers/coverage' },
       { title: '部门', path: '/desk/agencies' },
-      { title: '一个部门', path: '/desk/agencies/:id', find: first('/access/agencies?limit=1') },
+      { title: '一个部门', path: '/desk/agencies/:id', find: first('/access/agencies?limit=1', 'uscc') },
       { title: '监管事项', path: '/desk/catalog/items' },
       {
         title: '一个事项',

@@ -35,7 +35,8 @@ rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 const browser = await chromium.launch({
   executablePath: process.env.MJ_CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu'],
+  args: ['--no-sandbox', '--disable-gpu', '--lang=zh-CN'],
+  env: { ...process.env, LANGUAGE: 'zh_CN' },
 })
 const lines = [
   '# A tour of every page',

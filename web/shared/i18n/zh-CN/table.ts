@@ -3,7 +3,7 @@ export const table = {
   'table.all': '共 {n} 条',
   'table.loading_more': '正在载入更多…',
   'table.stuck': '后面的没有载入成功',
-  'table.columns': '列',
+  'table.columns': '列设置',
   'table.columns_title': '显示哪些列',
   'table.columns_hint': '拖动表头右缘可以改列宽。设置只保存在本浏览器，按账号分开。',
   'table.width': '“{name}”的列宽',
