@@ -68,6 +68,7 @@ struct Cell {
     show: Show,
     fresh: bool,
     second: bool,
+    personal: bool,
 }
 
 impl Cell {
@@ -86,11 +87,12 @@ impl Cell {
             "own" => Reach::Own,
             _ => return None,
         };
-        let mut cell = Self { reach, show, fresh: false, second: false };
+        let mut cell = Self { reach, show, fresh: false, second: false, personal: false };
         for part in parts {
             match part {
                 "fresh" => cell.fresh = true,
                 "second" => cell.second = true,
+                "personal" => cell.personal = true,
                 _ => return None,
             }
         }
@@ -102,11 +104,7 @@ impl Cell {
         match self.reach {
             Reach::Any => Some(Scope::everything(granted.level)),
             Reach::Scope => Some(granted.clone()),
-            Reach::Area => Some(Scope {
-                agencies: AgencySet::All,
-                item_lines: AgencySet::All,
-                ..granted.clone()
-            }),
+            Reach::Area => Some(Scope { agencies: AgencySet::All, ..granted.clone() }),
             Reach::Own => None,
         }
     }
@@ -237,7 +235,9 @@ pub fn actions_of(actor: &Actor) -> Vec<&'static str> {
 fn candidates(matrix: &Matrix, row: &[Option<Cell>], actor: &Actor) -> Vec<(Cell, Scope)> {
     let mut open = Vec::new();
     let mut add = |column, scope: Scope| {
-        if let Some(cell) = matrix.cell(row, column) {
+        if let Some(cell) = matrix.cell(row, column)
+            && (!cell.personal || scope.level >= DataLevel::Personal)
+        {
             open.push((cell, scope));
         }
     };
@@ -341,23 +341,29 @@ pub fn actions() -> Vec<&'static str> {
 
 const AREA: &str = "370400";
 const OWN_AGENCY: &str = "11370400000000001A";
+const OWN_LINE: &str = "31";
 const OWN_SOURCE: &str = "own-source";
 
 /// Compares a decider with the table: every action × every column × {nowhere named, own office,
-/// sibling office, neighbouring city, own thing} × {fresh or not}. A decider that always allows or
+/// sibling office, own office's thing of another item line, neighbouring city, own thing} × {fresh or not} ×
+/// {internal, personal level}. A decider that always allows or
 /// always denies must not come out clean; the tests see to it.
 pub fn violations(decider: &dyn Fn(&Identity, &str, Option<&Resource>) -> Decision) -> Vec<String> {
     let mut found = Vec::new();
     for (action, row) in &MATRIX.rows {
         for column in &MATRIX.columns {
-            for fresh in [false, true] {
-                let who = Identity { fresh, ..specimen(*column) };
+            for (fresh, level) in [
+                (false, DataLevel::Internal),
+                (true, DataLevel::Internal),
+                (true, DataLevel::Personal),
+            ] {
+                let who = Identity { fresh, ..specimen_of(*column, level) };
                 for (place, resource) in places(&who.actor) {
-                    let expected = expected(row, *column, place, fresh);
+                    let expected = expected(row, *column, place, fresh, level);
                     let got = outcome(&decider(&who, action, resource.as_ref()));
                     if got != expected {
                         found.push(format!(
-                            "{action} × {} × {place:?}（fresh={fresh}）：应为 {expected}，实为 {got}",
+                            "{action} × {} × {place:?}（fresh={fresh}，{level:?}）：应为 {expected}，实为 {got}",
                             column.name()
                         ));
                     }
@@ -373,12 +379,14 @@ enum Place {
     Unnamed,
     OwnOffice,
     SiblingOffice,
+    OtherLine,
     OtherCity,
     OwnThing,
 }
 
 fn places(actor: &Actor) -> Vec<(Place, Option<Resource>)> {
-    let at = |area, agency| Some(Resource::at(Some(area), Some(agency)));
+    let at = |area, agency| Some(Resource::at(Some(area), Some(agency)).of_item_line(OWN_LINE));
+    let other_line = Resource::at(Some("370402"), Some(OWN_AGENCY)).of_item_line("16");
     let own = Resource::at(Some("410700"), Some("11410700000000002B"))
         .of_source(OWN_SOURCE)
         .owned_by(actor.reference());
@@ -386,13 +394,19 @@ fn places(actor: &Actor) -> Vec<(Place, Option<Resource>)> {
         (Place::Unnamed, None),
         (Place::OwnOffice, at("370402", OWN_AGENCY)),
         (Place::SiblingOffice, at("370402", "11370402000000003C")),
+        (Place::OtherLine, Some(other_line)),
         (Place::OtherCity, at("410700", OWN_AGENCY)),
         (Place::OwnThing, Some(own)),
     ]
 }
 
-/// Somebody for whom exactly this column speaks.
+#[cfg(test)]
 fn specimen(column: Column) -> Identity {
+    specimen_of(column, DataLevel::Internal)
+}
+
+/// Somebody for whom exactly this column speaks.
+fn specimen_of(column: Column, level: DataLevel) -> Identity {
     let kind = match column {
         Column::Anonymous | Column::Role(Role::Anonymous) => ActorKind::Anonymous,
         Column::Source => ActorKind::Source { cd_source: OWN_SOURCE.into() },
@@ -401,8 +415,8 @@ fn specimen(column: Column) -> Identity {
     let scope = Scope {
         areas: vec![AREA.into()],
         agencies: AgencySet::only([OWN_AGENCY]),
-        item_lines: AgencySet::All,
-        level: DataLevel::Internal,
+        item_lines: AgencySet::only([OWN_LINE]),
+        level,
     };
     let grants = match column {
         Column::Role(role) => vec![Grant { role, scope }],
@@ -412,8 +426,18 @@ fn specimen(column: Column) -> Identity {
 }
 
 /// What the cells say, read without the decider's own code path.
-fn expected(row: &[Option<Cell>], column: Column, place: Place, fresh: bool) -> &'static str {
-    let says = |column| MATRIX.cell(row, column);
+fn expected(
+    row: &[Option<Cell>],
+    column: Column,
+    place: Place,
+    fresh: bool,
+    level: DataLevel,
+) -> &'static str {
+    let held = |column| matches!(column, Column::Role(_)).then_some(level);
+    let says = |column| {
+        let cell = MATRIX.cell(row, column)?;
+        (!cell.personal || held(column) == Some(DataLevel::Personal)).then_some(cell)
+    };
     let mut cells: Vec<Cell> = says(column).into_iter().collect();
     if matches!(column, Column::Role(_)) {
         cells.extend(says(Column::Person));

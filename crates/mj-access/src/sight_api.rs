@@ -141,14 +141,23 @@ impl Access {
     ) -> String {
         let areas: Vec<String> = scope.areas.iter().map(|code| self.place(code)).collect();
         let areas = areas.join("、");
-        match &scope.agencies {
+        let mut said = match &scope.agencies {
             AgencySet::All => format!("{areas}，全部部门"),
             AgencySet::Only(codes) => {
                 let name = |code: &String| agencies.get(code).unwrap_or(code).clone();
                 let names: Vec<String> = codes.iter().map(name).collect();
                 format!("{areas}，{}", names.join("、"))
             }
+        };
+        if let AgencySet::Only(lines) = &scope.item_lines {
+            let name = |code: &String| (self.line_name)(code).unwrap_or_else(|| code.clone());
+            let lines: Vec<String> = lines.iter().map(name).collect();
+            match lines.is_empty() {
+                true => said.push_str("，不含任何监管事项"),
+                false => said.push_str(&format!("，只限{}的监管事项", lines.join("、"))),
+            }
         }
+        said
     }
 
     /// Somebody with a password just given: what their rights are, not how fresh they are.

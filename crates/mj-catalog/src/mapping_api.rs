@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 use mj_kernel::code::ItemCode;
-use mj_kernel::{Page, PageOf};
+use mj_kernel::{AgencySet, Page, PageOf, lines_of_items};
 use mj_platform::DbRow;
 use mj_platform::{Lane, RowExt, Value, new_id};
 use mj_web::{
@@ -136,8 +136,8 @@ async fn list(
     caller: Caller,
     Query(query): Query<MappingQuery>,
 ) -> Answer<Json<PageOf<MappingView>>> {
-    catalog.allow(&caller, &query.cd_source).await?;
-    Ok(Json(catalog.mapping_page(&query).await?))
+    let lines = catalog.allow(&caller, &query.cd_source, None).await?;
+    Ok(Json(catalog.mapping_page(&query, &lines).await?))
 }
 
 async fn enter(
@@ -146,7 +146,7 @@ async fn enter(
     input: Input<NewMapping>,
 ) -> Answer<Response> {
     let new = input.value;
-    catalog.allow(&caller, &new.cd_source).await?;
+    catalog.allow(&caller, &new.cd_source, Some(&new.item_code)).await?;
     let days = Days::of(&new)?;
     if new.local_code.trim().is_empty() || new.local_code.chars().count() > 100 {
         return Err(Error::LocalCode.into());
@@ -187,7 +187,7 @@ async fn end(
     input: Input<MappingEnd>,
 ) -> Answer<Json<MappingView>> {
     let known = catalog.mapping(&id).await?;
-    catalog.allow(&caller, &known.cd_source).await?;
+    catalog.allow(&caller, &known.cd_source, Some(&known.item_code)).await?;
     let to = input.value.valid_to.map_or_else(|| FOREVER.to_owned(), |day| day.to_string());
     let days = Days { from: known.valid_from.clone(), to }.in_order()?;
     let object = format!("catalog_mapping:{}", known.cd_source);
@@ -214,7 +214,7 @@ async fn remove(
     Query(seen): Query<MappingSeen>,
 ) -> Answer<StatusCode> {
     let known = catalog.mapping(&id).await?;
-    catalog.allow(&caller, &known.cd_source).await?;
+    catalog.allow(&caller, &known.cd_source, Some(&known.item_code)).await?;
     let object = format!("catalog_mapping:{}", known.cd_source);
     let mut tx = catalog.db.begin(Lane::People, caller.act(object)).await?;
     let current = tx
@@ -295,11 +295,21 @@ impl Catalog {
         self
     }
 
-    /// Unknown and out of scope are the same.
-    async fn allow(&self, caller: &Caller, cd_source: &str) -> Answer<()> {
+    /// Unknown and out of scope are the same; of an item of another line too.
+    async fn allow(
+        &self,
+        caller: &Caller,
+        cd_source: &str,
+        item: Option<&str>,
+    ) -> Answer<AgencySet> {
         let place = self.sources.place(cd_source).await?.ok_or(Error::UnknownMapping)?;
-        let resource = Resource::at(place.area.as_deref(), place.agency.as_deref());
-        caller.require(&resource.of_source(cd_source.to_owned())).map(drop)
+        let (area, agency) = (place.area.as_deref(), place.agency.as_deref());
+        let mut resource = Resource::at(area, agency).of_source(cd_source.to_owned());
+        if let Some(line) = item.and_then(|code| lines_of_items(code).next()) {
+            resource = resource.of_item_line(line);
+        }
+        caller.require(&resource)?;
+        Ok(caller.lines_at(area, agency))
     }
 
     /// A catalogue that holds anything must hold the item.
@@ -319,10 +329,14 @@ impl Catalog {
         view(&row.ok_or(Error::UnknownMapping)?)
     }
 
-    async fn mapping_page(&self, query: &MappingQuery) -> Result<PageOf<MappingView>> {
+    async fn mapping_page(
+        &self,
+        query: &MappingQuery,
+        lines: &AgencySet,
+    ) -> Result<PageOf<MappingView>> {
         let page = Page { limit: query.limit, cursor: query.cursor.clone() };
         let mut args: Vec<Value> = vec![query.cd_source.as_str().into()];
-        let mut filter = String::new();
+        let mut filter = lines_predicate(lines, "m.item_code", &mut args);
         if let Some(q) = query.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
             // a range instead of LIKE: a code may hold % or _
             args.push(q.into());
@@ -351,6 +365,22 @@ impl Catalog {
         let items = rows.iter().map(view).collect::<Result<Vec<_>>>()?;
         let cursor = |item: &MappingView| format!("{} {}", item.local_code, item.valid_from);
         Ok(PageOf::from_surplus(items, page.limit(), cursor))
+    }
+}
+
+/// ` AND …`: the line is the beginning of the item's code.
+fn lines_predicate(lines: &AgencySet, column: &str, args: &mut Vec<Value>) -> String {
+    let AgencySet::Only(lines) = lines else { return String::new() };
+    let marks: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            args.push(line.as_str().into());
+            format!("${}", args.len())
+        })
+        .collect();
+    match marks.is_empty() {
+        true => " AND 1=0".into(),
+        false => format!(" AND substr({column}, 1, 2) IN ({})", marks.join(",")),
     }
 }
 

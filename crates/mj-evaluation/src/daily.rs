@@ -42,8 +42,9 @@ pub struct DayCell {
 /// Cells in the order of their days.
 type Cells = Arc<Vec<DayCell>>;
 
-/// Source and main item that were asked for, which cells do not tell.
-pub type Deep = (Option<Word>, Option<Word>);
+/// Source and main item that were asked for, and the scopes where they are held to item lines: what cells
+/// do not tell.
+pub type Deep = (Option<Word>, Option<Word>, Option<String>);
 
 /// What was counted so far of one picture.
 #[derive(Debug, Default)]
@@ -181,7 +182,7 @@ impl Rollup<'_> {
                 for record in &rows.rows {
                     if let Some((day, span)) = day_of(base, record)
                         && sieve.sees_source(record.source)
-                        && sieve.sees_main(rows, record)
+                        && sieve.sees_record(rows, record)
                     {
                         add(day, record.area, record.agency, table, span);
                     }
@@ -258,9 +259,8 @@ impl Rollup<'_> {
                 for (at, record) in (0..).zip(&rows.rows) {
                     let Some((day, _)) = day_of(*base, record) else { continue };
                     if found.wants(day, days)
-                        && self.sieve.sees(record.area, record.agency)
                         && self.sieve.sees_source(record.source)
-                        && self.sieve.sees_main(rows, record)
+                        && self.sieve.sees_record(rows, record)
                         && let Some(unit) = unit(measure, *base, record, table, at)
                         && part.weight(&unit) > 0
                     {

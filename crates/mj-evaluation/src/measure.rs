@@ -100,10 +100,7 @@ impl Walk<'_> {
         for table in self.tables() {
             let rows = &self.world.records[usize::from(table)];
             for (at, record) in rows.rows.iter().enumerate() {
-                if self.sieve.sees(record.area, record.agency)
-                    && self.sieve.sees_source(record.source)
-                    && self.sieve.sees_main(rows, record)
-                {
+                if self.sieve.sees_source(record.source) && self.sieve.sees_record(rows, record) {
                     each(table, at as u32, record);
                 }
             }
@@ -200,7 +197,10 @@ impl Walk<'_> {
         };
         for (at, claim) in self.world.claims.iter().enumerate() {
             let in_force = claim.from <= self.days.1 && self.days.1 <= claim.to;
-            if in_force && self.sieve.sees(claim.area, claim.agency) {
+            if in_force
+                && self.sieve.sees_any(claim.area, claim.agency, &[claim.main])
+                && self.sieve.sees(claim.area, claim.agency)
+            {
                 let acted = last(claim);
                 each(Unit {
                     num: i64::from(acted.is_some()),
@@ -278,8 +278,7 @@ impl Walk<'_> {
                 .iter()
                 .filter(|record| {
                     record.received <= self.days.1
-                        && self.sieve.sees_main(rows, record)
-                        && self.sieve.sees(record.area, record.agency)
+                        && self.sieve.sees_record(rows, record)
                         && self.sieve.sees_source(record.source)
                 })
                 .map(|record| record.received)

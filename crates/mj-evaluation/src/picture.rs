@@ -298,7 +298,7 @@ impl Keeper {
                 from: &from,
                 item: item.is_some(),
                 party: party.is_some(),
-                rows: TableRows::default(),
+                rows: TableRows { names_items: item.is_some(), ..TableRows::default() },
             };
             let columns: Vec<usize> = item.into_iter().chain(party).collect();
             let outcome = reading.read(&snapshot, &columns);

@@ -263,9 +263,10 @@ impl Evaluation {
         mask: Mask,
     ) -> Result<(RowView, Vec<Field>)> {
         let number = world.table(table).ok_or(Error::UnknownRecord)?;
-        let rows = &world.records[usize::from(number)].rows;
+        let table_rows = &world.records[usize::from(number)];
+        let rows = &table_rows.rows;
         let at = rows.iter().position(|record| record.row == row);
-        let at = at.filter(|at| sieve.sees(rows[*at].area, rows[*at].agency));
+        let at = at.filter(|at| sieve.sees_record(table_rows, &rows[*at]));
         let record = &rows[at.ok_or(Error::UnknownRecord)?];
         let found = self.fields(table, &[RowId(row)], |_| true, mask).await?;
         let (_, fields) = found.into_iter().next().ok_or(Error::UnknownRecord)?;

@@ -99,6 +99,8 @@ pub struct Record {
 pub struct TableRows {
     pub rows: Vec<Record>,
     pub mains: Vec<Word>,
+    /// Whether the rows of this table say which items they are about.
+    pub names_items: bool,
 }
 
 impl TableRows {
@@ -269,13 +271,23 @@ pub struct Wanted {
 /// [`Wanted`] against word numbers: each area and agency is judged once.
 #[derive(Debug)]
 pub struct Sieve {
-    /// For each scope: areas and agencies it covers.
-    scopes: Vec<(Vec<bool>, Vec<bool>)>,
+    /// For each scope what it covers.
+    scopes: Vec<Covered>,
+    /// The scopes in words, where one of them is held to item lines: no cell tells what it sees.
+    held_to_lines: Option<String>,
     areas: Vec<bool>,
     agency: Option<Word>,
     source: Option<Word>,
     main: Option<Word>,
     table: Option<Option<u16>>,
+}
+
+#[derive(Debug, Clone)]
+struct Covered {
+    areas: Vec<bool>,
+    agencies: Vec<bool>,
+    /// Main items; `None` = all, those of no item too.
+    mains: Option<Vec<bool>>,
 }
 
 /// No row has it: what was asked for is not known.
@@ -296,15 +308,21 @@ impl Sieve {
                     Some(agency) => scope.agencies.covers(agency),
                     None => scope.agencies == AgencySet::All,
                 };
-                (
-                    areas.iter().map(|area| scope.covers_area(area.as_deref())).collect(),
-                    agencies.iter().map(sees).collect(),
-                )
+                Covered {
+                    areas: areas.iter().map(|area| scope.covers_area(area.as_deref())).collect(),
+                    agencies: agencies.iter().map(sees).collect(),
+                    mains: (scope.item_lines != AgencySet::All).then(|| {
+                        let mains = 0..world.mains.len() as Word;
+                        mains.map(|main| scope.covers_items(Some(world.mains.text(main)))).collect()
+                    }),
+                }
             })
             .collect();
+        let is_held = wanted.scopes.iter().any(|scope| scope.item_lines != AgencySet::All);
         let prefix = wanted.area.as_deref().map(Scope::area_prefix);
         Self {
             scopes,
+            held_to_lines: is_held.then(|| format!("{:?}", wanted.scopes)),
             areas: areas
                 .iter()
                 .map(|area| match (prefix, area.as_deref()) {
@@ -324,15 +342,20 @@ impl Sieve {
         }
     }
 
-    /// No scope, and of the filters only those that cells do not tell.
+    /// No scope, and of the filters only those that cells do not tell: what a scope held to item lines
+    /// sees is among them.
     pub fn everything_like(world: &World, asked: &Sieve) -> Self {
         let mut sieve = Self::new(world, &crate::rollup::everything());
         (sieve.source, sieve.main) = (asked.source, asked.main);
+        if asked.held_to_lines.is_some() {
+            (sieve.scopes, sieve.held_to_lines) =
+                (asked.scopes.clone(), asked.held_to_lines.clone());
+        }
         sieve
     }
 
     pub fn deep(&self) -> crate::daily::Deep {
-        (self.source, self.main)
+        (self.source, self.main, self.held_to_lines.clone())
     }
 
     pub fn has_main(&self) -> bool {
@@ -341,12 +364,30 @@ impl Sieve {
 
     /// Whether something was asked for that roll-ups by area, agency and table cannot tell.
     pub fn is_deeper_than_cells(&self) -> bool {
-        self.source.is_some() || self.main.is_some()
+        self.source.is_some() || self.main.is_some() || self.held_to_lines.is_some()
     }
 
+    /// Whether the record is in sight and of the main item asked for.
     #[inline]
-    pub fn sees_main(&self, rows: &TableRows, record: &Record) -> bool {
-        self.main.is_none_or(|main| rows.mains_of(record).contains(&main))
+    pub fn sees_record(&self, rows: &TableRows, record: &Record) -> bool {
+        let mains = rows.mains_of(record);
+        self.sees(record.area, record.agency)
+            && self.main.is_none_or(|main| mains.contains(&main))
+            && (self.held_to_lines.is_none()
+                || !rows.names_items
+                || self.sees_any(record.area, record.agency, mains))
+    }
+
+    /// Whether one scope covers the place and one of the main items.
+    pub fn sees_any(&self, area: Word, agency: Word, mains: &[Word]) -> bool {
+        self.scopes.iter().any(|scope| {
+            scope.areas[area as usize]
+                && scope.agencies[agency as usize]
+                && scope
+                    .mains
+                    .as_ref()
+                    .is_none_or(|covered| mains.iter().any(|main| covered[*main as usize]))
+        })
     }
 
     #[inline]
@@ -356,7 +397,7 @@ impl Sieve {
             && self
                 .scopes
                 .iter()
-                .any(|(areas, agencies)| areas[area as usize] && agencies[agency as usize])
+                .any(|scope| scope.areas[area as usize] && scope.agencies[agency as usize])
     }
 
     #[inline]

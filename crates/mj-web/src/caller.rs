@@ -128,6 +128,20 @@ impl Caller {
         if parts.is_empty() { " AND 1=0".into() } else { format!(" AND ({})", parts.join(" OR ")) }
     }
 
+    /// The item lines this caller is held to at a place; where it is theirs by owning it, all.
+    pub fn lines_at(&self, area: Option<&str>, agency: Option<&str>) -> AgencySet {
+        if self.scopes.is_empty() {
+            return AgencySet::All;
+        }
+        let here = self.scopes.iter().filter(|scope| scope.covers(area, agency));
+        here.fold(AgencySet::only::<[String; 0], String>([]), |held, scope| {
+            match (held, &scope.item_lines) {
+                (AgencySet::Only(held), AgencySet::Only(lines)) => AgencySet::Only(&held | lines),
+                _ => AgencySet::All,
+            }
+        })
+    }
+
     /// The act for the write door, with this request's actor, action and id.
     pub fn act(&self, object: impl Into<String>) -> Act {
         Act::new(&self.actor, self.action.name, object).in_request(self.request_id.clone())

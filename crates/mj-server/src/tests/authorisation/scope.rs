@@ -14,46 +14,47 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
+use super::behaviours::Behaviours;
 use super::world::{
     World, account, ask, batch_row, item_row, officer_row, party_row, put, session_row, source_row,
 };
 
-const AREAS: [&str; 9] =
+pub(super) const AREAS: [&str; 9] =
     ["370000", "370400", "370402", "370481", "370402001", "370500", "410000", "410700", "410702"];
-const AGENCIES: [&str; 4] =
+pub(super) const AGENCIES: [&str; 4] =
     ["11370400004400001P", "11370400004400002K", "12370400494500012B", "11410700005100004X"];
-const LINES: [&str; 3] = ["31", "16", "17"];
-const ROWS: usize = 60;
+pub(super) const LINES: [&str; 3] = ["31", "16", "17"];
+pub(super) const ROWS: usize = 60;
 const TOKEN: &str = "mjs_scope";
 const TODAY: &str = "2026-11-20";
 
 /// A row of any kind, as far as scope is concerned.
 #[derive(Debug, Clone)]
-struct Row {
-    id: String,
-    area: Option<&'static str>,
-    agency: &'static str,
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) area: Option<&'static str>,
+    pub(super) agency: &'static str,
 }
 
 /// A grant as drawn.
 #[derive(Debug, Clone)]
-struct Drawn {
-    role: Role,
+pub(super) struct Drawn {
+    pub(super) role: Role,
     areas: Vec<&'static str>,
     /// `None` is all.
     agencies: Option<Vec<&'static str>>,
-    lines: Option<Vec<&'static str>>,
-    level: &'static str,
+    pub(super) lines: Option<Vec<&'static str>>,
+    pub(super) level: &'static str,
     days: (&'static str, &'static str),
     revoked: bool,
 }
 
 impl Drawn {
-    fn holds_today(&self) -> bool {
+    pub(super) fn holds_today(&self) -> bool {
         !self.revoked && self.days.0 <= TODAY && TODAY <= self.days.1
     }
 
-    fn has_area(&self, area: Option<&str>) -> bool {
+    pub(super) fn has_area(&self, area: Option<&str>) -> bool {
         // written down once more, without the product's own function
         self.areas.iter().any(|own| {
             let stem = own.trim_end_matches("00");
@@ -61,7 +62,7 @@ impl Drawn {
         })
     }
 
-    fn has_agency(&self, agency: &str) -> bool {
+    pub(super) fn has_agency(&self, agency: &str) -> bool {
         self.agencies.as_ref().is_none_or(|own| own.contains(&agency))
     }
 }
@@ -117,7 +118,7 @@ fn grants() -> impl Strategy<Value = Vec<Drawn>> {
     prop::collection::vec(one, 0..4)
 }
 
-struct Store {
+pub(super) struct Store {
     world: World,
     router: Router,
     parties: Vec<Row>,
@@ -125,9 +126,10 @@ struct Store {
     officers: Vec<Row>,
     batches: Vec<Row>,
     posts: Vec<Row>,
+    behaviours: Behaviours,
 }
 
-fn id(kind: &str, number: usize) -> String {
+pub(super) fn id(kind: &str, number: usize) -> String {
     let digest = super::world::sha256(kind);
     format!("0190{number:04}-0000-7000-8000-{}", &digest[..12])
 }
@@ -153,8 +155,8 @@ impl Store {
                 })
                 .collect()
         };
-        let (parties, items) = (draw("party", true), draw("item", true));
-        let (officers, batches) = (draw("officer", false), draw("batch", false));
+        let (mut parties, items) = (draw("party", true), draw("item", true));
+        let (officers, mut batches) = (draw("officer", false), draw("batch", false));
         let posts = draw("post", false);
         for (number, row) in parties.iter().enumerate() {
             let name = format!("石榴{number:03}号有限公司");
@@ -176,9 +178,13 @@ impl Store {
             let area = row.area.unwrap_or_default();
             super::world::post_row(&mut tx, &row.id, row.agency, area, "account:nobody").await;
         }
+        let behaviours = Behaviours::new(&world, &mut tx).await;
+        let (acted_on, batch) = behaviours.rows();
+        parties.extend(acted_on);
+        batches.push(batch);
         tx.note().await.expect("noted");
         tx.commit().await.expect("committed");
-        Self { world, router, parties, items, officers, batches, posts }
+        Self { world, router, parties, items, officers, batches, posts, behaviours }
     }
 
     async fn hold(&self, grants: &[Drawn]) {
@@ -215,7 +221,7 @@ impl Store {
     }
 
     /// The answer as JSON; nothing for whom the action is not at all.
-    async fn get(&self, path: &str) -> Option<Value> {
+    pub(super) async fn get(&self, path: &str) -> Option<Value> {
         let answer = ask(&self.router, &Method::GET, path, Some(TOKEN), None).await;
         match answer.status {
             StatusCode::OK => Some(serde_json::from_slice(&answer.body).expect("JSON")),
@@ -234,8 +240,8 @@ impl Store {
         }
     }
 
-    /// Everything asked under these grants; how many rows were rightly shown.
-    async fn holds(&self, grants: &[Drawn]) -> usize {
+    /// Everything asked under these grants; how many rows were rightly shown, and how many behaviours.
+    async fn holds(&self, grants: &[Drawn]) -> (usize, usize) {
         self.hold(grants).await;
         let mut seen = 0;
         // lists and, of one kind, each object by itself
@@ -256,6 +262,7 @@ impl Store {
             assert_eq!(shown, right, "{path} under {grants:#?}");
             seen += right.len();
         }
+        let acts = self.behaviours.holds(self, grants).await;
         self.counts(grants).await;
         self.exports_and_search(grants).await;
         for (path, rows) in [("flow/work-items", &self.items), ("datahub/batches", &self.batches)] {
@@ -265,7 +272,7 @@ impl Store {
                 assert_eq!(there, sees(grants, row, measure), "{path} {row:?} under {grants:#?}");
             }
         }
-        seen
+        (seen + acts, acts)
     }
 
     async fn counts(&self, grants: &[Drawn]) {
@@ -340,7 +347,7 @@ fn name_of(uscc: &str) -> String {
     format!("{uscc}监督管理局")
 }
 
-fn ids(items: &Value) -> BTreeSet<String> {
+pub(super) fn ids(items: &Value) -> BTreeSet<String> {
     let items = items.as_array().cloned().unwrap_or_default();
     items.iter().filter_map(|one| one["id"].as_str().map(str::to_owned)).collect()
 }
@@ -351,13 +358,14 @@ async fn every_list_count_export_and_search_is_what_a_plain_filter_says() {
     let cases = if std::env::var_os("MJ_LONG").is_some() { 10_000 } else { 120 };
     let mut runner = TestRunner::new(Config::default());
     let drawn = grants();
-    let (mut shown, mut rows) = (0, 0);
+    let (mut shown, mut rows, mut acts) = (0, 0, 0);
     for _ in 0..cases {
         let grants = drawn.new_tree(&mut runner).expect("drawn").current();
-        let seen = store.holds(&grants).await;
-        (shown, rows) = (shown + usize::from(seen > 0), rows + seen);
+        let (seen, of_parties) = store.holds(&grants).await;
+        (shown, rows, acts) = (shown + usize::from(seen > 0), rows + seen, acts + of_parties);
     }
     // drawn anew each time: about three of ten show something
     assert!(shown > cases / 8, "only {shown} of {cases} cases showed anything");
-    println!("scope: {cases} cases, {rows} rows shown, 0 differences");
+    assert!(acts > cases, "only {acts} behaviours were shown");
+    println!("scope: {cases} cases, {rows} rows shown ({acts} behaviours), 0 differences");
 }

@@ -237,7 +237,12 @@ async fn person(tx: &mut WriteTx, hat: Hat) {
     let class = if administrator { "admin" } else { "business" };
     account(tx, &id, class, Relation::Own).await;
     if let Hat::Role(role) = hat {
-        grant(tx, &format!("grant-{id}"), &id, class, role.name(), Relation::Own).await;
+        // of those who may see a masked value, one is not of the level for it
+        let level = match role {
+            Role::Officer | Role::Clerk | Role::Reviewer => "personal",
+            _ => "internal",
+        };
+        grant(tx, &format!("grant-{id}"), &id, class, role.name(), level, Relation::Own).await;
     }
     for (session, token) in [(format!("session-{id}"), token), (format!("mine-{id}"), id.clone())] {
         session_row(tx, &session, &id, &token).await;
@@ -288,6 +293,7 @@ async fn grant(
     account: &str,
     class: &str,
     role: &str,
+    level: &str,
     relation: Relation,
 ) {
     put(
@@ -301,7 +307,7 @@ async fn grant(
             ("areas", format!("[\"{}\"]", relation.area()).into()),
             ("agencies", format!("[\"{}\"]", relation.agency()).into()),
             ("item_lines", "*".into()),
-            ("level", "internal".into()),
+            ("level", level.into()),
             ("valid_from", "2020-01-01".into()),
             ("valid_to", "9999-12-31".into()),
             ("granted_by", "account:nobody".into()),
@@ -425,7 +431,7 @@ async fn office(tx: &mut WriteTx, keys: &mj_platform::keys::Keys, relation: Rela
         ],
     )
     .await;
-    grant(tx, &id("grant"), &id("account"), "business", "clerk", relation).await;
+    grant(tx, &id("grant"), &id("account"), "business", "clerk", "internal", relation).await;
     session_row(tx, &id("session"), &id("account"), &id("token")).await;
     source_row(tx, &id("source"), &source, &relation.agency_name(), agency, area).await;
     batch_row(tx, &id("batch"), &source, "check_action").await;
