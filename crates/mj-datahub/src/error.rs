@@ -41,6 +41,12 @@ pub enum Error {
     AlreadyMended,
     #[error("改正已经开始，不能再撤销")]
     TooLateToCancel,
+    #[error("这个批次{0}，不能再停止")]
+    TooLateToStop(&'static str),
+    #[error("请写明停止导入的原因")]
+    StopReasonMissing,
+    #[error("已有人要求停止这个批次")]
+    StopAsked,
     #[error("没有一行符合这条改正规则")]
     NothingToMend,
     #[error("请写明改正的依据")]
@@ -109,6 +115,10 @@ impl From<Error> for mj_web::Problem {
             Error::AlreadyMended => Problem::conflict("datahub.already_mended", said),
             Error::TooLateToCancel => Problem::conflict("datahub.too_late", said)
                 .detail("已提交的改正见它形成的批次；有误时请报送新的版本。"),
+            Error::TooLateToStop(_) => Problem::conflict("datahub.stop_too_late", said)
+                .detail("已入库的数据有误时，请由来源报送新的版本或删除（cd_operation为d）。"),
+            Error::StopReasonMissing => Problem::invalid("datahub.reason_missing", said)
+                .field("reason", "请写明原因，批次记录和监管日志里会保留"),
             Error::NothingToMend => Problem::invalid("datahub.nothing_to_mend", said)
                 .detail("这些行可能刚刚被改正过，请刷新后再看。"),
             Error::ReasonMissing => Problem::invalid("datahub.reason_missing", said)

@@ -32,8 +32,10 @@ mod receive;
 mod reconcile;
 mod repair;
 mod source;
+mod stop;
 mod store;
 mod upload;
+mod withdraw;
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,7 @@ pub use progress::{Listener, Standing};
 pub use receive::{Delivery, INGEST_BATCH, Received};
 pub use reconcile::{Discrepancy, reconcile};
 pub use source::NewSource;
+pub use stop::Stop;
 pub use upload::{Inbox, Progress};
 
 /// What the data centre stands on.
@@ -91,6 +94,8 @@ pub struct Datahub {
     pub(crate) standard: &'static Standard,
     pub(crate) channel_rules: Arc<RuleTable>,
     wake: Arc<Mutex<Option<Wake>>>,
+    /// Read by every load under way; written while what a cancelled one said is forgotten.
+    loads: Arc<tokio::sync::RwLock<()>>,
 }
 
 impl Datahub {
@@ -108,6 +113,7 @@ impl Datahub {
             standard: Standard::v1(),
             channel_rules: Arc::new(channel::default_rules()?),
             wake: Arc::default(),
+            loads: Arc::default(),
         })
     }
 

@@ -123,8 +123,8 @@ impl SourceKind {
     }
 }
 
-/// Where a batch stands. `received → running → settled | failed`; a settled batch
-/// never moves again, a failed one is received anew when the same bytes are sent again.
+/// Where a batch stands. `received → running → settled | failed | cancelled`; a settled batch never
+/// moves again, the others are received anew when the same bytes are sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchState {
@@ -132,6 +132,8 @@ pub enum BatchState {
     Running,
     Settled,
     Failed,
+    /// Somebody stopped it; nothing of it is in the stores.
+    Cancelled,
 }
 
 impl BatchState {
@@ -141,6 +143,7 @@ impl BatchState {
             Self::Running => "running",
             Self::Settled => "settled",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
         }
     }
 
@@ -150,12 +153,18 @@ impl BatchState {
             "running" => Some(Self::Running),
             "settled" => Some(Self::Settled),
             "failed" => Some(Self::Failed),
+            "cancelled" => Some(Self::Cancelled),
             _ => None,
         }
     }
 
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Settled | Self::Failed)
+        matches!(self, Self::Settled | Self::Failed | Self::Cancelled)
+    }
+
+    /// Ended without a row, and taken up again when the same bytes come again.
+    pub fn may_come_again(self) -> bool {
+        matches!(self, Self::Failed | Self::Cancelled)
     }
 }
 

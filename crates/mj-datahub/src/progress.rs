@@ -19,6 +19,9 @@ pub struct Standing {
     pub error: i64,
     pub rows_per_second: i64,
     pub by_class: BTreeMap<String, i64>,
+    /// Becoming final: it can no longer be stopped.
+    #[serde(default, skip_serializing)]
+    pub finishing: bool,
 }
 
 /// Whoever wants to be told.
@@ -26,12 +29,12 @@ pub type Listener = Arc<dyn Fn(&Standing) + Send + Sync>;
 
 impl Standing {
     pub async fn read(db: &Db, job_key: &str) -> Result<Option<Self>> {
-        let row = db
-            .fetch_optional("SELECT message FROM job WHERE idempotency_key = $1", &[job_key.into()])
-            .await?;
-        let Some(row) = row else { return Ok(None) };
+        let sql = "SELECT message, cancel_closed FROM job WHERE idempotency_key = $1";
+        let Some(row) = db.fetch_optional(sql, &[job_key.into()]).await? else { return Ok(None) };
         // before the first report, and after a failure, the message is something else
-        Ok(serde_json::from_str(&row.text("message")?).ok())
+        let standing: Option<Self> = serde_json::from_str(&row.text("message")?).ok();
+        let finishing = row.int("cancel_closed")? != 0;
+        Ok(standing.map(|standing| Self { finishing, ..standing }))
     }
 
     /// Shows a batch that is under way with the counts reached so far.

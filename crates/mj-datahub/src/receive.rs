@@ -137,7 +137,7 @@ impl Datahub {
         if earlier.body_sha256 != sha256 {
             return Err(Error::BatchConflict { cd_batch: earlier.cd_batch, batch_id: earlier.id });
         }
-        if earlier.state == BatchState::Failed {
+        if earlier.state.may_come_again() {
             earlier.state = BatchState::Received;
             earlier.counts = Counts::received(earlier.counts.front);
             earlier.message = None;

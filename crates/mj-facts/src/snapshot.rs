@@ -484,6 +484,11 @@ impl Snapshot {
         }))
     }
 
+    /// The mentions after a number that any stored row carries, shown or not: in no order.
+    pub fn mentions_after(&self, after: i64) -> Vec<i64> {
+        self.table.index().mentions_after(after)
+    }
+
     /// A cursor names the record by its keyed hash: it says nothing about anybody.
     fn parse_cursor(&self, index: &Index, cursor: &str) -> Option<(i32, u32)> {
         let (date, hash) = cursor.split_once('.')?;

@@ -99,6 +99,46 @@ pub async fn enqueue_at(
     Ok(())
 }
 
+/// Asks that a job be cancelled, in the caller's transaction. It is the job that ends itself, between
+/// two of its chunks; one that still waits is called at once. `false`: it is over, or too late.
+pub async fn ask_to_cancel(tx: &mut WriteTx, key: &str) -> Result<bool> {
+    let now = tx.now();
+    let asked = tx
+        .execute(
+            "UPDATE job SET cancel_requested=$1, \
+             run_at=CASE WHEN state = 'queued' AND run_at > $1 THEN $1 ELSE run_at END \
+             WHERE idempotency_key=$2 AND state IN ('queued','running') AND cancel_closed=0",
+            &[now.into(), key.into()],
+        )
+        .await?;
+    Ok(asked > 0)
+}
+
+/// From the caller's transaction on the job can no longer be cancelled. `false`: somebody asked for it
+/// before, and the job must not go on. Work that is no job cannot be asked.
+pub async fn close_to_cancel(tx: &mut WriteTx, key: &str) -> Result<bool> {
+    let now = tx.now();
+    let closed = tx
+        .execute(
+            "UPDATE job SET cancel_closed=$1 \
+             WHERE idempotency_key=$2 AND (cancel_requested=0 OR cancel_closed<>0)",
+            &[now.into(), key.into()],
+        )
+        .await?;
+    if closed > 0 {
+        return Ok(true);
+    }
+    let known = "SELECT id FROM job WHERE idempotency_key=$1";
+    Ok(tx.fetch_optional(known, &[key.into()]).await?.is_none())
+}
+
+/// Whether somebody asked that a job be cancelled while that was possible.
+pub async fn cancel_asked(db: &Db, key: &str) -> Result<bool> {
+    let sql = "SELECT id FROM job \
+               WHERE idempotency_key=$1 AND cancel_requested<>0 AND cancel_closed=0";
+    Ok(db.fetch_optional(sql, &[key.into()]).await?.is_some())
+}
+
 /// Takes jobs and events off their tables and runs them.
 #[derive(Clone)]
 pub struct Runner {

@@ -18,6 +18,7 @@ mod digest;
 mod dossier;
 mod error;
 mod finding;
+mod forget;
 mod likeness;
 mod masters;
 mod mentions;

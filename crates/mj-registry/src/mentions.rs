@@ -46,6 +46,9 @@ pub struct Known {
 impl Known {
     /// Reads what was written since the last number known.
     async fn catch_up(mut self, db: &Db) -> Result<Self> {
+        // mentions may have been forgotten, their numbers are not given again
+        let counter = "SELECT last FROM registry_counter WHERE name = 'mention'";
+        let given = db.fetch_one(counter, &[]).await?.int("last")?;
         loop {
             let rows = db
                 .fetch_all(
@@ -55,6 +58,7 @@ impl Known {
                 )
                 .await?;
             if rows.is_empty() {
+                self.last = self.last.max(given);
                 return Ok(self);
             }
             for row in &rows {

@@ -100,7 +100,7 @@ impl Figures {
         page.about("mingjian_batches", "gauge", "Deliveries by state.");
         let batches = "SELECT state, COUNT(*) AS n FROM hub_batch GROUP BY state ORDER BY state";
         let known = self.db.fetch_all(batches, &[]).await?;
-        for state in ["received", "running", "settled", "failed"] {
+        for state in ["received", "running", "settled", "failed", "cancelled"] {
             let mut count = 0;
             for row in &known {
                 if row.text("state")? == state {

@@ -38,7 +38,7 @@ pub async fn list(
     let mut items = Vec::with_capacity(page.items.len());
     for batch in page.items {
         let source = sources.iter().find(|source| source.cd_source == batch.cd_source);
-        items.push(view(&hub, batch, source).await?);
+        items.push(view(&hub, &caller, batch, source).await?);
     }
     Ok(Json(PageOf { items, next_cursor: page.next_cursor }))
 }
@@ -80,7 +80,7 @@ pub async fn export(
         let page = page_of(&hub, &query, &codes, before.as_deref(), i64::from(Page::MAX)).await?;
         for batch in page.items {
             let source = sources.iter().find(|source| source.cd_source == batch.cd_source);
-            file.push(&view(&hub, batch, source).await?)?;
+            file.push(&view(&hub, &caller, batch, source).await?)?;
         }
         before = page.next_cursor;
         if before.is_none() {
@@ -127,6 +127,7 @@ fn state_title(name: &str) -> &'static str {
         Some(BatchState::Running) => "处理中",
         Some(BatchState::Settled) => "已完成",
         Some(BatchState::Failed) => "失败",
+        Some(BatchState::Cancelled) => "已取消",
         None => "",
     }
 }
@@ -139,7 +140,7 @@ pub async fn one(
     let (batch, source) = load(&hub, &caller, &id).await?;
     let rules = batch.by_rule.clone();
     let table = hub.standard.table(&batch.table);
-    let mut shown = view(&hub, batch, Some(&source)).await?;
+    let mut shown = view(&hub, &caller, batch, Some(&source)).await?;
     shown.by_rule = Some(
         rules
             .into_iter()
@@ -155,6 +156,23 @@ pub async fn one(
     Ok(Json(shown))
 }
 
+/// Stops a load under way: it ends at its next chunk, and nothing of it is kept.
+pub async fn stop(
+    State(hub): State<Datahub>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+    input: Input<StopRequest>,
+) -> Answer<Json<BatchView>> {
+    let (_, source) = load(&hub, &caller, &id).await?;
+    let reason = input.value.reason.trim();
+    if reason.is_empty() {
+        return Err(Error::StopReasonMissing.into());
+    }
+    let act = caller.act(format!("hub_batch:{id}")).because(reason);
+    let batch = hub.stop_batch(act, &id, reason).await?;
+    Ok(Json(view(&hub, &caller, batch, Some(&source)).await?))
+}
+
 /// A batch and its source, if this caller may see them.
 pub(super) async fn load(hub: &Datahub, caller: &Caller, id: &str) -> Answer<(Batch, Source)> {
     let batch = store::batch::by_id(&hub.db, id).await?.ok_or(Error::UnknownBatch)?;
@@ -165,9 +183,10 @@ pub(super) async fn load(hub: &Datahub, caller: &Caller, id: &str) -> Answer<(Ba
 
 pub(super) async fn view(
     hub: &Datahub,
+    caller: &Caller,
     mut batch: Batch,
     source: Option<&Source>,
-) -> Result<BatchView> {
+) -> Answer<BatchView> {
     let mut progress = None;
     if !batch.state.is_final()
         && let Some(standing) = Standing::read(&hub.db, &batch.job_key()).await?
@@ -176,12 +195,31 @@ pub(super) async fn view(
         progress = Some(ProgressView {
             percent: standing.percent,
             rows_per_second: standing.rows_per_second,
+            finishing: standing.finishing,
         });
     }
     if batch.state == BatchState::Settled {
-        progress = Some(ProgressView { percent: 100, rows_per_second: 0 });
+        progress = Some(ProgressView { percent: 100, rows_per_second: 0, finishing: false });
     }
+    let stop = match batch.state {
+        BatchState::Settled | BatchState::Failed => None,
+        _ => hub.stop_of(&batch).await?,
+    };
+    let stop = match stop {
+        Some(stop) => {
+            let names = caller.names_of(vec![stop.actor.clone()]).await?;
+            Some(StopView {
+                by_name: names.of(&stop.actor),
+                reason: stop.reason,
+                asked_at: to_rfc3339(stop.asked_at),
+                stopped_at: stop.stopped_at.map(to_rfc3339),
+                rows_judged: stop.rows_judged,
+            })
+        }
+        None => None,
+    };
     Ok(BatchView {
+        stop,
         href: Batch::href(&batch.id),
         table_title: hub
             .standard

@@ -19,11 +19,12 @@ use crate::error::Result;
 use crate::model::Source;
 use crate::receive::INGEST_BATCH;
 use crate::repair::run::{APPLY_REPAIR, run_job as run_repair};
-use crate::store;
+use crate::{store, withdraw};
 
 pub const BATCH_PUSH: Action = Action::new("datahub.batch.push", "推送批次");
 pub const BATCH_CREATE: Action = Action::new("datahub.batch.create", "上传批次文件");
 pub const BATCH_READ: Action = Action::new("datahub.batch.read", "查看批次");
+pub const BATCH_STOP: Action = Action::new("datahub.batch.cancel", "停止导入");
 pub const ERROR_READ: Action = Action::new("datahub.error.read", "查看问题数据");
 pub const SOURCE_CREATE: Action = Action::new("datahub.source.create", "登记数据来源");
 pub const SOURCE_READ: Action = Action::new("datahub.source.read", "查看数据来源");
@@ -52,7 +53,14 @@ pub fn module(hub: Datahub) -> Module {
             async move { run_repair(&hub, context).await }
         })
     };
-    Module::new("datahub", "监管数据中心").job(job).job(repair).routes(
+    let forget = {
+        let hub = hub.clone();
+        JobHandler::new(withdraw::FORGET_SAID, move |context| {
+            let hub = hub.clone();
+            async move { withdraw::run_job(&hub, context).await }
+        })
+    };
+    Module::new("datahub", "监管数据中心").job(job).job(repair).job(forget).routes(
         hub,
         vec![
             get(SUMMARY_READ, "/api/v1/datahub/summary", batches::summary)
@@ -135,6 +143,10 @@ pub fn module(hub: Datahub) -> Module {
                 .returns::<shapes::Accepted>(202),
             get(BATCH_READ, "/api/v1/datahub/batches/{id}", batches::one)
                 .summary("一个批次的状态与各层数量")
+                .ok::<shapes::BatchView>(),
+            post(BATCH_STOP, "/api/v1/datahub/batches/{id}/cancel", batches::stop)
+                .summary("停止正在进行的导入：在下一段停下，没有一行入库")
+                .body::<shapes::StopRequest>()
                 .ok::<shapes::BatchView>(),
             get(ERROR_READ, "/api/v1/datahub/batches/{id}/errors", errors::list)
                 .summary("一个批次的错误数据与原因")

@@ -32,6 +32,27 @@ pub struct ProgressView {
     /// 0至100
     pub percent: i64,
     pub rows_per_second: i64,
+    /// 正在完成入库，不能再停止
+    pub finishing: bool,
+}
+
+/// 停止导入的经过
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct StopView {
+    pub by_name: String,
+    pub reason: String,
+    pub asked_at: String,
+    /// 还没有停下时为空
+    pub stopped_at: Option<String>,
+    /// 停下时已检查的行数，均未入库
+    pub rows_judged: i64,
+}
+
+/// 停止导入
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct StopRequest {
+    #[serde(default)]
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -55,7 +76,7 @@ pub struct BatchView {
     pub channel: String,
     /// backlog（存量）| delta（增量）
     pub portion: String,
-    /// received | running | settled | failed
+    /// received | running | settled | failed | cancelled
     pub state: String,
     pub file_name: Option<String>,
     pub received_at: String,
@@ -66,6 +87,8 @@ pub struct BatchView {
     pub progress: Option<ProgressView>,
     pub message: Option<String>,
     pub mends_batch: Option<String>,
+    /// 有人停止了导入，或已要求停止
+    pub stop: Option<StopView>,
     pub href: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_rule: Option<Vec<RuleCount>>,

@@ -5,9 +5,13 @@
 //! to their domains; a second thread seals and pushes accepted rows into the fact store's stage. At
 //! the end one transaction commits the facts, fixes the batch's counts and tells the other domains.
 //!
+//! Rows of registers and catalogues reach their masters only after the whole file was judged and staged
+//! and the load can no longer be stopped: the file is read a second time for it.
+//!
 //! A kill anywhere before that transaction leaves the batch as it was received, and the job runs
 //! again from the blob with the same outcome: error rows are written anew, mentions and register
-//! rows are recognised, the stage's files are orphans.
+//! rows are recognised, the stage's files are orphans. A person's wish to stop the load
+//! ([`crate::stop`]) is looked at between chunks and ends it as a kill would, for good.
 
 mod apply;
 pub mod lookups;
@@ -23,13 +27,14 @@ use std::time::{Duration, Instant};
 
 use mj_kernel::clock::beijing_date;
 use mj_kernel::{Actor, Event};
-use mj_platform::jobs::JobContext;
+use mj_platform::jobs::{self, JobContext};
 use mj_platform::keys::DataKey;
 use mj_platform::{Act, Lane, Value, WriteTx};
 use mj_standard::{Class, Context, Engine, Envelope};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use self::plan::TablePlan;
 use self::read::{Chunk, FileEnd, Opener};
@@ -39,7 +44,7 @@ use crate::error::{Error, Result};
 use crate::local_source::Local;
 use crate::model::{Batch, BatchState, Channel, Counts};
 use crate::progress::{Listener, Standing};
-use crate::{blob_source, store};
+use crate::{blob_source, store, withdraw};
 
 /// After this many attempts a batch is given up; the job table stops at the same number.
 const LAST_ATTEMPT: i64 = 5;
@@ -49,7 +54,7 @@ const MOVED_RETRIES: usize = 5;
 const REFUSED_ROWS: usize = if cfg!(test) { 100 } else { 1_000 };
 /// From so many rows on a load leaves more behind in memory than the next act can use.
 const LARGE: i64 = 50_000;
-const REPORT_EVERY: Duration = Duration::from_millis(500);
+const REPORT_EVERY: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 500 });
 
 #[derive(Deserialize)]
 struct Payload {
@@ -96,9 +101,13 @@ impl Datahub {
                 self.registry.relink().await?;
                 return Ok(batch);
             }
+            let _under_way = self.loads.read().await;
             let mut run = Run::new(self, batch, job, listener.clone())?;
             run.local = local.clone();
             match run.go().await {
+                Err(Error::StopAsked) => {
+                    return self.end_stopped(&run.batch, run.standing.rows).await;
+                }
                 Err(Error::LocalChanged) if local.is_some() => local = None,
                 Err(Error::Facts(
                     mj_facts::Error::Moved { .. } | mj_facts::Error::StageLost { .. },
@@ -120,8 +129,30 @@ impl Datahub {
         batch.message = Some(format!("处理未能完成：{error}。请排除原因后重新报送同一文件。"));
         store::error_row::clear(&mut tx, batch_id).await?;
         store::batch::save_outcome(&mut tx, &batch).await?;
+        withdraw::queue(&mut tx, &batch).await?;
         tx.commit().await
     }
+}
+
+/// A file being read, and what tells how that ended.
+struct OpenFile {
+    chunks: mpsc::Receiver<Ready>,
+    preparing: JoinHandle<Result<()>>,
+    reading: JoinHandle<(Result<FileEnd>, KnownBefore)>,
+}
+
+impl OpenFile {
+    async fn end(self) -> Result<(FileEnd, KnownBefore)> {
+        self.preparing.await.map_err(Error::thread)??;
+        let (end, known) = self.reading.await.map_err(Error::thread)?;
+        Ok((end?, known))
+    }
+}
+
+/// What rows are judged by besides the standard, as it stood when the load began.
+struct KnownBefore {
+    lookups: lookups::StoreLookups,
+    local: read::LocalItems,
 }
 
 /// One run of one batch.
@@ -172,34 +203,34 @@ impl<'a> Run<'a> {
         })
     }
 
-    async fn go(mut self) -> Result<Batch> {
-        self.begin().await?;
+    async fn go(&mut self) -> Result<Batch> {
+        if let Some(ended) = self.begin().await? {
+            return Ok(ended);
+        }
         self.priority = self.hub.source(&self.batch.cd_source).await?.priority;
         let lookups = lookups::load(self.hub, self.plan.table).await?;
         let stage = self.hub.facts.stage(&self.plan.spec, &self.batch.id).await?;
         let mut writer = stage::Writer::start(self.plan.clone(), self.hub.keys.clone(), stage);
         let mappings = self.hub.catalog.mappings(&self.batch.cd_source).await?;
         let local = read::LocalItems::new(mappings, self.plan.table);
-        let (chunks, incoming) = mpsc::channel::<Chunk>(1);
-        let reading = self.start_reading(lookups, local, chunks);
         self.hub.registry.ready().await?;
-        let (preparing, mut incoming) = {
-            let (ready, incoming_ready) = mpsc::channel::<Ready>(1);
-            let (hub, plan, batch) = (self.hub.clone(), self.plan.clone(), self.batch.id.clone());
-            let preparing = tokio::task::spawn_blocking(move || {
-                ready::run(&hub, &plan, &batch, incoming, &ready)
-            });
-            (preparing, incoming_ready)
-        };
-        while let Some(chunk) = incoming.recv().await {
+        let mut file = self.open_file(KnownBefore { lookups, local });
+        while let Some(chunk) = file.chunks.recv().await {
             self.take_chunk(chunk, &mut writer).await?;
         }
-        preparing.await.map_err(Error::thread)??;
-        let end = reading.await.map_err(Error::thread)??;
+        let (end, known) = file.end().await?;
         if end.refusal.is_none() {
             self.keep_refused().await?;
         }
         let staged = writer.finish().await?;
+        if end.refusal.is_none() && self.plan.has_masters() {
+            self.pass_the_point_of_no_return().await?;
+            let mut file = self.open_file(known);
+            while let Some(chunk) = file.chunks.recv().await {
+                self.take_to_masters(chunk).await?;
+            }
+            file.end().await?;
+        }
         let (registry, db) = (self.hub.registry.clone(), self.hub.db.clone());
         let batch = match &end.refusal {
             Some(_) => self.settle_refused(end).await?,
@@ -212,15 +243,56 @@ impl<'a> Run<'a> {
         Ok(batch)
     }
 
-    /// Marks the batch as running and forgets what an interrupted run left in the error store.
-    async fn begin(&mut self) -> Result<()> {
+    /// Marks the batch as running and forgets what an interrupted run left in the error store. Gives
+    /// the batch where it ended meanwhile.
+    async fn begin(&mut self) -> Result<Option<Batch>> {
+        self.look_for_a_stop().await?;
         let mut tx = self.transaction("datahub.batch.run").await?;
-        store::error_row::clear(&mut tx, &self.batch.id).await?;
-        if self.batch.state != BatchState::Running {
-            self.batch.state = BatchState::Running;
-            self.batch.version = store::batch::save_outcome(&mut tx, &self.batch).await?;
+        let mut batch = match self.still_running(&mut tx).await? {
+            Ok(batch) => batch,
+            Err(ended) => return Ok(Some(ended)),
+        };
+        store::error_row::clear(&mut tx, &batch.id).await?;
+        withdraw::remember(&mut tx, self.hub, &batch).await?;
+        if batch.state != BatchState::Running {
+            batch.state = BatchState::Running;
+            batch.version = store::batch::save_outcome(&mut tx, &batch).await?;
         }
+        tx.commit().await?;
+        self.batch = batch;
+        Ok(None)
+    }
+
+    async fn look_for_a_stop(&self) -> Result<()> {
+        match jobs::cancel_asked(&self.hub.db, &self.batch.job_key()).await? {
+            true => Err(Error::StopAsked),
+            false => Ok(()),
+        }
+    }
+
+    /// The masters keep no record of what they were: from here on the load goes to its end.
+    async fn pass_the_point_of_no_return(&self) -> Result<()> {
+        let mut tx = self.transaction("datahub.batch.settle").await?;
+        self.close_to_stops(&mut tx).await?;
         Ok(tx.commit().await?)
+    }
+
+    async fn close_to_stops(&self, tx: &mut WriteTx) -> Result<()> {
+        match jobs::close_to_cancel(tx, &self.batch.job_key()).await? {
+            true => Ok(()),
+            false => Err(Error::StopAsked),
+        }
+    }
+
+    /// The file from its beginning, read and prepared by two threads.
+    fn open_file(&self, known: KnownBefore) -> OpenFile {
+        let (send, incoming) = mpsc::channel::<Chunk>(1);
+        let reading = self.start_reading(known, send);
+        let (ready, chunks) = mpsc::channel::<Ready>(1);
+        let (hub, plan, batch) = (self.hub.clone(), self.plan.clone(), self.batch.id.clone());
+        let preparing =
+            tokio::task::spawn_blocking(move || ready::run(&hub, &plan, &batch, incoming, &ready));
+        OpenFile { chunks, preparing, reading }
     }
 
     async fn transaction(&self, action: &'static str) -> Result<WriteTx> {
@@ -231,10 +303,9 @@ impl<'a> Run<'a> {
 
     fn start_reading(
         &self,
-        lookups: lookups::StoreLookups,
-        local: read::LocalItems,
+        known: KnownBefore,
         chunks: mpsc::Sender<Chunk>,
-    ) -> tokio::task::JoinHandle<Result<FileEnd>> {
+    ) -> JoinHandle<(Result<FileEnd>, KnownBefore)> {
         let hub = self.hub.clone();
         let table = self.plan.table;
         let (blob_id, size) = (self.batch.blob_id.clone(), self.batch.bytes as u64);
@@ -252,7 +323,7 @@ impl<'a> Run<'a> {
                 envelope: if pushed { Envelope::Http } else { Envelope::File },
                 source: Some(&source),
                 batch: Some(&number),
-                lookups: &lookups,
+                lookups: &known.lookups,
             };
             let scratch = hub.inbox.folder().to_owned();
             let (db, blobs) = (hub.db.clone(), hub.blobs.clone());
@@ -262,15 +333,18 @@ impl<'a> Run<'a> {
                 None => blob_source::open(&handle, &db, &blobs, &blob_id, size, &scratch),
             });
             let mut engine = Engine::new(table);
-            let end = read::read_file(&open, own_json, &mut engine, &context, &local, &chunks);
-            match here {
+            let end =
+                read::read_file(&open, own_json, &mut engine, &context, &known.local, &chunks);
+            let end = match here {
                 Some(here) if !here.was(&sha256) => Err(Error::LocalChanged),
                 _ => end,
-            }
+            };
+            (end, known)
         })
     }
 
     async fn take_chunk(&mut self, ready: Ready, writer: &mut stage::Writer) -> Result<()> {
+        self.look_for_a_stop().await?;
         let Ready { chunk, linked, said, personal, refused } = ready;
         for (total, more) in self.by_class.iter_mut().zip(chunk.by_class) {
             *total += more;
@@ -280,7 +354,8 @@ impl<'a> Run<'a> {
         }
         self.standing.rows += chunk.rows;
         self.standing.error += refused.len() as i64;
-        self.standing.percent = chunk.percent;
+        // a second reading follows where there are masters
+        self.standing.percent = chunk.percent / if self.plan.has_masters() { 2 } else { 1 };
         if self.batch.mends_batch.is_some() {
             self.mended.extend(chunk.accepted.iter().filter_map(|row| row.original_row));
         }
@@ -288,18 +363,36 @@ impl<'a> Run<'a> {
         if self.refused.len() >= REFUSED_ROWS {
             self.keep_refused().await?;
         }
-        // the number of each row's mention; 0 where the row names no party
-        let mut mentions = vec![0; chunk.accepted.len()];
+        let mentions = self.mentions(chunk.accepted.len(), linked, said).await?;
+        let keys = self.data_keys(&personal).await?;
+        writer.push(stage::Load { rows: chunk.accepted, mentions, personal, keys }).await?;
+        self.report().await
+    }
+
+    /// What was accepted before reaches the masters.
+    async fn take_to_masters(&mut self, ready: Ready) -> Result<()> {
+        let Ready { chunk, linked, said, personal, .. } = ready;
+        let mentions = self.mentions(chunk.accepted.len(), linked, said).await?;
+        self.apply(&chunk.accepted, &mentions, &personal).await?;
+        self.standing.percent = 50 + chunk.percent / 2;
+        self.report().await
+    }
+
+    /// The number of each row's mention; 0 where the row names no party.
+    async fn mentions(
+        &self,
+        rows: usize,
+        linked: Vec<usize>,
+        said: mj_registry::Said,
+    ) -> Result<Vec<i64>> {
+        let mut mentions = vec![0; rows];
         if !linked.is_empty() {
             let numbers = self.hub.registry.resolve_prepared(said).await?;
             for (index, number) in linked.into_iter().zip(numbers) {
                 mentions[index] = number;
             }
         }
-        let keys = self.data_keys(&personal).await?;
-        self.apply(&chunk.accepted, &mentions, &personal).await?;
-        writer.push(stage::Load { rows: chunk.accepted, mentions, personal, keys }).await?;
-        self.report().await
+        Ok(mentions)
     }
 
     /// The keys of everybody whose values are to be sealed. Those of parties were made with their
@@ -353,12 +446,13 @@ impl<'a> Run<'a> {
     }
 
     /// The one transaction in which the batch becomes what it will always have been.
-    async fn settle(self, end: FileEnd, staged: mj_facts::Staged) -> Result<Batch> {
+    async fn settle(&self, end: FileEnd, staged: mj_facts::Staged) -> Result<Batch> {
         let mut tx = self.transaction("datahub.batch.settle").await?;
         let mut batch = match self.still_running(&mut tx).await? {
             Ok(batch) => batch,
             Err(settled) => return Ok(settled),
         };
+        self.close_to_stops(&mut tx).await?;
         let receipt = self.hub.facts.commit(staged, &mut tx).await?;
         let count = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
         batch.counts = Counts {
@@ -389,12 +483,13 @@ impl<'a> Run<'a> {
     }
 
     /// The file as a whole is no table: the batch is settled with no row and a message.
-    async fn settle_refused(self, end: FileEnd) -> Result<Batch> {
+    async fn settle_refused(&self, end: FileEnd) -> Result<Batch> {
         let mut tx = self.transaction("datahub.batch.refuse").await?;
         let mut batch = match self.still_running(&mut tx).await? {
             Ok(batch) => batch,
             Err(settled) => return Ok(settled),
         };
+        self.close_to_stops(&mut tx).await?;
         store::error_row::clear(&mut tx, &batch.id).await?;
         batch.counts = Counts::default();
         if let Some(refusal) = &end.refusal {
@@ -405,11 +500,12 @@ impl<'a> Run<'a> {
         self.finish(tx, batch, end).await
     }
 
-    async fn finish(self, mut tx: WriteTx, mut batch: Batch, end: FileEnd) -> Result<Batch> {
+    async fn finish(&self, mut tx: WriteTx, mut batch: Batch, end: FileEnd) -> Result<Batch> {
         batch.state = BatchState::Settled;
         batch.settled_at = Some(tx.now());
         batch.header = Some(end.header);
         batch.encoding = Some(end.encoding);
+        withdraw::needs_none(&mut tx, &batch).await?;
         batch.version = store::batch::save_outcome(&mut tx, &batch).await?;
         self.tell_refused(&mut tx, &batch).await?;
         tx.publish(&Event::BatchSettled {

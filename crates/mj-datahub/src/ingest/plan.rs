@@ -162,6 +162,11 @@ impl TablePlan {
         self.table.kind
     }
 
+    /// Whether rows of the table go on to a domain that keeps masters ([`super::apply`]).
+    pub fn has_masters(&self) -> bool {
+        matches!(self.kind(), TableKind::Party | TableKind::Officer | TableKind::Catalogue)
+    }
+
     /// Name and number of the party: texts that repeat them are as personal as they are.
     pub fn party_words<'r>(&self, row: &'r [Option<String>]) -> [Option<&'r str>; 2] {
         match &self.party {

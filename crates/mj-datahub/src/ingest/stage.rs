@@ -2,6 +2,7 @@
 //! stage, while the next chunk is being read and linked.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mj_facts::{FactIn, Stage, Staged};
 use mj_platform::keys::{DataKey, Keys};
@@ -28,13 +29,23 @@ pub struct Load {
 pub struct Writer {
     loads: mpsc::Sender<Load>,
     thread: JoinHandle<Result<Staged>>,
+    /// Without it the rows are dropped: whoever lets go of the writer wants none of them.
+    wanted: Arc<AtomicBool>,
 }
 
 impl Writer {
     pub fn start(plan: Arc<TablePlan>, keys: Keys, stage: Stage) -> Self {
         let (loads, incoming) = mpsc::channel(2);
-        let thread = tokio::task::spawn_blocking(move || write(&plan, &keys, stage, incoming));
-        Self { loads, thread }
+        let wanted = Arc::new(AtomicBool::new(false));
+        let finishes = wanted.clone();
+        let thread = tokio::task::spawn_blocking(move || {
+            let stage = write(&plan, &keys, stage, incoming)?;
+            match finishes.load(Ordering::Acquire) {
+                true => Ok(stage.finish()?),
+                false => Err(Error::Thread("装载已中止".into())),
+            }
+        });
+        Self { loads, thread, wanted }
     }
 
     pub async fn push(&mut self, load: Load) -> Result<()> {
@@ -49,6 +60,7 @@ impl Writer {
     }
 
     pub async fn finish(self) -> Result<Staged> {
+        self.wanted.store(true, Ordering::Release);
         drop(self.loads);
         self.thread.await.map_err(Error::thread)?
     }
@@ -59,7 +71,7 @@ fn write(
     keys: &Keys,
     mut stage: Stage,
     mut incoming: mpsc::Receiver<Load>,
-) -> Result<Staged> {
+) -> Result<Stage> {
     let hash = SipHasher13::new_with_key(keys.content_key());
     let mut business_key = String::new();
     let mut scratch = Vec::new();
@@ -116,5 +128,5 @@ fn write(
             })?;
         }
     }
-    Ok(stage.finish()?)
+    Ok(stage)
 }

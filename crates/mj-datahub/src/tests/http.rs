@@ -67,7 +67,17 @@ pub struct Client {
 
 impl Client {
     pub async fn new() -> Self {
-        let world = World::new().await;
+        Self::of(World::new().await)
+    }
+
+    /// The same node after a restart: nothing in memory survives.
+    pub async fn restarted(self) -> Self {
+        let Self { mut world, .. } = self;
+        world.hub = open(&world.kit).await;
+        Self::of(world)
+    }
+
+    fn of(world: World) -> Self {
         let web = Web::new(Arc::new(Names), vec![crate::module(world.hub.clone())]);
         let runner = Runner::new(world.kit.db().clone(), web.jobs(), web.events());
         Self { router: web.router(Router::new()), runner, world }

@@ -4,7 +4,7 @@ use super::*;
 use crate::Counts;
 
 /// More rows than stay hot, in more than one chunk, some wrong, some of persons.
-fn large() -> File {
+pub fn large() -> File {
     let mut file = File::of("check_action", &[]);
     for number in 0..2_300_u64 {
         let code = format!("J-{number:05}");

@@ -4,6 +4,7 @@ mod http;
 mod kills;
 mod reference;
 mod repairs;
+mod stops;
 mod stories;
 
 use std::future::Future;

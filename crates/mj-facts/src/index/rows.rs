@@ -212,6 +212,13 @@ impl Index {
         hot.chain(cold)
     }
 
+    pub(crate) fn mentions_after(&self, after: i64) -> Vec<i64> {
+        let later = |mention: &i64| *mention != NO_MENTION && *mention > after;
+        let hot = self.hot_mentions.keys().copied().filter(later);
+        let cold = self.segs.iter().flat_map(|seg| seg.mention.iter().copied().filter(later));
+        hot.chain(cold).collect()
+    }
+
     /// Every stored row.
     pub(crate) fn all_rows(&self) -> impl Iterator<Item = RowRef> + '_ {
         let hot = self.hot.keys().map(|row| RowRef::hot(*row));

@@ -11,7 +11,9 @@ const OWN: &[(&str, &str)] = &[
     ("registry.mention.resolve", "识别数据中的对象"),
     ("registry.mention.relink", "重新认定对象"),
     ("registry.mention.index", "登记对象名称"),
+    ("registry.mention.forget", "撤去没有入库的对象名称"),
     ("registry.party.register", "登记监管对象"),
+    ("registry.party.forget", "撤去没有入库的监管对象"),
     ("registry.officer.apply", "更新执法人员"),
     ("catalog.list.apply", "更新事项清单"),
     ("catalog.mapping.set", "登记事项对应"),
@@ -19,6 +21,7 @@ const OWN: &[(&str, &str)] = &[
     ("datahub.batch.run", "开始处理批次"),
     ("datahub.batch.settle", "批次处理完毕"),
     ("datahub.batch.fail", "批次处理失败"),
+    ("datahub.batch.stop", "导入已停止"),
     ("datahub.batch.push", "收到推送"),
     ("datahub.batch.collect", "收取批次"),
     ("datahub.source.register", "登记数据来源"),
@@ -36,6 +39,8 @@ const OWN: &[(&str, &str)] = &[
     ("backup.take", "备份"),
     ("backup.restore", "从备份恢复"),
     ("portal.data.build", "生成开放数据"),
+    ("export.request.ask", "申请导出"),
+    ("export.file.take", "导出名单"),
 ];
 
 pub fn title_of(action: &str) -> String {
