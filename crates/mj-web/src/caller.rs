@@ -144,7 +144,12 @@ impl Caller {
 
     /// The act for the write door, with this request's actor, action and id.
     pub fn act(&self, object: impl Into<String>) -> Act {
-        Act::new(&self.actor, self.action.name, object).in_request(self.request_id.clone())
+        self.act_of(self.action.name, object)
+    }
+
+    /// The same for what a route does besides: taking a list away is more than reading it.
+    pub fn act_of(&self, action: &'static str, object: impl Into<String>) -> Act {
+        Act::new(&self.actor, action, object).in_request(self.request_id.clone())
     }
 }
 

@@ -149,8 +149,9 @@ impl<T: 'static> Export<T> {
         }
         let id = new_id();
         let reason = format!("导出{title} {count} 行");
-        let mut tx =
-            db.begin(Lane::People, caller.act(format!("data_export:{id}")).because(reason)).await?;
+        // the route's own action is the reading of the list
+        let act = caller.act_of("export.file.take", format!("data_export:{id}")).because(reason);
+        let mut tx = db.begin(Lane::People, act).await?;
         export_request::pass(db, &mut tx, caller, list, &request, count).await?;
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
         // what somebody searched for may name a person

@@ -240,7 +240,8 @@ pub(crate) async fn ask(
     }
     let id = new_id();
     let because = format!("申请导出{title} {rows} 行：{reason}");
-    let act = caller.act(format!("export_request:{id}")).because(because);
+    // the route's own action is the reading of the list
+    let act = caller.act_of("export.request.ask", format!("export_request:{id}")).because(because);
     let mut tx = db.begin(Lane::People, act).await?;
     let hours = crate::export::rule(db, "hours")?.and_then(|text| text.parse::<i64>().ok());
     let (now, by) = (tx.now(), tx.act().actor.clone());
