@@ -321,9 +321,12 @@ fn title_of(table: &Table, fields: &[Field]) -> String {
         names.find_map(|column| by_name(&column.name))
     };
     let field = named.or_else(first_name);
+    // nothing but asterisks says nothing
     let text = field.and_then(|field| field.value.clone());
-    text.unwrap_or_else(|| match field {
-        Some(field) if field.sealed => "（个人信息，已遮挡）".into(),
+    text.filter(|text| !text.chars().all(|c| c == '*')).unwrap_or_else(|| match field {
+        Some(field) if field.sealed || field.masked => {
+            format!("{}（名称含个人信息，已遮挡）", table.title)
+        }
         _ => table.title.clone(),
     })
 }
