@@ -41,7 +41,7 @@ async function because(page, act, reason) {
 }
 
 /** A party of this agency with a line in its public record. */
-async function aRecord(visit, agency) {
+export async function aRecord(visit, agency) {
   const { request } = visit.page
   const found = await (
     await request.get(`/api/v1/public/parties?q=${encodeURIComponent('有限公司')}&limit=100`)

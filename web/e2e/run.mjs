@@ -8,6 +8,8 @@ import * as account from './account.mjs'
 import * as clerk from './clerk.mjs'
 import * as desk from './desk.mjs'
 import * as developer from './developer.mjs'
+import * as expired from './expired.mjs'
+import * as hostile from './hostile.mjs'
 import * as leader from './leader.mjs'
 import * as ledger from './ledger.mjs'
 import * as lists from './lists.mjs'
@@ -65,6 +67,8 @@ const stories = {
   ...lists.stories,
   ...ledger.stories,
   ...access.stories,
+  ...hostile.stories,
+  ...expired.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })
 let passed = 0
