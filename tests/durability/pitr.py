@@ -1,8 +1,9 @@
 """R9 on PostgreSQL: to any second, by the server's own log. Control: an instant before the first copy
 is refused, and a copy whose log has a hole does not come up as whole."""
 import os, shutil, subprocess, time, uuid
-from backups import numbers, push, sealed
-from kit import BINARY, Clients, Count, Database, House, NotRun, ROOT, WORK, all_there, free_port, furnish, is_sound, psql
+from backups import citizen, numbers, push, sealed
+from kit import (BINARY, Clients, Count, Database, House, NotRun, ROOT, WORK, all_there, delivery, free_port, furnish,
+                 inspection, is_sound, psql)
 
 
 class Cluster:
@@ -67,8 +68,19 @@ def run(long, postgres=True):
         house.run("keys", "export-backup", "--out", key)
         node = house.serve()
         push(node, people, 1, 200)
+        named = [dict(inspection(n), administrative_cp_na="01", administrative_cp_ce_type="111",
+                      administrative_cp_ui_code=citizen(n), administrative_cp="欧阳建国", supervise_object="欧阳建国")
+                 for n in range(900_000, 900_050)]
+        answer = node.must(202, "POST", "/api/v1/datahub/batches", dict(delivery(89_997, 0, 0), rows=named),
+                           token=people.source)
+        settled = node.settled(people.source, answer["href"])
+        count.check(settled["counts"]["correct"] == 50, f"fifty people are named: {settled['counts']}")
         ran = house.run("backup", "--into", place, env=env)
         count.check(ran.returncode == 0, f"base: {ran.stderr}")
+        psql(cluster.url, "CHECKPOINT")
+        telling = [str(path) for folder in (cluster.home, place, house.data) for path in folder.rglob("*")
+                   if path.is_file() and any(citizen(n).encode() in path.read_bytes() for n in range(900_000, 900_050))]
+        count.check(not telling, f"no number of theirs in the cluster, its log, the copies: {telling[:3]}")
         clients = Clients(people, start=100)
         clients.run(node, 15 if long else 2)
         clients.retry(node)

@@ -1,11 +1,13 @@
 //! Fifty people are named in what departments hand in, rightly and wrongly. Nobody who reads the
-//! disk or the log learns their numbers.
+//! disk, the log, a dump of the database or a backup learns their numbers.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
-use crate::house::{House, SOURCE, files_in, furnished};
+use crate::house::{House, SOURCE, files_in, furnished, run, text_of};
 use crate::rows::{Sheet, batch_number, citizen, inspections, pushed, wrong_citizen};
 
 const PEOPLE: u64 = 50;
@@ -124,15 +126,60 @@ fn no_number_of_a_person_stands_in_clear_on_the_disk_or_in_the_log() {
             panic!("{table} holds {secret} in clear");
         }
     });
-    let files = files_in(&house.data());
-    assert!(files.len() > 5, "{files:?}");
+    none_in(&house.data(), &secrets);
+    dumped(&house, &secrets);
+    copied(&house, &secrets);
+    house.is_clean();
+}
+
+/// What the database's own tool writes out.
+fn dumped(house: &House, secrets: &[String]) {
+    let Some(database) = &house.database else {
+        // the file itself was read, and every value in it
+        return;
+    };
+    let ran = Command::new("pg_dump").arg(database.url()).output().expect("pg_dump starts");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let text = String::from_utf8_lossy(&ran.stdout);
+    assert!(text.contains("COPY public.hub_batch"), "a dump of everything");
+    let secret = found(text.as_bytes(), secrets);
+    assert_eq!(secret, None, "pg_dump tells it");
+    // a column of bytes stands there in hexadecimal
+    let told = secrets.iter().find(|secret| text.contains(&hex::encode(secret)));
+    assert_eq!(told, None, "pg_dump tells it as bytes");
+}
+
+/// A backup as it lies on somebody's disk, and what comes of it with its key.
+fn copied(house: &House, secrets: &[String]) {
+    let (key, place) =
+        (house.data().with_file_name("backup.key"), house.data().with_file_name("copies"));
+    let exported = house.run(&["keys", "export-backup", "--out", text_of(&key)]);
+    assert_eq!(exported.code, 0, "{}", exported.err);
+    let ran = house.run(&["backup", "--into", text_of(&place)]);
+    if house.database.is_some() {
+        // the test's server archives nothing: tests/durability looks at a whole cluster's copy
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        return;
+    }
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    none_in(&place, secrets);
+    let other = House::bare();
+    let back = other.data();
+    let (place, key, to) = (text_of(&place), text_of(&key), text_of(&back));
+    let ran = run(&["restore", "--from", place, "--key", key, "--data-dir", to]);
+    assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+    none_in(&back, secrets);
+}
+
+fn none_in(folder: &Path, secrets: &[String]) {
+    let files = files_in(folder);
+    assert!(files.len() > 2, "{files:?}");
     for file in files {
         let bytes = fs::read(&file).expect("a file");
-        if let Some(secret) = found(&bytes, &secrets) {
+        if let Some(secret) = found(&bytes, secrets) {
             panic!("{} holds {secret} in clear", file.display());
         }
     }
-    house.is_clean();
 }
 
 /// The first of the secrets that stands in these bytes. All begin alike, so only the beginnings are
