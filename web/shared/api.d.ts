@@ -487,6 +487,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/catalog/mappings/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 导出事项编码对应：与所见一致的筛选和列 */
+        post: operations["postCatalogMappingsExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/catalog/mappings/{id}": {
         parameters: {
             query?: never;
@@ -568,6 +585,23 @@ export interface paths {
         get: operations["getDatahubBatchesById"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datahub/batches/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 停止正在进行的导入：在下一段停下，没有一行入库 */
+        post: operations["postDatahubBatchesByIdCancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1100,6 +1134,23 @@ export interface paths {
         get: operations["getEvaluationIndicatorsByIdRows"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evaluation/indicators/{id}/rows/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 导出一个数背后的行：与所见一致的筛选和列 */
+        post: operations["postEvaluationIndicatorsByIdRowsExport"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1767,6 +1818,23 @@ export interface paths {
         put?: never;
         /** 起草稿件；曝光须指明监管对象和一条公示的监管记录 */
         post: operations["postPortalPosts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/portal/posts/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 导出稿件列表：与所见一致的筛选和列 */
+        post: operations["postPortalPostsExport"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2693,8 +2761,9 @@ export interface components {
             received_at: string;
             settled_at?: string | null;
             source_name: string;
-            /** @description received | running | settled | failed */
+            /** @description received | running | settled | failed | cancelled */
             state: string;
+            stop?: components["schemas"]["StopView"] | null;
             table: string;
             table_title: string;
             /** Format: int64 */
@@ -4161,6 +4230,8 @@ export interface components {
             type: string;
         };
         ProgressView: {
+            /** @description 正在完成入库，不能再停止 */
+            finishing: boolean;
             /**
              * Format: int64
              * @description 0至100
@@ -4699,6 +4770,23 @@ export interface components {
             password: string;
             /** @description 绑定了动态口令的账号必填 */
             totp?: string | null;
+        };
+        /** @description 停止导入 */
+        StopRequest: {
+            reason?: string;
+        };
+        /** @description 停止导入的经过 */
+        StopView: {
+            asked_at: string;
+            by_name: string;
+            reason: string;
+            /**
+             * Format: int64
+             * @description 停下时已检查的行数，均未入库
+             */
+            rows_judged: number;
+            /** @description 还没有停下时为空 */
+            stopped_at?: string | null;
         };
         /** @description 汇聚概况 */
         Summary: {
@@ -6173,6 +6261,39 @@ export interface operations {
             };
         };
     };
+    postCatalogMappingsExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     deleteCatalogMappingsById: {
         parameters: {
             query: {
@@ -6405,6 +6526,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postDatahubBatchesByIdCancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StopRequest"];
+            };
+        };
         responses: {
             /** @description 成功 */
             200: {
@@ -7593,6 +7749,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EvaluationRows"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postEvaluationIndicatorsByIdRowsExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": Record<string, never>;
                 };
             };
             /** @description 出错 */
@@ -8928,6 +9119,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PostView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postPortalPostsExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": Record<string, never>;
                 };
             };
             /** @description 出错 */

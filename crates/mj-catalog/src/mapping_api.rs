@@ -15,12 +15,13 @@ use mj_kernel::{AgencySet, Page, PageOf, lines_of_items};
 use mj_platform::DbRow;
 use mj_platform::{Lane, RowExt, Value, new_id};
 use mj_web::{
-    Action, Answer, BoxFuture, Caller, Input, Once, PathOf, Query, Resource, RouteOf, create,
-    delete, get, patch, replayed,
+    Action, Answer, BoxFuture, Caller, Column, Export, ExportRequest, Input, Once, PathOf, Query,
+    Resource, RouteOf, create, delete, get, patch, post, replayed,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::days;
 use crate::item::FOREVER;
 use crate::tables::CATALOG_MAPPING;
 use crate::{Catalog, Error, Result};
@@ -60,6 +61,10 @@ pub(crate) fn routes() -> Vec<RouteOf<Catalog>> {
             .summary("一个数据来源的本地事项编码对应哪些监管事项")
             .query::<MappingQuery>()
             .list::<MappingView>(),
+        post(MAPPING_READ, "/api/v1/catalog/mappings/export", export)
+            .summary("导出事项编码对应：与所见一致的筛选和列")
+            .body::<ExportRequest>()
+            .binary("text/csv"),
         create(MAPPING_CREATE, "/api/v1/catalog/mappings", enter)
             .summary("登记一条对应关系")
             .body::<NewMapping>()
@@ -139,6 +144,41 @@ async fn list(
     let lines = catalog.allow(&caller, &query.cd_source, None).await?;
     Ok(Json(catalog.mapping_page(&query, &lines).await?))
 }
+
+/// The list as a file: the same filters, the same columns.
+async fn export(
+    State(catalog): State<Catalog>,
+    caller: Caller,
+    input: Input<ExportRequest>,
+) -> Answer<Response> {
+    let mut query: MappingQuery = input.value.query()?;
+    query.limit = Some(Page::MAX);
+    let lines = catalog.allow(&caller, &query.cd_source, None).await?;
+    let (list, title) = ("catalog.mappings", "事项编码对应");
+    let mut file = Export::open(&catalog.db, list, title, &COLUMNS, input.value)?;
+    loop {
+        let page = catalog.mapping_page(&query, &lines).await?;
+        for one in &page.items {
+            file.push(one)?;
+        }
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            return file.finish(&catalog.db, &caller).await;
+        }
+    }
+}
+
+/// The columns of the list, by the names under which the workbench knows them.
+static COLUMNS: [Column<MappingView>; 4] = [
+    Column { name: "local", title: "本地编码", cell: |one| Some(one.local_code.clone()) },
+    Column { name: "item", title: "监管事项", cell: |one| one.item_name.clone() },
+    Column { name: "code", title: "编码", cell: |one| Some(one.item_code.clone()) },
+    Column {
+        name: "valid",
+        title: "有效期间",
+        cell: |one| Some(days(&one.valid_from, &one.valid_to)),
+    },
+];
 
 async fn enter(
     State(catalog): State<Catalog>,

@@ -1,6 +1,7 @@
 //! A file handed over on the machine itself (`mingjian import`): the same door as everybody's, only
 //! that the caller waits and watches.
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -85,11 +86,44 @@ impl Datahub {
         import: &Import<'_>,
         listener: Option<Listener>,
     ) -> Result<Imported> {
+        self.import_file_until(import, listener, std::future::pending()).await
+    }
+
+    /// As [`Datahub::import_file`]; when `stop` resolves the load is stopped at its next chunk, if it
+    /// can still be.
+    pub async fn import_file_until(
+        &self,
+        import: &Import<'_>,
+        listener: Option<Listener>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Imported> {
         let received = self.receive_file(import).await?;
         let size = u64::try_from(received.batch.bytes).unwrap_or_default();
         let local = Arc::new(Local::new(import.file, size));
-        let batch = self.ingest_from(&received.batch.id, None, listener, Some(local)).await?;
+        let id = &received.batch.id;
+        let load = self.ingest_from(id, None, listener, Some(local));
+        tokio::pin!(load, stop);
+        let batch = tokio::select! {
+            done = &mut load => done?,
+            () = &mut stop => {
+                // the load goes on until it comes to look
+                let (asked, done) = tokio::join!(self.interrupt(id), load);
+                asked?;
+                done?
+            }
+        };
         Ok(Imported { batch, again: received.again })
+    }
+
+    /// The operator at the machine wants no more of it; what is over is over.
+    pub async fn interrupt(&self, id: &str) -> Result<()> {
+        let reason = "操作者在终端中断";
+        let act =
+            Act::new(&Actor::system("import"), "datahub.batch.cancel", format!("hub_batch:{id}"));
+        match self.stop_batch(act.because(reason), id, reason).await {
+            Ok(_) | Err(Error::TooLateToStop(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// A batch as it stands, for whoever follows one.

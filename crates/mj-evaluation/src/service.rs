@@ -104,6 +104,10 @@ impl Evaluation {
         self.0.picture.read().ok()?.clone()
     }
 
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.parts.db
+    }
+
     /// The newest picture that is there without waiting long.
     pub async fn seen(&self) -> Result<Seen> {
         let stamp = self.0.parts.house.stamp().await?;

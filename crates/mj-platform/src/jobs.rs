@@ -72,6 +72,14 @@ impl JobContext {
     }
 }
 
+impl JobContext {
+    /// Whether somebody asked that the job be cancelled: to be looked at between two chunks.
+    pub async fn cancel_asked(&self) -> Result<bool> {
+        let sql = "SELECT id FROM job WHERE id=$1 AND cancel_requested<>0 AND cancel_closed=0";
+        Ok(self.db.fetch_optional(sql, &[self.id.as_str().into()]).await?.is_some())
+    }
+}
+
 /// Queues a job in the caller's transaction; a second one with the same key is not queued.
 pub async fn enqueue(tx: &mut WriteTx, kind: &str, payload: &str, key: &str) -> Result<()> {
     let now = tx.now();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mj_datahub::{Batch, BatchState, Datahub, Import, Listener, Portion};
+use mj_datahub::{Batch, Datahub, Import, Listener, Portion};
 use mj_platform::{Config, new_id};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::check;
 use crate::cli::{Failure, Outcome};
 use crate::node::{Beside, Node, lock};
+use crate::serve::stop_signal;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a running node may take to notice a file.
@@ -36,7 +37,12 @@ pub async fn run(
         let node = Node::open(data_dir, None).await?;
         let import =
             Import { table, file, cd_source: source, cd_batch: None, portion: Portion::Delta };
-        let outcome = import_here(&node.domains.datahub, &import).await;
+        let (_signal, mut stopped) = stop_signal();
+        let stop = async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+            eprint!("\r\x1b[K正在停止…");
+        };
+        let outcome = import_until(&node.domains.datahub, &import, stop).await;
         // what the batch told the other domains is heard before we leave
         let heard = node.runner.run_until_idle().await;
         node.close().await;
@@ -50,8 +56,13 @@ pub async fn run(
 }
 
 /// Imports a file in this process, showing progress on a terminal.
-pub async fn import_here(hub: &Datahub, import: &Import<'_>) -> Result<Batch, Failure> {
-    let imported = hub.import_file(import, Some(terminal())).await.map_err(usage_or_broken)?;
+async fn import_until(
+    hub: &Datahub,
+    import: &Import<'_>,
+    stop: impl Future<Output = ()>,
+) -> Result<Batch, Failure> {
+    let imported = hub.import_file_until(import, Some(terminal()), stop).await;
+    let imported = imported.map_err(usage_or_broken)?;
     eprint!("\r\x1b[K");
     if imported.again {
         eprintln!("这个文件以前导入过，未重复导入");
@@ -96,7 +107,7 @@ fn print(batch: &Batch) -> Result<Outcome, Failure> {
         "message": batch.message,
     });
     println!("{shown:#}");
-    if batch.state == BatchState::Failed {
+    if batch.state.may_come_again() {
         return Err(Failure::Broken(batch.message.clone().unwrap_or_default()));
     }
     Ok(Outcome::clean_if(counts.error == 0 && batch.message.is_none()))
@@ -117,7 +128,8 @@ enum Answer {
     Broken(String),
 }
 
-/// Where files for a running node lie: `<id>.file/<name>`, then `<id>.request`, then `<id>.answer`.
+/// Where files for a running node lie: `<id>.file/<name>`, then `<id>.request`, then `<id>.answer`;
+/// `<id>.stop` when whoever handed it over wants it stopped.
 #[derive(Clone)]
 pub struct Inbox {
     folder: PathBuf,
@@ -151,6 +163,13 @@ impl Inbox {
                 }
                 let _ = std::fs::remove_file(&path);
                 let _ = std::fs::remove_dir_all(path.with_extension("file"));
+            }
+            if path.extension().is_some_and(|ending| ending == "stop") {
+                let id = std::fs::read_to_string(&path).unwrap_or_default();
+                if let Err(error) = self.hub.interrupt(&id).await {
+                    tracing::error!(error = %error, "导入未能停止");
+                }
+                let _ = std::fs::remove_file(&path);
             }
         }
     }
@@ -240,7 +259,21 @@ async fn hand_over(
         }
     };
     let beside = Beside::open(data_dir).await?;
-    let followed = follow(&beside.domains.datahub, &id).await;
+    let (_signal, mut stopped) = stop_signal();
+    let hub = &beside.domains.datahub;
+    let followed = tokio::select! {
+        followed = follow(hub, &id) => followed,
+        _ = stopped.wait_for(|stop| *stop) => {
+            eprintln!("正在停止…");
+            let partial = request.with_extension("partial");
+            let asked = std::fs::write(&partial, &id)
+                .and_then(|()| std::fs::rename(&partial, request.with_extension("stop")));
+            match asked {
+                Ok(()) => follow(hub, &id).await,
+                Err(error) => Err(Failure::Broken(format!("无法要求停止：{error}"))),
+            }
+        }
+    };
     beside.close().await;
     followed
 }

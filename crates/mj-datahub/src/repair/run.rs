@@ -157,6 +157,10 @@ async fn try_all(
         (checker, found) = judged.await.map_err(Error::thread)?;
         tried.extend(found);
         if let Some(job) = job {
+            // taken back: whoever asked for the rows finds that out under the lock
+            if job.cancel_asked().await? {
+                return Ok(Vec::new());
+            }
             job.progress(last as i64, rows.len() as i64, "").await?;
         }
     }
@@ -262,13 +266,14 @@ pub async fn queue(
     Ok(id)
 }
 
-/// Takes it back while it still waits.
+/// Takes it back while it waits or judges its rows; the job looks between two steps.
 pub async fn cancel(hub: &Datahub, act: Act, id: &str) -> Result<()> {
     let mut tx = hub.db.begin(Lane::People, act).await?;
     let repair = by_id_in(&mut tx, id).await?;
     if repair.state != "waiting" {
         return Err(Error::TooLateToCancel);
     }
+    jobs::ask_to_cancel(&mut tx, &format!("{APPLY_REPAIR}:{id}")).await?;
     let now = tx.now();
     let changes = [("state", "cancelled".into()), ("finished_at", now.into())];
     tx.update(&HUB_REPAIR, id, Some(repair.version), &changes).await?;

@@ -3,13 +3,19 @@
 
 mod shapes;
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use mj_kernel::Scope;
 use mj_kernel::clock::to_rfc3339;
 use mj_platform::jobs::JobHandler;
 use mj_platform::outbox::EventHandler;
-use mj_web::{Action, Answer, Caller, Input, Module, PathOf, Query, get, post};
+use mj_web::{
+    Action, Answer, Caller, Column, Export, ExportRequest, Input, Module, PathOf, Query, get, post,
+};
 
 use crate::digest::WEEKLY_DIGEST_JOB;
 use crate::error::{Error, Result};
@@ -17,12 +23,17 @@ use crate::measure::{Part, Walk};
 use crate::overview::{Desk, area_name, level_of};
 use crate::period::Period;
 use crate::rollup::Rollup;
+use crate::rows::RowView;
+use crate::rule::Indicator;
 use crate::service::{Evaluation, Seen};
-use crate::world::{Sieve, UNSAID, Wanted};
+use crate::world::{Sieve, UNSAID, Wanted, World};
 use shapes::*;
 
 pub const FIGURE_READ: Action = Action::new("evaluation.figure.read", "查看工作指标");
 pub const ROW_READ: Action = Action::new("evaluation.row.read", "查看指标背后的数据");
+/// Rows shown at a time while a file is made.
+const EXPORTED_AT_A_TIME: usize = 2_000;
+
 pub const DIGEST_READ: Action = Action::new("evaluation.digest.read", "阅办每周简报");
 
 /// What evaluation brings to the house.
@@ -65,6 +76,10 @@ pub fn module(evaluation: Evaluation) -> Module {
                 .summary("一个数背后的每一行，行数与数相等")
                 .query::<RowQuery>()
                 .ok::<Rows>(),
+            post(ROW_READ, "/api/v1/evaluation/indicators/{id}/rows/export", export_rows)
+                .summary("导出一个数背后的行：与所见一致的筛选和列")
+                .body::<ExportRequest>()
+                .binary("text/csv"),
             get(ROW_READ, "/api/v1/evaluation/records/{table}/{row}", record)
                 .summary("一条记录的各项内容")
                 .ok::<RecordView>(),
@@ -182,14 +197,7 @@ async fn rows(
     PathOf(id): PathOf<String>,
     Query(query): Query<RowQuery>,
 ) -> Answer<Json<Rows>> {
-    let part = Part::parse(query.part.as_deref().unwrap_or("numerator"))
-        .ok_or_else(|| Error::Request("part 应为 numerator、denominator 或 gap".into()))?;
-    let filters = query.filters();
-    let period = period(&evaluation, &filters)?;
-    let indicator = evaluation.rules().find(&id, period.to)?.clone();
-    let wanted = wanted(&caller, &filters)?;
-    let Seen { world, is_stale } = evaluation.seen().await?;
-    let mend_before = evaluation.mend_before(&world)?;
+    let seen = evaluation.seen().await?;
     let limit = mj_kernel::Page { limit: query.limit, cursor: None }.limit() as usize;
     let skip: usize = match query.cursor.as_deref() {
         None | Some("") => 0,
@@ -197,23 +205,12 @@ async fn rows(
             cursor.parse().map_err(|_| Error::Request("翻页标记无法识别，请从第一页看起".into()))?
         }
     };
-    let picture = world.clone();
-    let one = indicator.clone();
-    let (count, sum, units) = tokio::task::spawn_blocking(move || {
-        let sieve = Sieve::new(&picture, &wanted);
-        let days = period.days();
-        let walk = Walk { world: &picture, indicator: &one, sieve: &sieve, days, mend_before };
-        let rollup = Rollup { world: &picture, sieve: &sieve, mend_before };
-        let page = rollup.rows(&one, days, part, skip, limit);
-        page.unwrap_or_else(|| walk.rows(part, skip, limit))
-    })
-    .await
-    .map_err(Error::thread)?;
-    let shown = skip + units.len();
-    let items = evaluation.show_units(&world, &units, part, caller.mask).await?;
+    let Behind { indicator, part, period, count, sum, items } =
+        behind(&evaluation, &caller, &id, &query, &seen.world, skip..skip + limit).await?;
+    let shown = skip + items.len();
     Ok(Json(Rows {
-        as_of: to_rfc3339(world.as_of),
-        is_stale,
+        as_of: to_rfc3339(seen.world.as_of),
+        is_stale: seen.is_stale,
         indicator: IndicatorView::new(&indicator),
         part: part.name().into(),
         period: PeriodView::new(&period),
@@ -223,6 +220,90 @@ async fn rows(
         next_cursor: (shown < count).then(|| shown.to_string()),
     }))
 }
+
+/// The rows behind one side of a figure, some of them shown.
+struct Behind {
+    indicator: Indicator,
+    part: Part,
+    period: Period,
+    count: usize,
+    sum: i64,
+    items: Vec<RowView>,
+}
+
+async fn behind(
+    evaluation: &Evaluation,
+    caller: &Caller,
+    id: &str,
+    query: &RowQuery,
+    world: &Arc<World>,
+    shown: Range<usize>,
+) -> Result<Behind> {
+    let part = Part::parse(query.part.as_deref().unwrap_or("numerator"))
+        .ok_or_else(|| Error::Request("part 应为 numerator、denominator 或 gap".into()))?;
+    let filters = query.filters();
+    let period = period(evaluation, &filters)?;
+    let indicator = evaluation.rules().find(id, period.to)?.clone();
+    let wanted = wanted(caller, &filters)?;
+    let mend_before = evaluation.mend_before(world)?;
+    let (picture, one) = (world.clone(), indicator.clone());
+    let (count, sum, units) = tokio::task::spawn_blocking(move || {
+        let sieve = Sieve::new(&picture, &wanted);
+        let days = period.days();
+        let walk = Walk { world: &picture, indicator: &one, sieve: &sieve, days, mend_before };
+        let rollup = Rollup { world: &picture, sieve: &sieve, mend_before };
+        let page = rollup.rows(&one, days, part, shown.start, shown.len());
+        page.unwrap_or_else(|| walk.rows(part, shown.start, shown.len()))
+    })
+    .await
+    .map_err(Error::thread)?;
+    let items = evaluation.show_units(world, &units, part, caller.mask).await?;
+    Ok(Behind { indicator, part, period, count, sum, items })
+}
+
+/// The rows as a file: the same filters, the same columns, all of one state of the data.
+async fn export_rows(
+    State(evaluation): State<Evaluation>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+    input: Input<ExportRequest>,
+) -> Answer<Response> {
+    let query: RowQuery = input.value.query()?;
+    let db = evaluation.db();
+    let world = evaluation.seen().await?.world;
+    let (list, title) = ("evaluation.rows", "指标明细");
+    let mut file = Export::open(db, list, title, &COLUMNS, input.value)?;
+    let mut from = 0;
+    loop {
+        let to = from + EXPORTED_AT_A_TIME;
+        let found = behind(&evaluation, &caller, &id, &query, &world, from..to).await?;
+        for row in &found.items {
+            file.push(row)?;
+        }
+        if to >= found.count {
+            return file.finish(db, &caller).await;
+        }
+        from = to;
+    }
+}
+
+/// The columns of the rows, by the names under which the workbench knows them.
+static COLUMNS: [Column<RowView>; 10] = [
+    Column { name: "row", title: "名称", cell: |one| Some(one.title.clone()) },
+    Column { name: "note", title: "说明", cell: |one| one.note.clone() },
+    Column { name: "source", title: "来源", cell: |one| one.source_name.clone() },
+    Column { name: "table", title: "表", cell: |one| one.table_title.clone() },
+    Column { name: "agency", title: "机构", cell: |one| one.agency_name.clone() },
+    Column { name: "area", title: "区划", cell: |one| one.area_name.clone() },
+    Column { name: "event", title: "发生日", cell: |one| one.event_date.clone() },
+    Column { name: "received", title: "到达时间", cell: |one| one.received_at.clone() },
+    Column { name: "weight", title: "计", cell: |one| Some(one.weight.to_string()) },
+    Column {
+        name: "counted",
+        title: "计入分子",
+        cell: |one| Some(if one.counted { "是" } else { "否" }.into()),
+    },
+];
 
 async fn record(
     State(evaluation): State<Evaluation>,

@@ -38,6 +38,7 @@ pub struct RowQuery {
     pub from: Option<String>,
     pub to: Option<String>,
     pub area: Option<String>,
+    #[serde(default, deserialize_with = "yes_or_no")]
     pub own: Option<bool>,
     pub agency: Option<String>,
     pub table: Option<String>,
@@ -45,6 +46,12 @@ pub struct RowQuery {
     pub main: Option<String>,
     pub limit: Option<u32>,
     pub cursor: Option<String>,
+}
+
+/// Filters of an export are texts, as in an address.
+fn yes_or_no<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
 impl RowQuery {

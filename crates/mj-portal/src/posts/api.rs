@@ -9,8 +9,8 @@ use mj_kernel::clock::to_rfc3339;
 use mj_kernel::{Page, PageOf};
 use mj_platform::Lane;
 use mj_web::{
-    Action, Answer, Caller, Input, Once, PathOf, Problem, Query, Resource, RouteOf, create, get,
-    post, replayed,
+    Action, Answer, Caller, Column, Export, ExportRequest, Input, Once, PathOf, Problem, Query,
+    Resource, RouteOf, create, get, post, replayed,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -34,6 +34,10 @@ pub fn routes() -> Vec<RouteOf<Portal>> {
             .summary("监管动态与曝光台的稿件，最近改动的在前")
             .query::<ListQuery>()
             .list::<PostRow>(),
+        post(READ, "/api/v1/portal/posts/export", export)
+            .summary("导出稿件列表：与所见一致的筛选和列")
+            .body::<ExportRequest>()
+            .binary("text/csv"),
         create(CREATE, "/api/v1/portal/posts", draft)
             .summary("起草稿件；曝光须指明监管对象和一条公示的监管记录")
             .body::<DraftRequest>()
@@ -255,19 +259,61 @@ async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Answer<Json<PageOf<PostRow>>> {
-    let page = Page { limit: query.limit, cursor: query.cursor };
+    let page = Page { limit: query.limit, cursor: query.cursor.clone() };
+    Ok(Json(page_of(&portal, &caller, &query, &page).await?))
+}
+
+async fn page_of(
+    portal: &Portal,
+    caller: &Caller,
+    query: &ListQuery,
+    page: &Page,
+) -> Answer<PageOf<PostRow>> {
     let wanted = Wanted {
         kind: query.kind.as_deref(),
         state: query.state.as_deref(),
         cursor: page.cursor.as_deref(),
         limit: page.limit(),
     };
-    let posts = store::list(&portal.db, &caller, &wanted).await?;
+    let posts = store::list(&portal.db, caller, &wanted).await?;
     let page = PageOf::from_surplus(posts, page.limit(), |listed: &Listed| {
         store::cursor_of(listed.post.updated_at, &listed.post.id)
     });
-    Ok(Json(page.map(|listed| row(&listed.post, &listed.title, listed.open))))
+    Ok(page.map(|listed| row(&listed.post, &listed.title, listed.open)))
 }
+
+/// The list as a file: the same filters, the same columns.
+async fn export(
+    Of(portal): Of<Portal>,
+    caller: Caller,
+    input: Input<ExportRequest>,
+) -> Answer<Response> {
+    let query: ListQuery = input.value.query()?;
+    let mut file = Export::open(&portal.db, "portal.posts", "稿件", &COLUMNS, input.value)?;
+    let mut page = Page { limit: Some(Page::MAX), cursor: None };
+    loop {
+        let found = page_of(&portal, &caller, &query, &page).await?;
+        for one in &found.items {
+            file.push(one)?;
+        }
+        page.cursor = found.next_cursor;
+        if page.cursor.is_none() {
+            return file.finish(&portal.db, &caller).await;
+        }
+    }
+}
+
+/// The columns of the list, by the names under which the workbench knows them.
+static COLUMNS: [Column<PostRow>; 8] = [
+    Column { name: "title", title: "标题", cell: |one| Some(one.title.clone()) },
+    Column { name: "party", title: "监管对象", cell: |one| one.party_name.clone() },
+    Column { name: "kind", title: "栏目", cell: |one| Some(one.kind_title.clone()) },
+    Column { name: "agency", title: "发布机关", cell: |one| Some(one.agency_name.clone()) },
+    Column { name: "state", title: "状态", cell: |one| Some(one.state_title.clone()) },
+    Column { name: "published", title: "发布时间", cell: |one| one.published_at.clone() },
+    Column { name: "until", title: "展示至", cell: |one| one.shown_until.clone() },
+    Column { name: "updated", title: "最近改动", cell: |one| Some(one.updated_at.clone()) },
+];
 
 async fn read(
     Of(portal): Of<Portal>,
