@@ -33,7 +33,7 @@ export type StandardRule = Shapes['RuleView']
 export type StandardTableSpec = Shapes['TableSpecView']
 export type Source = Shapes['SourceView']
 
-export type BatchState = 'received' | 'running' | 'settled' | 'failed'
+export type BatchState = 'received' | 'running' | 'settled' | 'failed' | 'cancelled'
 export type Batch = Omit<Shapes['BatchView'], 'state'> & { state: BatchState }
 export type RuleCount = Shapes['RuleCount']
 export type RowIssue = Shapes['IssueView']

@@ -6,7 +6,7 @@ afterEach(() => useDictionary(zhCN))
 
 describe('messages', () => {
   it('fills the variables in', () => {
-    expect(t('pager.total', { n: '1,284' })).toBe('共 1,284 条')
+    expect(t('table.all', { n: '1,284' })).toBe('共 1,284 条')
     expect(fill('{a} 与 {b}', { a: 1, b: 2 })).toBe('1 与 2')
   })
 

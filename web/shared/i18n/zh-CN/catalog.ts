@@ -79,6 +79,7 @@ export const catalog = {
   'mapping.to_hint': '不含当日；不填表示长期。',
   'mapping.added': '已登记',
   'mapping.end': '结束',
+  'mapping.acts': '操作',
   'mapping.end_title': '结束“{code}”的对应',
   'mapping.ended': '已结束',
   'mapping.empty': '这个来源还没有登记对应关系',

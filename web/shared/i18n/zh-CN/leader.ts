@@ -95,6 +95,7 @@ export const leader = {
   'leader.rows_sum': '明细 {rows} 行，各行计数相加为 {sum}，与指标中的数相等。',
   'leader.rows_empty': '没有这样的数据',
   'leader.rows_empty_hint': '换一个统计期，或看分子、分母的其他一边。',
+  'leader.part': '分子或分母',
   'leader.row': '名称',
   'leader.row_note': '说明',
   'leader.row_agency': '机构',

@@ -30,6 +30,9 @@ export const listBatches = (query: Query, signal?: AbortSignal) =>
 export const getBatch = (id: string, signal?: AbortSignal) =>
   api.get<Batch>(`/datahub/batches/${seg(id)}`, undefined, signal)
 
+export const stopBatch = (id: string, reason: string) =>
+  api.post<Batch>(`/datahub/batches/${seg(id)}/cancel`, { reason })
+
 export const listErrors = (id: string, query: Query, signal?: AbortSignal) =>
   api.get<Page<ErrorRow>>(`/datahub/batches/${seg(id)}/errors`, query, signal)
 

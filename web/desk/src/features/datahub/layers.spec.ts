@@ -46,11 +46,8 @@ describe('errors by class', () => {
   })
 })
 
-it('a batch is live until it is settled or has failed', () => {
-  expect((['received', 'running', 'settled', 'failed'] as const).map((state) => isLive({ state }))).toEqual([
-    true,
-    true,
-    false,
-    false,
-  ])
+it('a batch is live until it is settled, has failed or was stopped', () => {
+  expect(
+    (['received', 'running', 'settled', 'failed', 'cancelled'] as const).map((state) => isLive({ state })),
+  ).toEqual([true, true, false, false])
 })

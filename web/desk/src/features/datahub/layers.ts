@@ -73,4 +73,5 @@ export const STATE_TONES: Record<BatchState, Tone> = {
   running: 'brand',
   settled: 'ok',
   failed: 'bad',
+  cancelled: 'muted',
 }
