@@ -1,7 +1,9 @@
 """R3: a full disk and a failing fsync are told, and nothing is acknowledged that is not there. Control:
 without an injected failure answers go on, so their absence after one says something."""
 import os, time, uuid
-from kit import Clients, Count, Disk, NotRun, WORK, all_there, chance, furnished, is_sound, shim
+from kit import (Clients, Count, Database, Disk, House, NotRun, WORK, all_there, chance, furnish, furnished, is_sound,
+                 psql, shim)
+from pitr import Cluster
 
 
 def full(count, long):
@@ -107,6 +109,143 @@ def failing(count, long):
     clients.run(node, 1.5)
     count.check(len(clients.acknowledged) > 0 and node.child.poll() is None, "control: without a failure it answers")
     node.kill()
+
+
+def run_postgres(long):
+    """The same where the rows are in a PostgreSQL of its own: its disk fills up, its log cannot be synced. It
+    stops by itself then and comes back from its log; the node must acknowledge nothing meanwhile, and go on."""
+    count = Count("R3 postgres: disk full, failing fsync")
+    try:
+        full_postgres(count, long)
+    except NotRun as why:
+        count.note(f"disk full not run: {why}")
+    failing_postgres(count, long)
+    return count
+
+
+def housed(cluster, data):
+    psql(cluster.url, "ALTER SYSTEM SET archive_mode = off")
+    psql(cluster.url, "CREATE DATABASE mj")
+    house = House(data, Database(cluster.url, "mj"))
+    house.data.mkdir(parents=True)
+    return house, furnish(house)
+
+
+def patient(act):
+    """A server that comes back takes its moment."""
+    for _ in range(200):
+        try:
+            return act()
+        except RuntimeError:
+            time.sleep(0.1)
+    return act()
+
+
+def full_postgres(count, long):
+    disk = Disk(640)
+    cluster = None
+    try:
+        disk.place.chmod(0o755)
+        # segments of the log are made anew, not used again: a full disk is met soon
+        cluster = Cluster(disk.place / "cluster", "-c max_wal_size=64MB -c min_wal_size=32MB -c wal_recycle=off")
+        house, people = housed(cluster, WORK / f"full-{uuid.uuid4().hex[:6]}")
+        node = house.serve()
+        clients = Clients(people, rows=(400, 500) if long else (100, 150), acts=False)
+        ballast = disk.place / "ballast"
+        free = os.statvfs(disk.place)
+        with open(ballast, "wb") as f:
+            left = max(0, free.f_bavail * free.f_frsize - (6 << 20 if long else 3 << 20))
+            while left > 0:
+                left -= f.write(b"\1" * min(left, 8 << 20))
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not clients.open:
+            clients.run(node, 1)
+        count.check(bool(clients.open), "the disk is full and deliveries are refused")
+        taken = len(clients.acknowledged)
+        count.check("panicked" not in node.said(), node.said()[-400:])
+        ballast.unlink()
+        if node.child.poll() is not None:
+            node = house.serve()
+        patient(lambda: psql(cluster.url, "SELECT 1"))
+        clients.retry(node)
+        count.check(not clients.open, "with room again everything is taken")
+        count.check(node.stop() in (0, 3), "ends")
+        node = house.serve()
+        faults = 0
+        for body, href in list(clients.acknowledged.values()):
+            batch = node.settled(people.source, href, 400)
+            if batch["state"] == "failed":
+                node.must(202, "POST", "/api/v1/datahub/batches", body, token=people.source)
+                batch = node.settled(people.source, href, 400)
+            faults += batch["state"] != "settled"
+        count.check(faults == 0, f"{faults} batches did not settle")
+        count.check(node.stop() == 0, "ends quietly")
+        wrong = all_there(house, clients)
+        count.check(not wrong, f"{wrong[:4]}")
+        is_sound(house, count, "after a full disk")
+        count.note(f"disk full after {taken} batches")
+    finally:
+        if cluster:
+            cluster.stop()
+        disk.remove()
+
+
+def failing_postgres(count, long):
+    library, arm = shim(), WORK / f"arm-{uuid.uuid4().hex[:6]}"
+    os.chmod(library, 0o755)
+    cluster = Cluster()
+    # which sync of a server process fails; its log is synced by fdatasync
+    cases = [n % 5 + 1 for n in range(50 if long else 3)]
+    came_back = 0
+    try:
+        house, people = housed(cluster, WORK / f"eio-{uuid.uuid4().hex[:6]}")
+        for case, n in enumerate(cases):
+            cluster.stop_quietly()
+            cluster.start(f"LD_PRELOAD={library} MJ_SHIM=eio:{n} MJ_SHIM_ARM={arm}")
+            node = house.serve()
+            clients = Clients(people, start=(case + 1) * 500, rows=(1, 40))
+
+            def watched():
+                arm.write_text("")
+                arm.chmod(0o666)
+                until = time.monotonic() + 20
+                while time.monotonic() < until and not arm.read_text():
+                    time.sleep(0.005)
+                failed = bool(arm.read_text())
+                # processes of the server that start now must not fail again
+                arm.unlink()
+                time.sleep(0.5)
+                return failed
+
+            failed = clients.run(node, 0.2, at_end=watched)
+            count.check(failed, f"sync {n}: it came to a failure")
+            stopped = "PANIC" in cluster.said()
+            came_back += stopped
+            count.check(stopped, f"sync {n}: the server stopped by itself")
+            cluster.forget()
+            count.check("panicked" not in node.said(), f"sync {n}: {node.said()[-400:]}")
+            patient(lambda: psql(house.database.url, "SELECT 1"))
+            wrong = all_there(house, clients)
+            count.check(not wrong, f"sync {n}: {wrong[:4]}")
+            if node.child.poll() is not None:
+                node = house.serve()
+            clients.retry(node)
+            count.check(not clients.open and not clients.open_sources, f"sync {n}: what got no answer gets one")
+            count.check(node.stop() in (0, 3), f"sync {n}: ends")
+            wrong = all_there(house, clients)
+            count.check(not wrong, f"sync {n}, after it came back: {wrong[:4]}")
+            is_sound(house, count, f"sync {n}", doctor=False)
+        count.note(f"{came_back} of {len(cases)} failing syncs stopped the server, which came back from its log")
+        # control: no failure is injected, so the server must not stop
+        cluster.stop_quietly()
+        cluster.start(f"LD_PRELOAD={library} MJ_SHIM=eio:1 MJ_SHIM_ARM={WORK / 'never'}")
+        node = house.serve()
+        clients = Clients(people, start=90_000 - 600)
+        clients.run(node, 1.5)
+        count.check(len(clients.acknowledged) > 0 and "PANIC" not in cluster.said(), "control: without a failure it answers")
+        node.kill()
+    finally:
+        cluster.stop()
 
 
 def run(long, postgres=False):

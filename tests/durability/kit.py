@@ -13,6 +13,8 @@ WORK = Path(tempfile.mkdtemp(prefix="mj-durability-"))
 WORK.chmod(0o755)
 AGENCY = "11370400004400001P"
 SOURCE = "370400"
+# what a part is told by the process that started it
+FURNISHED, SERVER = "MJ_DURABILITY_FURNISHED", "MJ_DURABILITY_SERVER"
 SEED = int(os.environ.get("MJ_SEED") or int.from_bytes(os.urandom(4), "big"))
 chance = random.Random(SEED)
 
@@ -66,6 +68,8 @@ class Database:
 
     @classmethod
     def start(cls):
+        if os.environ.get(SERVER):
+            return os.environ[SERVER]
         if cls.cluster is None:
             folder = WORK / "pg"
             ran = subprocess.run([str(ROOT / "scripts/postgres.sh"), "start", str(folder), str(free_port())],
@@ -247,12 +251,45 @@ _furnished = {}
 def furnished(postgres=False):
     """A house with accounts and a source, made as a new owner makes it; a copy for each caller."""
     if postgres not in _furnished:
-        data = WORK / f"furnished-{'pg' if postgres else 'sqlite'}"
-        data.mkdir()
-        house = House(data, Database.new() if postgres else None)
-        _furnished[postgres] = (house, furnish(house))
+        _furnished[postgres] = made_before(postgres) or made_now(postgres)
     house, people = _furnished[postgres]
     return house.copy(), people
+
+
+def made_now(postgres):
+    data = WORK / f"furnished-{'pg' if postgres else 'sqlite'}"
+    data.mkdir()
+    house = House(data, Database.new() if postgres else None)
+    return house, furnish(house)
+
+
+def made_before(postgres):
+    """What the process that started this one has furnished."""
+    told = json.loads(os.environ.get(FURNISHED) or "{}").get("pg" if postgres else "sqlite")
+    if not told:
+        return None
+    people = People()
+    people.operator, people.source = told["operator"], told["source"]
+    database = Database(os.environ[SERVER], told["database"]) if postgres else None
+    return House(told["data"], database), people
+
+
+def furnish_for_others(postgres):
+    for kind in (False, True) if postgres else (False,):
+        try:
+            _furnished[kind] = made_now(kind)
+        except NotRun:
+            pass
+
+
+def for_others():
+    """The environment in which parts find what is furnished, and the server its databases are in."""
+    told = {"pg" if house.database else "sqlite":
+            {"data": str(house.data), "operator": people.operator, "source": people.source,
+             "database": house.database.name if house.database else None}
+            for house, people in _furnished.values()}
+    env = {FURNISHED: json.dumps(told), "MJ_SEED": str(SEED)}
+    return {**env, SERVER: Database.cluster[1]} if Database.cluster else env
 
 
 def furnish(house):

@@ -9,7 +9,7 @@ from kit import (BINARY, Clients, Count, Database, House, NotRun, ROOT, WORK, al
 class Cluster:
     """A PostgreSQL of the harness that archives its log, with everything made durable."""
 
-    def __init__(self, home=None, settings=""):
+    def __init__(self, home=None, settings="", checksums=False):
         self.settings = settings
         self.bin = max((p for p in __import__("pathlib").Path("/usr/lib/postgresql").glob("*/bin")), default=None)
         if self.bin is None:
@@ -20,15 +20,16 @@ class Cluster:
         if os.geteuid() == 0:
             shutil.chown(self.home, "postgres")
             shutil.chown(self.wal, "postgres")
-        self.sh(f"{self.bin}/initdb -D '{self.home}/pg' -A trust -U postgres -E UTF8 --locale=C.UTF-8")
+        self.sh(f"{self.bin}/initdb -D '{self.home}/pg' -A trust -U postgres -E UTF8 --locale=C.UTF-8"
+                f"{' --data-checksums' if checksums else ''}")
         archive = f"cp %p {self.wal}/%f.part && mv {self.wal}/%f.part {self.wal}/%f"
         with open(self.home / "pg/postgresql.conf", "a") as f:
             f.write(f"\narchive_mode = on\narchive_command = '{archive}'\nwal_level = replica\n")
         self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
         self.start()
 
-    def start(self):
-        self.sh(f"{self.bin}/pg_ctl -D '{self.home}/pg' -l '{self.home}/log' -w -t 60 "
+    def start(self, before=""):
+        self.sh(f"{before} {self.bin}/pg_ctl -D '{self.home}/pg' -l '{self.home}/log' -w -t 60 "
                 f"-o '-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= {self.settings}' start")
         self.pid = int((self.home / "pg/postmaster.pid").read_text().split()[0])
 
@@ -48,6 +49,17 @@ class Cluster:
         if check and ran.returncode != 0:
             log = self.home / "log"
             raise RuntimeError(ran.stderr + (log.read_text(errors="replace")[-600:] if log.exists() else ""))
+
+    def said(self):
+        return (self.home / "log").read_text(errors="replace")
+
+    def forget(self):
+        """What it said so far."""
+        with open(self.home / "log", "r+") as f:
+            f.truncate(0)
+
+    def stop_quietly(self):
+        self.sh(f"{self.bin}/pg_ctl -D '{self.home / 'pg'}' -m fast -w stop")
 
     def stop(self, folder=None):
         self.sh(f"{self.bin}/pg_ctl -D '{folder or self.home / 'pg'}' -m immediate stop", check=False)
