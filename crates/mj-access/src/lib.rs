@@ -29,6 +29,7 @@ mod session;
 mod sight_api;
 mod store;
 mod token;
+mod vouch;
 
 #[cfg(test)]
 mod tests;

@@ -210,6 +210,9 @@ enum Keys {
         /// 依据
         #[arg(long)]
         reason: String,
+        /// 下达命令的安全管理员的登录名；密码和动态口令接在标准输入的号码之后
+        #[arg(long)]
+        by: Option<String>,
         #[command(flatten)]
         at: At,
     },
@@ -366,8 +369,8 @@ impl Cli {
                     runtime()?.block_on(crate::keyring::rotate(&at.data_dir, &class))
                 }
                 Keys::ExportBackup { out, at } => crate::backup::export_key(&at.data_dir, &out),
-                Keys::Erase { reason, at } => {
-                    runtime()?.block_on(crate::keyring::erase(&at.data_dir, &reason))
+                Keys::Erase { reason, by, at } => {
+                    runtime()?.block_on(crate::keyring::erase(&at.data_dir, &reason, by.as_deref()))
                 }
             },
             Command::Log { what } => runtime()?.block_on(crate::ledger::command::run(what)),

@@ -2,7 +2,6 @@
 //! end of one person's key. All of it with the node stopped, for a running one holds keys in memory.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use mj_platform::ledger;
 use mj_platform::{Act, Config, Db, Lane, SystemClock};
 
 use crate::cli::{Failure, Outcome};
-use crate::ledger::command::seal;
+use crate::ledger::command::{asked, seal, vouched};
 
 /// A stopped node's directory, locked, with its database.
 struct Stopped {
@@ -106,29 +105,37 @@ async fn rotate_class(node: &Stopped, class: KeyClass) -> Result<Outcome, Failur
 
 /// Destroys the key of the person whose number is on standard input: an argument would stand in the
 /// list of processes.
-pub async fn erase(data_dir: &Path, reason: &str) -> Result<Outcome, Failure> {
-    let mut code = String::new();
-    std::io::stdin().read_to_string(&mut code).map_err(Failure::broken)?;
+pub async fn erase(data_dir: &Path, reason: &str, by: Option<&str>) -> Result<Outcome, Failure> {
+    let code = asked("公民身份号码").map_err(Failure::broken)?;
     let code = mj_kernel::code::CitizenId::parse(code.trim())
         .map_err(|_| Failure::Usage("标准输入应为一个公民身份号码".into()))?;
     if reason.trim().is_empty() {
         return Err(Failure::Usage("请用 --reason 写明依据".into()));
     }
     let node = Stopped::open(data_dir).await?;
-    let outcome = erase_from(&node, code.as_str(), reason).await;
+    let outcome = erase_from(&node, code.as_str(), reason, by).await;
     node.db.close().await;
     outcome
 }
 
-async fn erase_from(node: &Stopped, code: &str, reason: &str) -> Result<Outcome, Failure> {
+async fn erase_from(
+    node: &Stopped,
+    code: &str,
+    reason: &str,
+    by: Option<&str>,
+) -> Result<Outcome, Failure> {
     let keys = Keys::open(&node.config.data_dir.join("keys"))?;
+    let who = match by {
+        Some(login) => vouched(&node.config, &node.db, &keys, login).await?,
+        None => Actor::system("keys"),
+    };
     let subject = keys.lookup("citizen_id", code);
     let sql = "SELECT COUNT(*) FROM data_key WHERE subject = $1";
     if node.db.count(sql, &[subject.as_str().into()]).await? == 0 {
         println!("没有此人的密钥");
         return Ok(Outcome::Findings);
     }
-    let act = Act::new(&Actor::system("keys"), "keys.person.destroy", "person").because(reason);
+    let act = Act::new(&who, "keys.person.destroy", "person").because(reason);
     keys.destroy(&node.db, act, &subject).await?;
     seal(&node.config, &node.db).await?;
     println!("此人的密钥已销毁");

@@ -195,10 +195,15 @@ pub async fn cosigned(db: &Db, witness: &str) -> Result<Option<Cosigned>> {
 
 /// Records, as an entry, that this store goes on from the state it was put back to; then the door
 /// opens. `None` where nothing is suspected.
-pub async fn fork(db: &Db, folder: &Path, reason: &str) -> Result<Option<Suspicion>> {
+pub async fn fork(
+    db: &Db,
+    actor: &Actor,
+    folder: &Path,
+    reason: &str,
+) -> Result<Option<Suspicion>> {
     let reader = LogReader::new(folder);
     let Some(found) = suspicion(&reader)? else { return Ok(None) };
-    let act = Act::new(&Actor::system("command"), FORK, "log").because(reason);
+    let act = Act::new(actor, FORK, "log").because(reason);
     let mut tx = db.begin(Lane::People, act).await?;
     let at = tx.now();
     tx.insert(

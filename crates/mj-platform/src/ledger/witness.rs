@@ -168,8 +168,8 @@ impl Witness {
 
 /// Forgets what was seen of a log, by decision: the next checkpoint is cosigned whatever it holds. The
 /// old one stays as evidence. Gives its size.
-pub async fn reset(db: &Db, origin: &str, reason: &str) -> Result<Option<i64>> {
-    let act = Act::new(&Actor::system("command"), RESET, "log").because(reason);
+pub async fn reset(db: &Db, actor: &Actor, origin: &str, reason: &str) -> Result<Option<i64>> {
+    let act = Act::new(actor, RESET, "log").because(reason);
     let mut tx = db.begin(Lane::People, act).await?;
     let sql = "SELECT * FROM log_witnessed WHERE origin = $1 AND size > 0";
     let Some(row) = tx.fetch_optional(sql, &[origin.into()]).await? else { return Ok(None) };

@@ -2,13 +2,16 @@
 //! the record of a fork, starting anew as a witness, erasing a payload. Each but the first is an entry,
 //! and is answered when that is signed.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Subcommand;
+use mj_access::{Access, PasswordProfile, SecondFactorPolicy};
 use mj_kernel::Actor;
 use mj_platform::gm::vault::Vault;
+use mj_platform::keys::Keys;
 use mj_platform::ledger::erase::{self, Erased};
 use mj_platform::ledger::witness::{self, Witness};
 use mj_platform::ledger::{self as log, LogReader, outside};
@@ -33,6 +36,9 @@ pub enum Log {
         /// 谁批准的，为什么
         #[arg(long)]
         reason: String,
+        /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
+        #[arg(long)]
+        by: Option<String>,
         #[command(flatten)]
         at: At,
     },
@@ -42,6 +48,9 @@ pub enum Log {
         origin: String,
         #[arg(long)]
         reason: String,
+        /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
+        #[arg(long)]
+        by: Option<String>,
         #[command(flatten)]
         at: At,
     },
@@ -52,6 +61,9 @@ pub enum Log {
         /// 依据和批准人
         #[arg(long)]
         reason: String,
+        /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
+        #[arg(long)]
+        by: Option<String>,
         #[command(flatten)]
         at: At,
     },
@@ -60,12 +72,12 @@ pub enum Log {
 pub async fn run(what: Log) -> Result<Outcome, Failure> {
     match what {
         Log::Keys { at } => keys(&at.data_dir).await,
-        Log::Fork { reason, at } => {
+        Log::Fork { reason, by, at } => {
             let data_dir = &at.data_dir;
             let reason = given(&reason)?;
-            let at = Place::open(data_dir).await?;
+            let (at, who) = Place::open(data_dir, by.as_deref()).await?;
             let folder = data_dir.join("log");
-            let found = outside::fork(&at.floor.db, &folder, &reason).await?;
+            let found = outside::fork(&at.floor.db, &who, &folder, &reason).await?;
             let Some(found) = found else {
                 at.close().await;
                 return Err(Failure::Usage("没有疑似退回旧备份的情况，不需要登记分叉".into()));
@@ -77,11 +89,11 @@ pub async fn run(what: Log) -> Result<Outcome, Failure> {
             );
             Ok(Outcome::Clean)
         }
-        Log::ResetWitnessed { origin, reason, at } => {
+        Log::ResetWitnessed { origin, reason, by, at } => {
             let data_dir = &at.data_dir;
             let reason = given(&reason)?;
-            let at = Place::open(data_dir).await?;
-            let size = witness::reset(&at.floor.db, &origin, &reason).await?;
+            let (at, who) = Place::open(data_dir, by.as_deref()).await?;
+            let size = witness::reset(&at.floor.db, &who, &origin, &reason).await?;
             let Some(size) = size else {
                 at.close().await;
                 return Err(Failure::Usage(format!("本节点没有见证过 {origin}")));
@@ -90,11 +102,11 @@ pub async fn run(what: Log) -> Result<Outcome, Failure> {
             println!("重新见证\t{origin}\t{size}");
             Ok(Outcome::Clean)
         }
-        Log::Erase { seq, reason, at } => {
+        Log::Erase { seq, reason, by, at } => {
             let data_dir = &at.data_dir;
             let reason = given(&reason)?;
-            let at = Place::open(data_dir).await?;
-            let erased = erase::erase(&at.floor.db, &Actor::system("command"), seq, &reason).await;
+            let (at, who) = Place::open(data_dir, by.as_deref()).await?;
+            let erased = erase::erase(&at.floor.db, &who, seq, &reason).await;
             match erased {
                 Ok(Erased::Now) => {}
                 Ok(Erased::Before) => {
@@ -150,13 +162,25 @@ struct Place {
 }
 
 impl Place {
-    async fn open(data_dir: &Path) -> Result<Self, Failure> {
+    /// With who it is that stands there.
+    async fn open(data_dir: &Path, by: Option<&str>) -> Result<(Self, Actor), Failure> {
         if !data_dir.join("log").is_dir() {
             return Err(Failure::Usage(format!("{} 中没有监管日志", data_dir.display())));
         }
         let lock = node::lock(data_dir)?;
         let floor = Floor::open(Config::load(data_dir)?, lock.is_some()).await?;
-        Ok(Self { floor, lock })
+        let who = match by {
+            Some(login) => vouched(&floor.config, &floor.db, &floor.keys, login).await,
+            None => Ok(Actor::system("command")),
+        };
+        let place = Self { floor, lock };
+        match who {
+            Ok(who) => Ok((place, who)),
+            Err(error) => {
+                place.close().await;
+                Err(error)
+            }
+        }
     }
 
     async fn close(&self) {
@@ -172,6 +196,38 @@ impl Place {
         self.close().await;
         settled
     }
+}
+
+/// The person who gives a command, proven as at any login.
+pub async fn vouched(config: &Config, db: &Db, keys: &Keys, login: &str) -> Result<Actor, Failure> {
+    let policy = SecondFactorPolicy::parse(&config.second_factor).unwrap_or_default();
+    let access = Access::new(db.clone())
+        .with_passwords(PasswordProfile::parse(&config.password_profile).unwrap_or_default())
+        .with_second_factor(policy, keys.clone());
+    let password = asked(&format!("{login} 的密码")).map_err(Failure::broken)?;
+    let proven = access.vouch(login, &password, || asked("动态口令（6 位数字）")).await;
+    proven.map_err(|error| Failure::Usage(format!("没有认可 {login}：{error}")))
+}
+
+/// One line of standard input; what is typed at a terminal is not shown.
+pub fn asked(what: &str) -> std::io::Result<String> {
+    let hidden = std::io::stdin().is_terminal();
+    if hidden {
+        eprint!("{what}：");
+        echo(false);
+    }
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    if hidden {
+        echo(true);
+        eprintln!();
+    }
+    read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn echo(on: bool) {
+    // where there is no stty the password is seen by whoever stands beside; that is no reason to refuse
+    let _ = std::process::Command::new("stty").arg(if on { "echo" } else { "-echo" }).status();
 }
 
 /// Signs what a command on a stopped node has written, before it answers.

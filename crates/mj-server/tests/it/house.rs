@@ -67,7 +67,11 @@ pub fn run(args: &[&str]) -> Ran {
 
 /// Runs with `input` on standard input.
 pub fn run_with(args: &[&str], input: &[u8]) -> Ran {
-    let mut child = mingjian(args)
+    fed(mingjian(args), input)
+}
+
+fn fed(mut command: Command, input: &[u8]) -> Ran {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -159,6 +163,11 @@ impl House {
         self.command(args).output().expect("the binary starts").into()
     }
 
+    /// With `input` on standard input.
+    pub fn run_with(&self, args: &[&str], input: &str) -> Ran {
+        fed(self.command(args), input.as_bytes())
+    }
+
     pub fn import(&self, table: &str, file: &Path) -> Ran {
         self.run(&["import", table, text_of(file), "--source", SOURCE])
     }
@@ -195,6 +204,13 @@ impl House {
         self.in_database(async |db| {
             db.statement(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         });
+    }
+
+    /// What a `SELECT COUNT(*)` counts.
+    pub fn number(&self, sql: &str) -> i64 {
+        let mut counted = 0;
+        self.in_database(async |db| counted = db.count(sql, &[]).await.expect("counted"));
+        counted
     }
 
     /// Shows every text and every blob of every table to `look`, with the table's name.

@@ -2,10 +2,13 @@
 //! log at the machine.
 
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::house::{House, Node, free_port, furnished, run, text_of, wait_for};
+use crate::house::{
+    House, Node, enrolment_codes, free_port, furnished, run, secret, text_of, wait_for,
+};
 use crate::http::{Door, Token};
 use crate::rows::inspections;
 
@@ -278,6 +281,61 @@ fn an_erased_payload_leaves_the_log_whole_and_says_so() {
     );
     let ran = house.run(&["verify"]);
     assert!(ran.out.starts_with("FAIL\tchanged\tact_journal\t"), "{} {}", ran.out, ran.err);
+}
+
+/// A command that is somebody's stands under their name, proven as at a login; the machine alone is no person.
+#[test]
+fn whoever_gives_a_command_about_the_log_is_named_in_its_entry() {
+    let house = House::bare();
+    let node = house.serve();
+    let (door, nobody) = (node.door, Token::default());
+    let codes = enrolment_codes(&node.log());
+    for (login, code) in ["sys-admin", "sec-admin"].iter().zip(&codes) {
+        let person =
+            json!({"code": code, "login": login, "password": secret(login), "name": login});
+        door.post(&nobody, "/api/v1/enrolments", &person).expect(201);
+    }
+    let erase = |by: &str, said: &str| {
+        let args = ["log", "erase", "2", "--reason", "依据第12号决定", "--by", by];
+        house.run_with(&args, said)
+    };
+    let password = secret("sec-admin");
+    let unbound = erase("sec-admin", &format!("{password}\n"));
+    assert_eq!(unbound.code, 2, "{}", unbound.err);
+    assert!(unbound.err.contains("还没有绑定动态口令"), "{}", unbound.err);
+
+    let body = json!({"login": "sec-admin", "password": password});
+    let session = door.post(&nobody, "/api/v1/sessions", &body).expect(201);
+    let waiting = Token::bearer(session["token"].as_str().expect("a token"));
+    let path = "/api/v1/sessions/current/second-factor";
+    let offer = door.post(&waiting, &format!("{path}/offer"), &json!({})).expect(200);
+    let totp = totp_rs::Totp::from_url(offer["uri"].as_str().expect("an address")).expect("ours");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    // each code is taken once: the one before binds, the one of now proves
+    let code = totp.generate(now - 30).to_string();
+    door.post(&waiting, &format!("{path}/confirm"), &json!({"totp": code})).expect(200);
+    for (by, said, why) in [
+        ("sec-admin", "not the password\n".to_owned(), "登录名或密码不正确"),
+        ("nobody", format!("{password}\n"), "登录名或密码不正确"),
+        ("sec-admin", format!("{password}\n000000\n"), "动态口令"),
+        ("sec-admin", format!("{password}\n"), "动态口令"),
+    ] {
+        let ran = erase(by, &said);
+        assert_eq!(ran.code, 2, "{} {}", ran.out, ran.err);
+        assert!(ran.err.contains(why), "{}", ran.err);
+    }
+    let count = "SELECT COUNT(*) FROM act_journal WHERE action = 'ledger.payload.erase'";
+    assert_eq!(house.number(count), 0, "nothing was done");
+    let right = format!("{password}\n{}\n", totp.generate_current());
+    let ran = erase("sec-admin", &right);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "已删除\t2\n"), "{}", ran.err);
+    let again = erase("sec-admin", &right);
+    assert_eq!(again.code, 2, "a code is taken once: {} {}", again.out, again.err);
+    let named = "SELECT COUNT(*) FROM act_journal j JOIN account a ON j.actor = 'account:' || a.id \
+                 WHERE j.action = 'ledger.payload.erase' AND a.login = 'sec-admin'";
+    assert_eq!(house.number(named), 1);
+    assert!(node.stop().success());
+    house.is_clean();
 }
 
 /// Who exports, grants or publishes gets an answer only when the entry is in a signed checkpoint.

@@ -149,7 +149,14 @@ async fn a_shut_door_lets_nothing_through_but_the_decision() {
     assert!(rewritten.kit.db().clone().is_held() == rewritten.ledger.heed().expect("read"));
 
     let folder = office.path("log");
-    let found = ledger::outside::fork(office.kit.db(), &folder, "批准").await.expect("recorded");
+    let found = ledger::outside::fork(
+        office.kit.db(),
+        &mj_kernel::Actor::system("command"),
+        &folder,
+        "批准",
+    )
+    .await
+    .expect("recorded");
     assert_eq!(found.expect("suspected").seen_size, 999);
     assert!(!office.ledger.heed().expect("read"));
     office.change(5, 7).await;
