@@ -2,8 +2,9 @@
 //! log at the machine.
 
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use mj_kernel::Clock;
+use mj_platform::SystemClock;
 use serde_json::{Value, json};
 
 use crate::house::{
@@ -310,7 +311,7 @@ fn whoever_gives_a_command_about_the_log_is_named_in_its_entry() {
     let path = "/api/v1/sessions/current/second-factor";
     let offer = door.post(&waiting, &format!("{path}/offer"), &json!({})).expect(200);
     let totp = totp_rs::Totp::from_url(offer["uri"].as_str().expect("an address")).expect("ours");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let now = (SystemClock.now() / 1_000_000).cast_unsigned();
     // each code is taken once: the one before binds, the one of now proves
     let code = totp.generate(now - 30).to_string();
     door.post(&waiting, &format!("{path}/confirm"), &json!({"totp": code})).expect(200);
