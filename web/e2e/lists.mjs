@@ -1,8 +1,18 @@
 // Stories of every list on the one table, of what takes long, and of what goes wrong between a browser and a node.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { faultyBatch, PEOPLE, personOf, rowsOf, signIn, textOf } from './clerk.mjs'
-import { newSheet } from './sheet.mjs'
+import {
+  colleague,
+  faultyBatch,
+  PEOPLE,
+  personOf,
+  program,
+  rowsOf,
+  signIn,
+  sourceFor,
+  textOf,
+} from './clerk.mjs'
+import { newSheet, newUscc } from './sheet.mjs'
 
 /** Who opens which list, the column they bring in and the one they take out, and a filter that fits. */
 const LISTS = [
@@ -12,7 +22,23 @@ const LISTS = [
   ['datahub_operator', '/datahub/sources', 'source-row', '批次数', '应接日期', '在用', '?standing=in_use'],
   ['audit_admin', '/agencies', 'agency-row', '登记自', '条线', '市场', '?line=31'],
   ['audit_admin', '/accounts', 'account-row', '', '开设日期', '在用', '?state=active'],
+  ['reviewer', '/posts', 'post-row', '发布时间', '栏目', '已发布', '?state=published'],
+  ['region_leader', '/leader/rows/B01', 'figure-row', '说明', '区划', '', '?part=numerator&table=force_action'],
 ]
+
+/** So many rows that a load of them is still under way when a person has read the page and pressed. */
+const LONG_LOAD = 60_000
+
+function longSheet() {
+  const stamp = `${Date.now()}${Math.floor(Math.random() * 1e5)}`
+  const lines = ['主体身份代码,统一社会信用代码,企业名称,组织类别,法定代表人,住所,成立日期']
+  for (let n = 0; n < LONG_LOAD; n += 1) {
+    lines.push(
+      `L1${stamp}${n},${newUscc()},枣庄长单${stamp.slice(-6)}第${n}商贸有限公司,11,李明,山东省枣庄市市中区文化路 ${n} 号,2016-05-18`,
+    )
+  }
+  return `${lines.join('\r\n')}\r\n`
+}
 
 async function save(page, format) {
   await page.locator('[data-test=export]').click()
@@ -194,5 +220,62 @@ export const stories = {
     await rowsOf(page, 'party-row').first().waitFor()
     const lines = (await save(page, 'CSV 文件')).toString('utf8').trim().split('\r\n')
     assert.ok(lines.length > 2, 'narrowed, it is given')
+  },
+
+  async 'a load under way is stopped with a reason, nothing of it is taken in, and a colleague reads who and why'(
+    visit,
+    world,
+  ) {
+    const { page } = visit
+    const clerk = personOf(world, PEOPLE.operator)
+    const api = await program(visit, world, PEOPLE.operator)
+    const source = await sourceFor(api, 'file')
+    const query = { table: 'object_enterprise', cd_source: source.cd_source, file_name: 'long.csv' }
+    const sheet = longSheet()
+    await signIn(page, clerk)
+    const { batch_id } = await api.send(query, sheet)
+    const batch = () => api.get(`/datahub/batches/${batch_id}`)
+    await page.goto(`/desk/datahub/batches/${batch_id}`)
+    await page.locator('[data-test=stop-batch]').click()
+    const drawer = page.getByRole('dialog')
+    await drawer.getByRole('button', { name: '停止导入' }).click()
+    await drawer.getByText('请写明').first().waitFor()
+    await drawer.getByLabel('停止的原因').fill('传错了文件')
+    await drawer.getByRole('button', { name: '停止导入' }).click()
+    await page.getByText('停下时已检查').waitFor()
+    const said = await textOf(rowsOf(page, 'stop-said'))
+    assert.match(said, /传错了文件/)
+    assert.equal(await rowsOf(page, 'stop-batch').count(), 0, 'what is over cannot be stopped')
+    await rowsOf(page, 'act').filter({ hasText: '导入已停止' }).waitFor()
+    await visit.look('a load that was stopped')
+    const stopped = await batch()
+    assert.equal(stopped.state, 'cancelled')
+    assert.equal(stopped.counts.correct + stopped.counts.error, 0, 'nothing of it was taken in')
+    assert.ok(stopped.stop.rows_judged < LONG_LOAD, 'it was stopped under way')
+    const late = await api.post(`/datahub/batches/${batch_id}/cancel`, { reason: '再停一次' })
+    assert.deepEqual([late.status, late.body.code], [409, 'datahub.stop_too_late'])
+
+    const second = await colleague(visit, personOf(world, PEOPLE.reader))
+    await second.page.goto('/desk/datahub/batches?state=cancelled&table=object_enterprise')
+    const line = rowsOf(second.page, 'batch-row').filter({ hasText: stopped.cd_batch })
+    await line.getByText('已取消').waitFor()
+    await line.getByText('传错了文件').waitFor()
+
+    // the same file again is the same batch; this time it is stopped from the list
+    const again = await api.send(query, sheet)
+    assert.equal(again.batch_id, batch_id)
+    await page.goto('/desk/datahub/batches?table=object_enterprise')
+    const row = rowsOf(page, 'batch-row').filter({ hasText: stopped.cd_batch })
+    await row.locator('[data-test=stop-batch]').click()
+    await drawer.getByLabel('停止的原因').fill('改到夜里再报')
+    await drawer.getByRole('button', { name: '停止导入' }).click()
+    await row.getByText('已取消').waitFor()
+    await second.page.reload()
+    await line.getByText('改到夜里再报').waitFor()
+    assert.equal(await line.locator('[data-test=stop-batch]').count(), 0)
+    await second.page.goto(`/desk/datahub/batches/${batch_id}`)
+    await second.page.getByText('改到夜里再报').first().waitFor()
+    await second.end()
+    await api.end()
   },
 }

@@ -219,6 +219,8 @@ async fn hand_over(
 ) -> Result<Batch, Failure> {
     let config = Config::load(data_dir)?;
     let folder = folder(&config);
+    // from the first moment on: the node may have begun before it is followed
+    let (_signal, mut stopped) = stop_signal();
     let request = folder.join(format!("{}.request", new_id()));
     let answer = request.with_extension("answer");
     let file_name =
@@ -259,7 +261,6 @@ async fn hand_over(
         }
     };
     let beside = Beside::open(data_dir).await?;
-    let (_signal, mut stopped) = stop_signal();
     let hub = &beside.domains.datahub;
     let followed = tokio::select! {
         followed = follow(hub, &id) => followed,

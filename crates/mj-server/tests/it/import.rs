@@ -1,9 +1,12 @@
 //! `mingjian import`: an operator brings a department's file in, alone or beside a running node.
 
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+
 use serde_json::{Value, json};
 
 use crate::bad_input::counted;
-use crate::house::{House, files_in, furnished, text_of, wait_for};
+use crate::house::{House, SOURCE, files_in, furnished, text_of, wait_for};
 use crate::rows::{Sheet, inspections};
 
 /// Four good rows, one twice, two refused.
@@ -129,4 +132,84 @@ fn a_node_stopped_or_killed_in_the_middle_goes_on_at_its_next_start() {
         assert_eq!(house.digest(), whole, "killed: {killed}");
         house.is_clean();
     }
+}
+
+/// What Ctrl-C sends.
+fn interrupt(child: &Child) {
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+}
+
+/// How an import ended, and what it said.
+fn ended(child: Child) -> (Option<i32>, Value, String) {
+    let output = child.wait_with_output().expect("gone");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let batch = serde_json::from_slice(&output.stdout).expect(&said);
+    (output.status.code(), batch, said)
+}
+
+#[test]
+fn an_import_interrupted_at_the_terminal_leaves_nothing_and_says_so() {
+    let house = House::furnished();
+    let before = house.digest();
+    let large = inspections(0..12_000, |_| Vec::new());
+    let whole = {
+        let untroubled = house.copy();
+        untroubled.import_clean("check_action", "large.csv", &large);
+        untroubled.digest()
+    };
+    let file = house.file("large.csv", &large);
+    let args = ["import", "check_action", text_of(&file), "--source", SOURCE];
+    let spawn = || {
+        let mut command = house.command(&args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the binary starts")
+    };
+    let stopped = |child: Child| {
+        let (code, batch, said) = ended(child);
+        assert_eq!((code, &batch["state"]), (Some(3), &json!("cancelled")), "{batch} {said}");
+        assert!(said.contains("已停止导入，没有一行入库"), "{said}");
+    };
+
+    let mut alone = spawn();
+    let mut progress = alone.stderr.take().expect("a pipe");
+    let mut said = String::new();
+    let mut bytes = [0_u8; 256];
+    while !said.contains("行/秒") {
+        let read = progress.read(&mut bytes).expect("readable");
+        assert!(read > 0, "it tells how far it is: {said}");
+        said.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    interrupt(&alone);
+    let rest = std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        let _ = progress.read_to_end(&mut rest);
+        String::from_utf8_lossy(&rest).into_owned()
+    });
+    let output = alone.wait_with_output().expect("gone");
+    let said = rest.join().expect("read");
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let batch: Value = serde_json::from_slice(&output.stdout).expect(&said);
+    assert_eq!(batch["state"], "cancelled", "{batch}");
+    assert!(said.contains("已停止导入，没有一行入库"), "{said}");
+    assert_eq!(house.digest(), before);
+    house.is_clean();
+
+    // beside a running node it is the node that stops
+    let node = house.serve();
+    let beside = spawn();
+    wait_for("the node has begun", || {
+        let path = "/api/v1/datahub/batches?state=running";
+        let running = node.door.get(&furnished().operator, path).expect(200);
+        running["items"].as_array().is_some_and(|items| !items.is_empty()).then_some(())
+    });
+    interrupt(&beside);
+    stopped(beside);
+    assert!(node.stop().success());
+    house.is_clean();
+
+    let again = house.import("check_action", &file);
+    assert_eq!((again.code, &again.json()["batch_id"]), (0, &batch["batch_id"]), "{}", again.err);
+    assert_eq!(house.digest(), whole);
+    house.is_clean();
 }
