@@ -284,7 +284,7 @@ fn canonical_date(text: &str) -> Option<i32> {
     }
     let days = days_of(year, month, day);
     // 31 February comes back as another day
-    (date_text(days) == text).then_some(days)
+    (civil(days) == (year, month, day)).then_some(days)
 }
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant's algorithm).
@@ -296,7 +296,8 @@ fn days_of(year: i32, month: i32, day: i32) -> i32 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-pub(crate) fn date_text(days: i32) -> String {
+/// Year, month and day of so many days since 1970-01-01.
+fn civil(days: i32) -> (i32, i32, i32) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
@@ -306,7 +307,11 @@ pub(crate) fn date_text(days: i32) -> String {
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i32::from(month <= 2);
+    (year_of_era + era * 400 + i32::from(month <= 2), month, day)
+}
+
+pub(crate) fn date_text(days: i32) -> String {
+    let (year, month, day) = civil(days);
     format!("{year:04}-{month:02}-{day:02}")
 }
 
