@@ -5,7 +5,6 @@
 //! behind [`vault::SmProvider`].
 
 pub mod sign;
-mod sm4;
 #[cfg(test)]
 mod tests;
 pub mod vault;
@@ -18,7 +17,7 @@ use sm3::Digest;
 
 use crate::error::{Error, Result};
 
-type Sm4Gcm = AesGcm<self::sm4::Sm4, U12>;
+type Sm4Gcm = AesGcm<sm4::Sm4, U12>;
 
 /// A running SM3 digest (GB/T 32905).
 #[derive(Clone, Default)]
