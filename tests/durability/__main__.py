@@ -51,7 +51,9 @@ def one(name, long):
 
 
 def all_of(names, long):
-    kit.furnish_for_others(postgres=any("postgres" in name for name in names))
+    on_postgres = any("postgres" in name for name in names)
+    kit.furnish_for_others(on_postgres)
+    env = {**os.environ, **kit.for_others(), **(pitr.template() if on_postgres else {})}
     waiting, lock, total = list(names), threading.Lock(), {"passed": 0, "failed": 0, "skipped": []}
 
     def work():
@@ -61,8 +63,7 @@ def all_of(names, long):
                     return
                 name = waiting.pop(0)
             arguments = [sys.executable, os.path.dirname(os.path.abspath(__file__)), f"--part={name}"]
-            child = subprocess.Popen(arguments + ["--long"] * long, stdout=subprocess.PIPE, text=True,
-                                     env={**os.environ, **kit.for_others()})
+            child = subprocess.Popen(arguments + ["--long"] * long, stdout=subprocess.PIPE, text=True, env=env)
             started.append(child)
             said = child.communicate()[0].strip().splitlines()
             try:

@@ -19,7 +19,7 @@ def full(count, long):
         free = os.statvfs(disk.place)
         with open(ballast, "wb") as f:
             # most of it is taken by somebody else
-            f.write(b"\1" * max(0, free.f_bavail * free.f_frsize - (6 << 20 if long else 2 << 20)))
+            os.posix_fallocate(f.fileno(), 0, max(1, free.f_bavail * free.f_frsize - (6 << 20 if long else 2 << 20)))
         while time.monotonic() < until and not clients.open:
             clients.run(node, 1)
         count.check(bool(clients.open), "the disk is full and deliveries are refused")
@@ -142,7 +142,7 @@ def patient(act):
 
 
 def full_postgres(count, long):
-    disk = Disk(640)
+    disk = Disk(320)
     cluster = None
     try:
         disk.place.chmod(0o755)
@@ -154,9 +154,7 @@ def full_postgres(count, long):
         ballast = disk.place / "ballast"
         free = os.statvfs(disk.place)
         with open(ballast, "wb") as f:
-            left = max(0, free.f_bavail * free.f_frsize - (6 << 20 if long else 3 << 20))
-            while left > 0:
-                left -= f.write(b"\1" * min(left, 8 << 20))
+            os.posix_fallocate(f.fileno(), 0, max(1, free.f_bavail * free.f_frsize - (6 << 20 if long else 3 << 20)))
         until = time.monotonic() + 60
         while time.monotonic() < until and not clients.open:
             clients.run(node, 1)

@@ -131,7 +131,7 @@ def run_postgres(long):
     files, segments and the log are the same on both databases."""
     cases = 60 if long else 5
     count = Count(f"R4 postgres: {cases} flipped")
-    cluster = Cluster(checksums=True)
+    cluster = Cluster()
     try:
         psql(cluster.url, "ALTER SYSTEM SET archive_mode = off")
         psql(cluster.url, "CREATE DATABASE mj")

@@ -6,10 +6,26 @@ from kit import (BINARY, Clients, Count, Database, House, NotRun, ROOT, WORK, al
                  inspection, is_sound, psql)
 
 
+# an empty cluster that is copied instead of being made each time
+TEMPLATE = "MJ_DURABILITY_CLUSTER"
+
+
+def template():
+    """The environment that tells others of such a cluster; none where there is no PostgreSQL."""
+    try:
+        cluster = Cluster()
+    except NotRun:
+        return {}
+    cluster.stop_quietly()
+    # as it was before it was told to archive
+    (cluster.home / "pg/postgresql.conf").write_text("")
+    return {TEMPLATE: str(cluster.home / "pg")}
+
+
 class Cluster:
     """A PostgreSQL of the harness that archives its log, with everything made durable."""
 
-    def __init__(self, home=None, settings="", checksums=False):
+    def __init__(self, home=None, settings=""):
         self.settings = settings
         self.bin = max((p for p in __import__("pathlib").Path("/usr/lib/postgresql").glob("*/bin")), default=None)
         if self.bin is None:
@@ -20,8 +36,10 @@ class Cluster:
         if os.geteuid() == 0:
             shutil.chown(self.home, "postgres")
             shutil.chown(self.wal, "postgres")
-        self.sh(f"{self.bin}/initdb -D '{self.home}/pg' -A trust -U postgres -E UTF8 --locale=C.UTF-8"
-                f"{' --data-checksums' if checksums else ''}")
+        if os.environ.get(TEMPLATE):
+            self.sh(f"cp -a '{os.environ[TEMPLATE]}' '{self.home}/pg'")
+        else:
+            self.sh(f"{self.bin}/initdb -D '{self.home}/pg' -A trust -U postgres -E UTF8 --locale=C.UTF-8 --data-checksums")
         archive = f"cp %p {self.wal}/%f.part && mv {self.wal}/%f.part {self.wal}/%f"
         with open(self.home / "pg/postgresql.conf", "a") as f:
             f.write(f"\narchive_mode = on\narchive_command = '{archive}'\nwal_level = replica\n")
