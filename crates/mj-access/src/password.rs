@@ -17,10 +17,14 @@ use crate::error::{Error, Result};
 use crate::lockout::network;
 use crate::password_rule::{BYTES_AT_MOST, PasswordProfile, PasswordRule};
 
-const AT_ONCE: usize = 2;
 const WAITING_AT_MOST: usize = 64;
 /// Of those, from one network source.
 const WAITING_OF_ONE: usize = 16;
+
+/// As many hashes at once as leave half of the cores to everybody else's work.
+fn at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
 
 /// Verified when there is no hash to verify, so that it takes the same work as when there is one. Nobody's.
 const STAND_IN: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3MtMTYtYnl0ZXM$\
@@ -50,7 +54,7 @@ impl Default for Passwords {
 impl Passwords {
     pub fn of(profile: PasswordProfile) -> Self {
         Self {
-            gate: Arc::new(Semaphore::new(AT_ONCE)),
+            gate: Arc::new(Semaphore::new(at_once())),
             line: Arc::default(),
             made: Arc::default(),
             profile,
@@ -177,7 +181,8 @@ mod tests {
     #[tokio::test]
     async fn a_storm_of_logins_is_turned_away_and_leaves_room_for_others() {
         let passwords = Passwords::default();
-        let _all = passwords.gate.clone().acquire_many_owned(2).await.expect("open");
+        let all = u32::try_from(at_once()).expect("few");
+        let _all = passwords.gate.clone().acquire_many_owned(all).await.expect("open");
         let take = |source: String| Place::take(&passwords.line, source);
         let storm: Vec<_> = (0..500).filter_map(|_| take("10.0.0.1".into())).collect();
         assert_eq!(storm.len(), WAITING_OF_ONE, "one source has its share");
