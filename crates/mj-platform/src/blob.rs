@@ -1,18 +1,16 @@
 //! Delivered files, kept whole, compressed and encrypted, found by their SHA-256.
 //!
-//! On disk: `blobs/<first two digits>/<sha256>` = frames of `u32 length ‖ SM4-GCM(zstd)`, each frame
-//! bound to its number, a last empty frame marking the end. The row in table `blob`
+//! On disk: `blobs/<first two digits>/<sha256>` = frames of `u32 length ‖ SM4-GCM(zstd stream part)`,
+//! each frame bound to its number, a last empty frame marking the end. The row in table `blob`
 //! (size, SM3, wrapped key) makes the file part of the truth; a file without a row is an orphan.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
-use zstd::bulk::Compressor;
 
 use crate::db::door::{TruthTable, WriteTx};
 use crate::db::{Db, RowExt};
@@ -68,12 +66,16 @@ impl Blobs {
     fn store_at(&self, partial: &Path, source: &mut dyn Read) -> Result<StoredBlob> {
         let file = File::create(partial).map_err(Error::io(partial))?;
         let key = Sm4Key::generate();
-        let sealer = Sealer::new(file, key.clone()).map_err(Error::io(partial))?;
-        let (sums, sealer) = copy(source, sealer).map_err(Error::io(partial))?;
-        let file = sealer.finish().map_err(Error::io(partial))?;
+        let mut hashing = Hashing::default();
+        let sealer = Sealer { out: BufWriter::new(file), key: key.clone(), number: 0 };
+        let frames = Frames { sealing: Sealing::Here(sealer), pending: Vec::new() };
+        let mut encoder = zstd::Encoder::new(frames, 1).map_err(Error::io(partial))?;
+        hashing.copy(source, &mut encoder).map_err(Error::io(partial))?;
+        let frames = encoder.finish().map_err(Error::io(partial))?;
+        let file = frames.finish().map_err(Error::io(partial))?;
         durable::sync(&file).map_err(Error::io(partial))?;
         let stored_size = file.metadata().map_err(Error::io(partial))?.len() as i64;
-        let Sums { sha256, sm3, size } = sums;
+        let (sha256, sm3, size) = hashing.finish()?;
         let place = self.path(&sha256);
         let shelf = place.parent().unwrap_or(&self.folder).to_owned();
         std::fs::create_dir_all(&shelf).map_err(Error::io(&shelf))?;
@@ -139,7 +141,16 @@ impl Blobs {
             .ok_or_else(|| Error::Missing { table: "blob", id: sha256.into() })?;
         let key = self.keys.unwrap_key(&row.bytes("wrapped_key")?, sha256)?;
         let path = self.folder.join(row.text("file")?);
-        let decoder = clear(&path, key).map_err(Error::io(&path))?;
+        let file = File::open(&path).map_err(Error::io(&path))?;
+        let frames = Unframes {
+            source: BufReader::new(file),
+            key,
+            number: 0,
+            clear: Vec::new(),
+            at: 0,
+            ended: false,
+        };
+        let decoder = zstd::Decoder::new(frames).map_err(Error::io(&path))?;
         Ok(Box::new(decoder))
     }
 
@@ -148,149 +159,157 @@ impl Blobs {
     }
 }
 
-/// Pieces that may wait for another thread.
+/// How much is read and hashed at a time.
+const PIECE: usize = 256 << 10;
+/// Pieces that may wait for the other thread.
 const WAITING: usize = 8;
 
-/// What is done with each piece of a file, in turn.
-trait Takes: Send + Sized + 'static {
-    const NAME: &str;
-    fn take(&mut self, piece: &[u8]) -> io::Result<()>;
+/// Both digests of what is copied. SM3, the slowest step of all, gets a thread of its own as soon as
+/// there is more than one piece.
+#[derive(Default)]
+struct Hashing {
+    sha256: Sha256,
+    sm3: Sm3,
+    beside: Option<(SyncSender<Vec<u8>>, JoinHandle<Sm3>)>,
+    size: i64,
 }
 
-/// A file of more than one piece gets a thread for each thing that is done with it.
-enum Beside<T> {
-    Here(T),
-    Thread(SyncSender<Arc<Vec<u8>>>, JoinHandle<io::Result<T>>),
-    /// A thread could not be started, or ended early; the error was told.
-    Nowhere,
-}
-
-impl<T: Takes> Beside<T> {
-    fn take(&mut self, piece: &Arc<Vec<u8>>) -> io::Result<()> {
-        if let Self::Here(taker) = self
-            && piece.len() < FRAME
-        {
-            return taker.take(piece);
-        }
-        if matches!(self, Self::Here(_))
-            && let Self::Here(mut taker) = std::mem::replace(self, Self::Nowhere)
-        {
-            let (pieces, incoming) = sync_channel::<Arc<Vec<u8>>>(WAITING);
-            let thread = std::thread::Builder::new().name(T::NAME.into()).spawn(move || {
-                for piece in incoming {
-                    taker.take(&piece)?;
-                }
-                Ok(taker)
-            })?;
-            *self = Self::Thread(pieces, thread);
-        }
-        if let Self::Thread(pieces, _) = self
-            && pieces.send(piece.clone()).is_ok()
-        {
-            return Ok(());
-        }
-        // the thread ended early: its result says why
-        let early = io::Error::other(format!("{}线程提前结束", T::NAME));
-        std::mem::replace(self, Self::Nowhere).end().and(Err(early))
-    }
-
-    /// Here again, after everything handed over so far.
-    fn end(self) -> io::Result<T> {
-        match self {
-            Self::Here(taker) => Ok(taker),
-            Self::Thread(pieces, thread) => {
-                drop(pieces);
-                let died = || io::Error::other(format!("{}线程中断", T::NAME));
-                thread.join().map_err(|_| died())?
+impl Hashing {
+    fn copy(&mut self, source: &mut dyn Read, target: &mut dyn Write) -> io::Result<()> {
+        loop {
+            let mut piece = Vec::with_capacity(PIECE);
+            source.take(PIECE as u64).read_to_end(&mut piece)?;
+            if piece.is_empty() {
+                return Ok(());
             }
-            Self::Nowhere => Err(io::Error::other(format!("{}线程已结束", T::NAME))),
+            self.size += piece.len() as i64;
+            self.sha256.update(&piece);
+            target.write_all(&piece)?;
+            if piece.len() < PIECE && self.beside.is_none() {
+                self.sm3.update(&piece);
+                continue;
+            }
+            let (pieces, _) = match &self.beside {
+                Some(beside) => beside,
+                None => self.beside.insert(beside(std::mem::take(&mut self.sm3))?),
+            };
+            pieces.send(piece).map_err(io::Error::other)?;
         }
     }
-}
 
-impl Takes for Sm3 {
-    const NAME: &str = "blob-sm3";
-
-    fn take(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.update(piece);
-        Ok(())
+    /// SHA-256, SM3 and the number of bytes.
+    fn finish(self) -> Result<(String, String, i64)> {
+        let sm3 = match self.beside {
+            None => self.sm3,
+            Some((pieces, thread)) => {
+                drop(pieces);
+                thread.join().map_err(|_| Error::Other("摘要线程中断".into()))?
+            }
+        };
+        Ok((hex::encode(self.sha256.finalize()), hex::encode(sm3.finish()), self.size))
     }
 }
 
-/// Compresses and seals one frame after the other and writes it.
+fn beside(mut sm3: Sm3) -> io::Result<(SyncSender<Vec<u8>>, JoinHandle<Sm3>)> {
+    let (pieces, incoming) = sync_channel::<Vec<u8>>(WAITING);
+    let thread = std::thread::Builder::new().name("blob-sm3".into()).spawn(move || {
+        for piece in incoming {
+            sm3.update(&piece);
+        }
+        sm3
+    })?;
+    Ok((pieces, thread))
+}
+
+/// Seals one frame after the other and writes it.
 struct Sealer {
     out: BufWriter<File>,
     key: Sm4Key,
     number: u64,
-    /// Each frame for itself: a running stream would copy all of it once more.
-    packer: Compressor<'static>,
 }
 
 impl Sealer {
-    fn new(file: File, key: Sm4Key) -> io::Result<Self> {
-        Ok(Self { out: BufWriter::new(file), key, number: 0, packer: Compressor::new(1)? })
-    }
-
-    fn put(&mut self, packed: &[u8]) -> io::Result<()> {
-        let sealed = self.key.seal(packed, &self.number.to_le_bytes());
+    fn put(&mut self, clear: &[u8]) -> io::Result<()> {
+        let sealed = self.key.seal(clear, &self.number.to_le_bytes());
         self.number += 1;
         self.out.write_all(&(sealed.len() as u32).to_le_bytes())?;
         self.out.write_all(&sealed)
     }
+}
+
+/// Where frames are sealed: a file of more than one frame gets a thread for it, beside the one that
+/// compresses.
+enum Sealing {
+    Here(Sealer),
+    Beside(SyncSender<Vec<u8>>, JoinHandle<io::Result<Sealer>>),
+    /// A thread could not be started, or ended early; the error was told.
+    Nowhere,
+}
+
+struct Frames {
+    sealing: Sealing,
+    pending: Vec<u8>,
+}
+
+impl Frames {
+    fn put(&mut self, frame: Vec<u8>) -> io::Result<()> {
+        if let Sealing::Here(_) = self.sealing
+            && let Sealing::Here(mut sealer) =
+                std::mem::replace(&mut self.sealing, Sealing::Nowhere)
+        {
+            let (frames, incoming) = sync_channel::<Vec<u8>>(WAITING);
+            let thread = std::thread::Builder::new().name("blob-seal".into()).spawn(move || {
+                for frame in incoming {
+                    sealer.put(&frame)?;
+                }
+                Ok(sealer)
+            })?;
+            self.sealing = Sealing::Beside(frames, thread);
+        }
+        if let Sealing::Beside(frames, _) = &self.sealing
+            && frames.send(frame).is_ok()
+        {
+            return Ok(());
+        }
+        // the thread ended early: its result says why
+        self.sealer().and(Err(io::Error::other("加密线程提前结束")))
+    }
+
+    /// What seals, here again, after everything handed over so far.
+    fn sealer(&mut self) -> io::Result<Sealer> {
+        match std::mem::replace(&mut self.sealing, Sealing::Nowhere) {
+            Sealing::Here(sealer) => Ok(sealer),
+            Sealing::Beside(frames, thread) => {
+                drop(frames);
+                thread.join().map_err(|_| io::Error::other("加密线程中断"))?
+            }
+            Sealing::Nowhere => Err(io::Error::other("加密线程已结束")),
+        }
+    }
 
     fn finish(mut self) -> io::Result<File> {
-        self.put(&[])?;
-        self.out.into_inner().map_err(io::IntoInnerError::into_error)
-    }
-}
-
-impl Takes for Sealer {
-    const NAME: &str = "blob-seal";
-
-    fn take(&mut self, piece: &[u8]) -> io::Result<()> {
-        let packed = self.packer.compress(piece)?;
-        self.put(&packed)
-    }
-}
-
-/// Both digests of a file and its length.
-struct Sums {
-    sha256: String,
-    sm3: String,
-    size: i64,
-}
-
-/// Reads the source once: SHA-256 here; SM3, the slowest step of all, and sealing each beside.
-fn copy(source: &mut dyn Read, sealer: Sealer) -> io::Result<(Sums, Sealer)> {
-    let (mut sm3, mut sealer) = (Beside::Here(Sm3::new()), Beside::Here(sealer));
-    let mut sha256 = Sha256::new();
-    let mut size = 0;
-    loop {
-        let mut piece = Vec::with_capacity(FRAME);
-        source.take(FRAME as u64).read_to_end(&mut piece)?;
-        // an empty file is one empty piece
-        if piece.is_empty() && size > 0 {
-            break;
+        let mut sealer = self.sealer()?;
+        if !self.pending.is_empty() {
+            sealer.put(&self.pending)?;
         }
-        let is_last = piece.len() < FRAME;
-        size += piece.len() as i64;
-        let piece = Arc::new(piece);
-        sm3.take(&piece)?;
-        sealer.take(&piece)?;
-        sha256.update(&piece[..]);
-        if is_last {
-            break;
-        }
+        sealer.put(&[])?;
+        sealer.out.into_inner().map_err(io::IntoInnerError::into_error)
     }
-    let sealer = sealer.end()?;
-    let sm3 = hex::encode(sm3.end()?.finish());
-    Ok((Sums { sha256: hex::encode(sha256.finalize()), sm3, size }, sealer))
 }
 
-/// The bytes that were stored in a file.
-fn clear(path: &Path, key: Sm4Key) -> io::Result<impl Read + Send + use<>> {
-    let source = BufReader::new(File::open(path)?);
-    zstd::Decoder::new(Unframes { source, key, number: 0, clear: Vec::new(), at: 0, ended: false })
+impl Write for Frames {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pending.extend_from_slice(bytes);
+        if self.pending.len() >= FRAME {
+            let frame = std::mem::replace(&mut self.pending, Vec::with_capacity(FRAME + PIECE));
+            self.put(frame)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 struct Unframes {
@@ -325,65 +344,5 @@ impl Read for Unframes {
         buffer[..count].copy_from_slice(&self.clear[self.at..self.at + count]);
         self.at += count;
         Ok(count)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder() -> (tempfile::TempDir, Blobs) {
-        let folder = tempfile::tempdir().expect("folder");
-        let blobs = Blobs::open(folder.path(), Keys::from_master([5; 16])).expect("opened");
-        (folder, blobs)
-    }
-
-    fn read_back(blobs: &Blobs, stored: &StoredBlob) -> io::Result<Vec<u8>> {
-        let key = blobs.keys.unwrap_key(&stored.wrapped_key, &stored.sha256).expect("key");
-        let mut bytes = Vec::new();
-        clear(&blobs.folder.join(&stored.file), key)?.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    #[test]
-    fn files_of_any_number_of_frames_come_back() {
-        let (_folder, blobs) = folder();
-        for length in [0, 1, FRAME - 1, FRAME, FRAME + 1, 3 * FRAME, 3 * FRAME + 7] {
-            let bytes: Vec<u8> = (0..length).map(|at| (at / 3 % 251) as u8).collect();
-            let stored = blobs.store(&bytes[..]).expect("stored");
-            assert_eq!(stored.size, length as i64);
-            assert_eq!(stored.sha256, hex::encode(Sha256::digest(&bytes)));
-            assert_eq!(stored.sm3, crate::gm::sm3_hex(&bytes));
-            assert_eq!(read_back(&blobs, &stored).expect("read"), bytes, "{length}");
-        }
-    }
-
-    #[test]
-    fn one_stream_over_all_frames_is_read_as_well() {
-        let (folder, blobs) = folder();
-        let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
-        let packed = zstd::encode_all(&bytes[..], 1).expect("packed");
-        let (path, key) = (folder.path().join("old"), Sm4Key::generate());
-        let file = File::create(&path).expect("made");
-        let mut sealer = Sealer::new(file, key.clone()).expect("sealer");
-        for part in packed.chunks(packed.len() / 3) {
-            sealer.put(part).expect("put");
-        }
-        sealer.finish().expect("finished");
-        let mut back = Vec::new();
-        clear(&path, key).expect("opened").read_to_end(&mut back).expect("read");
-        assert!(back == bytes);
-        drop(blobs);
-    }
-
-    #[test]
-    fn a_file_cut_short_is_not_taken_for_whole() {
-        let (_folder, blobs) = folder();
-        let stored = blobs.store(&vec![7; 2 * FRAME + 9][..]).expect("stored");
-        let path = blobs.folder.join(&stored.file);
-        // without the frame that ends it
-        let length = std::fs::metadata(&path).expect("there").len() - 32;
-        File::options().write(true).open(&path).expect("opened").set_len(length).expect("cut");
-        assert!(read_back(&blobs, &stored).is_err());
     }
 }
