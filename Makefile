@@ -35,6 +35,7 @@ bench:
 	cargo build --release --workspace --locked
 	scripts/bench.sh
 	scripts/bench_portal
+	scripts/bench_storm
 
 ## lint: format, clippy, licences, front-end lint and types
 lint: web/node_modules/.installed
