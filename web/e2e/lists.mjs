@@ -23,7 +23,15 @@ const LISTS = [
   ['audit_admin', '/agencies', 'agency-row', '登记自', '条线', '市场', '?line=31'],
   ['audit_admin', '/accounts', 'account-row', '', '开设日期', '在用', '?state=active'],
   ['reviewer', '/posts', 'post-row', '发布时间', '栏目', '已发布', '?state=published'],
-  ['region_leader', '/leader/rows/B01', 'figure-row', '说明', '区划', '', '?part=numerator&table=force_action'],
+  [
+    'region_leader',
+    '/leader/rows/B01',
+    'figure-row',
+    '说明',
+    '区划',
+    '',
+    '?part=numerator&table=force_action',
+  ],
 ]
 
 /** So many rows that a load of them is still under way when a person has read the page and pressed. */

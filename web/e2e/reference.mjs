@@ -329,7 +329,9 @@ export const stories = {
       page.waitForEvent('download'),
       page.getByRole('button', { name: 'CSV 文件' }).click(),
     ])
-    const lines = readFileSync(await download.path(), 'utf8').trim().split('\r\n')
+    const lines = readFileSync(await download.path(), 'utf8')
+      .trim()
+      .split('\r\n')
     assert.equal(lines[0], '本地编码,监管事项,编码,有效期间')
     assert.equal(lines.length, 3, 'the one that is seen, and whose copy it is')
     assert.ok(lines[1]?.startsWith(`${local},${name},${code},`), lines[1])

@@ -49,5 +49,5 @@ describe('errors by class', () => {
 it('a batch is live until it is settled, has failed or was stopped', () => {
   expect(
     (['received', 'running', 'settled', 'failed', 'cancelled'] as const).map((state) => isLive({ state })),
-  ).toEqual([true, true, false, false])
+  ).toEqual([true, true, false, false, false])
 })
