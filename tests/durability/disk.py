@@ -68,15 +68,17 @@ def failing(count, long):
         node = house.serve(env={"LD_PRELOAD": library, "MJ_SHIM": f"eio:{n}", "MJ_SHIM_ARM": arm})
         clients = Clients(people)
         arm.write_text("")
-        late, failed_at = 0, None
+        late, failed_at, file = 0, None, None
 
         def watched():
-            nonlocal failed_at
+            nonlocal failed_at, file
             until = time.monotonic() + 20
             while time.monotonic() < until and not arm.read_text():
                 time.sleep(0.005)
             if arm.read_text():
-                failed_at = float(arm.read_text().split()[0])
+                at, file = arm.read_text().split()[:2]
+                failed_at = float(at)
+                file = os.path.relpath(file, house.data)
             # long enough for many more answers, if it still gave any
             time.sleep(0.4)
             before = len(clients.acknowledged) + len(clients.sources)
@@ -85,11 +87,11 @@ def failing(count, long):
 
         late = clients.run(node, 0, at_end=watched)
         count.check(failed_at is not None, f"fsync {n}: it came to a failure")
-        count.check(late == 0, f"fsync {n}: {late} acknowledged after it failed")
+        count.check(late == 0, f"fsync {n} ({file}): {late} acknowledged after it failed")
         time.sleep(0.1)
         ended = node.child.poll()
         stopped += ended is not None
-        count.check(ended == 3, f"fsync {n}: the node ended with {ended}")
+        count.check(ended == 3, f"fsync {n} ({file}): the node ended with {ended}")
         count.check("panicked" not in node.said(), f"fsync {n}: {node.said()[-400:]}")
         if ended is None:
             node.kill()

@@ -3,7 +3,7 @@
  *   MJ_SHIM=eat      says done and does nothing: the control run, a disk that lies
  *   MJ_SHIM=eio:N    the Nth call after the file MJ_SHIM_ARM has come fails with EIO, once
  *
- * Each failure adds a line with its instant to the file MJ_SHIM_ARM.
+ * Each failure adds a line with its instant and the file it befell to the file MJ_SHIM_ARM.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -29,8 +29,10 @@ static int spoiled(int fd) {
     if (atomic_fetch_add(&calls, 1) + 1 != atol(how + 4)) return 0;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    char line[64];
-    int length = snprintf(line, sizeof line, "%ld.%09ld\n", (long)now.tv_sec, now.tv_nsec);
+    char link[32], file[256] = "", line[320];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (readlink(link, file, sizeof file - 1) < 0) file[0] = 0;
+    int length = snprintf(line, sizeof line, "%ld.%09ld %s\n", (long)now.tv_sec, now.tv_nsec, file);
     int out = open(arm, O_WRONLY | O_APPEND);
     if (out >= 0) {
         if (write(out, line, length) < 0) { /* nobody to tell */ }

@@ -24,7 +24,7 @@ impl Measured {
 
     fn finish(self, file: String) -> io::Result<FileEntry> {
         let out = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        out.sync_all()?;
+        mj_platform::durable::sync(&out)?;
         Ok(FileEntry { file, bytes: self.bytes, sha256: hex::encode(self.sha256.finalize()) })
     }
 }
@@ -108,7 +108,7 @@ impl Pair {
         let [csv_name, json_name] = self.names;
         let csv = self.csv.finish()?.finish(csv_name)?;
         let json = self.json.finish(json_name)?;
-        File::open(&self.folder).and_then(|folder| folder.sync_all())?;
+        File::open(&self.folder).and_then(|folder| mj_platform::durable::sync(&folder))?;
         Ok((csv, json))
     }
 }
