@@ -19,6 +19,7 @@ mod import;
 mod keyring;
 mod ledger;
 mod mappings;
+mod memory;
 mod modules;
 mod moving;
 mod names;
@@ -42,6 +43,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    memory::keep_freed_for_a_moment();
     // structured lines on stderr; `MINGJIAN_LOG=info` shows one line a request
     tracing_subscriber::fmt()
         .json()
