@@ -17,6 +17,13 @@ pub fn keep_freed_for_a_moment() {
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, MILLISECONDS) }
 }
 
+/// Gives back what is free, which an idle node would keep: the allocator looks only when it is used.
+#[expect(unsafe_code, reason = "the allocator is a C library")]
+pub fn give_back() {
+    // SAFETY: may be called from any thread at any time
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
 #[cfg(test)]
 #[test]
 #[expect(unsafe_code, reason = "the allocator's options are C functions")]

@@ -272,6 +272,7 @@ impl Upkeep {
                 tracing::error!(error = %error, "开放数据未能安排更新，稍后重试");
             }
             self.sweep().await;
+            crate::memory::give_back();
             tokio::select! {
                 () = &mut stop => return,
                 () = tokio::time::sleep(Self::EVERY) => {}
