@@ -9,7 +9,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use crate::db::{Db, Dialect, RowExt, SqliteFailure};
+use crate::db::{Db, Dialect, RowExt};
 use crate::error::{Error, Result};
 
 /// `sync_all`, for everything that somebody was or will be told is kept.
@@ -24,12 +24,11 @@ pub(crate) fn stop_if_failing(error: &io::Error) {
 }
 
 /// SQLite's extended codes of a failed write or `fsync` of a file or folder.
-const FAILING: [&str; 3] = ["778", "1034", "1290"];
+const FAILING: [i32; 3] = [778, 1034, 1290];
 
-pub(crate) fn stop_if_database_failing(error: &sqlx::Error) {
-    let sqlx::Error::Database(cause) = error else { return };
-    if cause.try_downcast_ref::<SqliteFailure>().is_some()
-        && cause.code().is_some_and(|code| FAILING.contains(&&*code))
+pub(crate) fn stop_if_database_failing(error: &rusqlite::Error) {
+    if let rusqlite::Error::SqliteFailure(cause, _) = error
+        && FAILING.contains(&cause.extended_code)
     {
         stop(error);
     }

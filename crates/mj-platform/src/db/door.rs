@@ -472,8 +472,7 @@ impl WriteTx {
         if let Some(seq) = self.change_seq.filter(|_| !is_logged) {
             self.execute("UPDATE change_head SET seq = $1 WHERE id = 1", &[seq.into()]).await?;
         }
-        let kept = self.tx.commit().await.inspect_err(crate::durable::stop_if_database_failing);
-        kept.map_err(Error::db("提交事务"))?;
+        self.tx.commit().await.map_err(Error::db("提交事务"))?;
         if let Some(entries) = entries {
             self.log_head.send_replace(entries);
         }

@@ -33,7 +33,6 @@ pub use value::{DbRow, RowExt, Value};
 use crate::error::{Error, Result};
 use door::{Act, Tx, WriteTx};
 use gate::Gate;
-pub(crate) use sqlite::SqliteFailure;
 use sqlite::{Reader, Readers, Sqlite};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

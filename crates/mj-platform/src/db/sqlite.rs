@@ -83,7 +83,14 @@ impl Sqlite {
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> sqlx::Result<T> {
         let (answer, waiting) = oneshot::channel();
-        let work: Work = Box::new(move |connection| drop(answer.send(work(connection))));
+        let work: Work = Box::new(move |connection| {
+            let done = work(connection);
+            if let Err(error) = &done {
+                // here, and not where it is waited for: whoever asked may have gone
+                crate::durable::stop_if_database_failing(error);
+            }
+            drop(answer.send(done));
+        });
         self.orders.send(Order::Run(work)).map_err(|_| gone())?;
         waiting.await.map_err(|_| gone())?.map_err(failure)
     }
@@ -439,7 +446,7 @@ fn value_of(place: usize, value: ValueRef<'_>) -> rusqlite::Result<Value> {
 
 /// SQLite's refusal, told as PostgreSQL's is.
 #[derive(Debug)]
-pub(crate) struct SqliteFailure {
+struct SqliteFailure {
     message: String,
     code: i32,
 }
