@@ -6,6 +6,41 @@ from kit import (Clients, Count, Database, Disk, House, NotRun, WORK, all_there,
 from pitr import Cluster
 
 
+def take_room(disk, left):
+    """Somebody else's file that leaves so many bytes of the disk; unlinking it makes room again."""
+    ballast = disk.place / "ballast"
+    free = os.statvfs(disk.place)
+    with open(ballast, "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, max(1, free.f_bavail * free.f_frsize - left))
+    return ballast
+
+
+def until_refused(count, clients, node):
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not clients.open:
+        clients.run(node, 1)
+    count.check(bool(clients.open), "the disk is full and deliveries are refused")
+    count.note(f"disk full after {len(clients.acknowledged)} batches")
+    count.check("panicked" not in node.said(), node.said()[-400:])
+
+
+def nothing_lost(count, house, node, people, clients):
+    """Every delivery that was acknowledged is settled, and the house is sound."""
+    faults = 0
+    for body, href in list(clients.acknowledged.values()):
+        batch = node.settled(people.source, href, 400)
+        if batch["state"] == "failed":
+            # five attempts on a full disk: the department sends the same again
+            node.must(202, "POST", "/api/v1/datahub/batches", body, token=people.source)
+            batch = node.settled(people.source, href, 400)
+        faults += batch["state"] != "settled"
+    count.check(faults == 0, f"{faults} batches did not settle")
+    count.check(node.stop() == 0, "ends quietly")
+    wrong = all_there(house, clients)
+    count.check(not wrong, f"{wrong[:4]}")
+    is_sound(house, count, "after a full disk")
+
+
 def full(count, long):
     plain, people = furnished()
     # the database's own log may grow to 64 MB
@@ -14,17 +49,8 @@ def full(count, long):
         house = plain.copy(disk.place / "node")
         node = house.serve()
         clients = Clients(people, rows=(400, 500) if long else (100, 150), acts=False)
-        until = time.monotonic() + 60
-        ballast = disk.place / "ballast"
-        free = os.statvfs(disk.place)
-        with open(ballast, "wb") as f:
-            # most of it is taken by somebody else
-            os.posix_fallocate(f.fileno(), 0, max(1, free.f_bavail * free.f_frsize - (6 << 20 if long else 2 << 20)))
-        while time.monotonic() < until and not clients.open:
-            clients.run(node, 1)
-        count.check(bool(clients.open), "the disk is full and deliveries are refused")
-        taken = len(clients.acknowledged)
-        count.check("panicked" not in node.said(), node.said()[-400:])
+        ballast = take_room(disk, 6 << 20 if long else 2 << 20)
+        until_refused(count, clients, node)
         if node.child.poll() is None:
             status, _ = node.ask("GET", "/api/v1/datahub/batches?limit=1", token=people.operator)
             count.check(status == 200, f"reading goes on: {status}")
@@ -39,20 +65,7 @@ def full(count, long):
             # a job whose end could not be written waits two minutes for its lease, or for a start
             count.check(node.stop() == 0, "ends quietly with room again")
             node = house.serve()
-        faults = 0
-        for body, href in list(clients.acknowledged.values()):
-            batch = node.settled(people.source, href, 400)
-            if batch["state"] == "failed":
-                # five attempts on a full disk: the department sends the same again
-                node.must(202, "POST", "/api/v1/datahub/batches", body, token=people.source)
-                batch = node.settled(people.source, href, 400)
-            faults += batch["state"] != "settled"
-        count.check(faults == 0, f"{faults} batches did not settle")
-        count.check(node.stop() == 0, "ends quietly")
-        wrong = all_there(house, clients)
-        count.check(not wrong, f"{wrong[:4]}")
-        is_sound(house, count, "after a full disk")
-        count.note(f"disk full after {taken} batches")
+        nothing_lost(count, house, node, people, clients)
     finally:
         disk.remove()
 
@@ -153,16 +166,8 @@ def full_postgres(count, long):
         house, people = housed(cluster, WORK / f"full-{uuid.uuid4().hex[:6]}")
         node = house.serve()
         clients = Clients(people, rows=(400, 500) if long else (100, 150), acts=False)
-        ballast = disk.place / "ballast"
-        free = os.statvfs(disk.place)
-        with open(ballast, "wb") as f:
-            os.posix_fallocate(f.fileno(), 0, max(1, free.f_bavail * free.f_frsize - (6 << 20 if long else 3 << 20)))
-        until = time.monotonic() + 60
-        while time.monotonic() < until and not clients.open:
-            clients.run(node, 1)
-        count.check(bool(clients.open), "the disk is full and deliveries are refused")
-        taken = len(clients.acknowledged)
-        count.check("panicked" not in node.said(), node.said()[-400:])
+        ballast = take_room(disk, 6 << 20 if long else 3 << 20)
+        until_refused(count, clients, node)
         ballast.unlink()
         if node.child.poll() is not None:
             node = house.serve()
@@ -171,19 +176,7 @@ def full_postgres(count, long):
         count.check(not clients.open, "with room again everything is taken")
         count.check(node.stop() in (0, 3), "ends")
         node = house.serve()
-        faults = 0
-        for body, href in list(clients.acknowledged.values()):
-            batch = node.settled(people.source, href, 400)
-            if batch["state"] == "failed":
-                node.must(202, "POST", "/api/v1/datahub/batches", body, token=people.source)
-                batch = node.settled(people.source, href, 400)
-            faults += batch["state"] != "settled"
-        count.check(faults == 0, f"{faults} batches did not settle")
-        count.check(node.stop() == 0, "ends quietly")
-        wrong = all_there(house, clients)
-        count.check(not wrong, f"{wrong[:4]}")
-        is_sound(house, count, "after a full disk")
-        count.note(f"disk full after {taken} batches")
+        nothing_lost(count, house, node, people, clients)
     finally:
         if cluster:
             cluster.stop()

@@ -8,6 +8,14 @@ from pitr import Cluster
 FREE = ("log/history",)
 
 
+def is_told(count, house, what):
+    """Whether `verify` or `doctor` says in words that something is wrong."""
+    said = [house.run("verify"), house.run("doctor")]
+    text = " ".join(r.stdout + r.stderr for r in said)
+    count.check("panicked" not in text, f"{what}: {text[-400:]}")
+    return any(r.returncode != 0 for r in said) and bool(text.strip())
+
+
 def lived_in():
     house, people = furnished()
     node = house.serve()
@@ -83,10 +91,7 @@ def run(long, postgres=False):
                  and str(p.relative_to(house.data)) not in FREE]
         path = chance.choice(files)
         what = f"{path.relative_to(house.data)}: {spoil(path, torn=chance.random() < 0.25)}"
-        said = [house.run("verify"), house.run("doctor")]
-        text = " ".join(r.stdout + r.stderr for r in said)
-        count.check("panicked" not in text, f"{what}: {text[-400:]}")
-        told = any(r.returncode != 0 for r in said) and text.strip()
+        told = is_told(count, house, what)
         if told:
             named += 1
             count.check(True, what)
@@ -157,10 +162,7 @@ def run_postgres(long):
             path = cluster.home / "pg" / chance.choice(files.split())
             what = f"{path.name}: {spoil(path, torn=False)}"
             cluster.start()
-            said = [house.run("verify"), house.run("doctor")]
-            text = " ".join(r.stdout + r.stderr for r in said)
-            count.check("panicked" not in text, f"{what}: {text[-400:]}")
-            told = any(r.returncode != 0 for r in said) and text.strip()
+            told = is_told(count, house, what)
             if told:
                 named += 1
             else:

@@ -2,47 +2,12 @@
 // scripts that stay text.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-
-const PAYLOADS = readFileSync(new URL('./xss-payloads.txt', import.meta.url), 'utf8')
-  .split('\n')
-  .filter((line) => line !== '')
-
-async function signIn(page, world, login) {
-  const account = world.accounts.find((one) => one.login === login)
-  assert.ok(account, `the demonstration has no ${login}`)
-  await page.context().clearCookies()
-  await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
-  await page.getByRole('textbox', { name: '密码' }).fill(account.password)
-  await page.getByRole('button', { name: '登录' }).click()
-  await page.locator('#sidebar').waitFor({ state: 'attached' })
-}
-
-/** Through the page's own session, as its scripts would. */
-async function call(page, method, path, body) {
-  return page.evaluate(
-    async ([method, path, body]) => {
-      const current = await (await fetch('/api/v1/sessions/current')).json()
-      const answer = await fetch(`/api/v1${path}`, {
-        method,
-        headers: {
-          'content-type': 'application/json',
-          'x-csrf-token': current.csrf_token,
-          'idempotency-key': crypto.randomUUID(),
-        },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      })
-      const text = await answer.text()
-      return { status: answer.status, body: text ? JSON.parse(text) : null }
-    },
-    [method, path, body],
-  )
-}
+import { call, PAYLOADS, signIn } from './session.mjs'
 
 export const stories = {
   'a privileged role is asked for by one administrator and given by another': async (visit, world) => {
     const { page } = visit
-    await signIn(page, world, 'sec-admin')
+    await signIn(visit, world, 'sec-admin')
     const found = await call(page, 'GET', '/access/accounts?q=liu.xinming')
     const account = found.body.items[0]
     const asked = await call(page, 'POST', '/access/grant-requests', {
@@ -60,7 +25,7 @@ export const stories = {
     await visit.look('a request of one’s own')
 
     visit.expectStatus(401)
-    await signIn(page, world, 'audit-admin')
+    await signIn(visit, world, 'audit-admin')
     await page.goto('/desk/grant-requests')
     const row = page.locator('[data-test=grant-request]').first()
     await row.getByRole('button', { name: '确认授予' }).click()
@@ -76,7 +41,7 @@ export const stories = {
 
   'a clerk sees who may see a record, and looks at one masked value for a moment': async (visit, world) => {
     const { page } = visit
-    await signIn(page, world, 'city-clerk')
+    await signIn(visit, world, 'city-clerk')
     const parties = await call(page, 'GET', '/registry/parties?limit=60')
     let found
     for (const one of parties.body.items) {
@@ -117,8 +82,7 @@ export const stories = {
   'a large export is asked for by one, approved by another, and taken once': async (visit, world) => {
     const { page } = visit
     visit.expectStatus(403)
-    visit.expectStatus(401)
-    await signIn(page, world, 'city-clerk')
+    await signIn(visit, world, 'city-clerk')
     await page.goto('/desk/')
     await page.waitForURL('**/desk/home')
     const download = async () => {
@@ -139,7 +103,7 @@ export const stories = {
     const first = page.locator('[data-test=export-request]').first()
     await first.getByText('您提出的，须由另一人批准').waitFor()
 
-    await signIn(page, world, 'region-leader')
+    await signIn(visit, world, 'region-leader')
     await page.goto('/desk/export-requests')
     await first.getByRole('button', { name: '批准' }).click()
     await page.getByLabel('原因').fill('已核对用途')
@@ -148,7 +112,7 @@ export const stories = {
     await first.getByText('已批准，待下载').waitFor()
     await visit.look('an approved export')
 
-    await signIn(page, world, 'city-clerk')
+    await signIn(visit, world, 'city-clerk')
     const [file] = await Promise.all([page.waitForEvent('download'), download()])
     const lines = readFileSync(await file.path(), 'utf8')
       .trimEnd()
@@ -168,7 +132,7 @@ export const stories = {
       dialogs += 1
       await dialog.dismiss()
     })
-    await signIn(page, world, 'clerk')
+    await signIn(visit, world, 'clerk')
     const made = []
     for (let at = 0; at < PAYLOADS.length; at += 50) {
       const post = await call(page, 'POST', '/portal/posts', {

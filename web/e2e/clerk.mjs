@@ -1,7 +1,7 @@
 // Stories of the clerk's workbench: lists, repair, the review queue, many items at once, drafts, presence, and what
 // goes wrong. In each somebody changes something and a second account sees it.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { linesOf } from './session.mjs'
 import { newUscc, spoiled } from './sheet.mjs'
 
 const TABLE = 'object_enterprise'
@@ -436,14 +436,7 @@ export const stories = {
     else await page.goto('/desk/datahub/batches?state=settled&sort=-error')
     await page.waitForURL(/sort=-error/)
     await rowsOf(page, 'batch-row').first().waitFor()
-    await page.locator('[data-test=export]').click()
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('button', { name: 'CSV 文件' }).click(),
-    ])
-    const lines = readFileSync(await download.path(), 'utf8')
-      .trim()
-      .split('\r\n')
+    const lines = await linesOf(page)
     assert.match(lines.pop() ?? '', /^导出人：.*请勿外传/, 'whose copy it is')
     assert.match(lines[0], /批次号/)
     assert.doesNotMatch(lines[0], /重复/)

@@ -1,50 +1,13 @@
 // What comes in from elsewhere stays text: names in a department's file, notes on a work item, reports of citizens.
 // And what a browser keeps holds nobody's number.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { aRecord } from './public.mjs'
+import { call, PAYLOADS, signIn } from './session.mjs'
 import { newUscc } from './sheet.mjs'
 
-const PAYLOADS = readFileSync(new URL('./xss-payloads.txt', import.meta.url), 'utf8')
-  .split('\n')
-  .filter((line) => line !== '')
 /** What a report may hold, and how many one address may send in an hour. */
 const REPORT = { characters: 500, hourly: 6 }
-
-async function signIn(visit, world, login) {
-  const { page } = visit
-  const account = world.accounts.find((one) => one.login === login)
-  assert.ok(account, `the demonstration has no ${login}`)
-  visit.expectStatus(401)
-  await page.context().clearCookies()
-  await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
-  await page.getByRole('textbox', { name: '密码' }).fill(account.password)
-  await page.getByRole('button', { name: '登录' }).click()
-  await page.locator('#sidebar').waitFor({ state: 'attached' })
-}
-
-/** Through the page's own session, as its scripts would. */
-async function call(page, method, path, body) {
-  return page.evaluate(
-    async ([method, path, body]) => {
-      const current = await (await fetch('/api/v1/sessions/current')).json()
-      const answer = await fetch(`/api/v1${path}`, {
-        method,
-        headers: {
-          'content-type': 'application/json',
-          'x-csrf-token': current.csrf_token,
-          'idempotency-key': crypto.randomUUID(),
-        },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      })
-      const text = await answer.text()
-      return { status: answer.status, body: text ? JSON.parse(text) : null }
-    },
-    [method, path, body],
-  )
-}
 
 /** A request of somebody at another address of this machine: each has its own hourly measure. */
 function from(address, base, path, form) {

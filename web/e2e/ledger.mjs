@@ -1,16 +1,7 @@
 // The auditor and the supervision log: an act is found, its proof recomputed, its receipt taken away.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-
-async function signIn(page, world, login) {
-  const account = world.accounts.find((one) => one.login === login)
-  assert.ok(account, `the demonstration has no ${login}`)
-  await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
-  await page.getByRole('textbox', { name: '密码' }).fill(account.password)
-  await page.getByRole('button', { name: '登录' }).click()
-  await page.locator('#sidebar').waitFor({ state: 'attached' })
-}
+import { signIn } from './session.mjs'
 
 /** Only rows in view are in the page, and on a phone the list begins below the fold. */
 const down = (page) => page.evaluate(() => window.scrollTo(0, document.body.scrollHeight))
@@ -21,7 +12,7 @@ export const stories = {
     world,
   ) => {
     const { page } = visit
-    await signIn(page, world, 'audit-admin')
+    await signIn(visit, world, 'audit-admin')
     await page.goto('/desk/ledger')
     await page.getByRole('heading', { level: 1, name: '监管日志' }).waitFor()
     await page.locator('[data-test=ledger-q]').waitFor()
@@ -52,7 +43,7 @@ export const stories = {
     world,
   ) => {
     const { page } = visit
-    await signIn(page, world, 'supervisor')
+    await signIn(visit, world, 'supervisor')
     await page.goto('/desk/parties')
     await page.locator('[data-test=party-row]').first().getByRole('link').first().click()
     const panel = page.locator('[data-test=record-acts]')
@@ -68,7 +59,7 @@ export const stories = {
     // who may not read the log sees the place, without a way in
     visit.expectStatus(401)
     await visit.context.clearCookies()
-    await signIn(page, world, 'sec-admin')
+    await signIn(visit, world, 'sec-admin')
     await page.goto('/desk/accounts')
     await page.locator('[data-test=account-row]').first().getByRole('link').first().click()
     await panel

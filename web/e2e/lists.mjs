@@ -1,6 +1,5 @@
 // Stories of every list on the one table, of what takes long, and of what goes wrong between a browser and a node.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import {
   colleague,
   faultyBatch,
@@ -12,6 +11,7 @@ import {
   sourceFor,
   textOf,
 } from './clerk.mjs'
+import { linesOf, save } from './session.mjs'
 import { newSheet, newUscc } from './sheet.mjs'
 
 /** Who opens which list, the column they bring in and the one they take out, and a filter that fits. */
@@ -48,15 +48,6 @@ function longSheet() {
   return `${lines.join('\r\n')}\r\n`
 }
 
-async function save(page, format) {
-  await page.locator('[data-test=export]').click()
-  const [download] = await Promise.all([
-    page.waitForEvent('download'),
-    page.getByRole('button', { name: format }).click(),
-  ])
-  return readFileSync(await download.path())
-}
-
 export const stories = {
   async 'every list of people, agencies, items and sources shows what one likes and leaves as what is seen'(
     visit,
@@ -79,7 +70,7 @@ export const stories = {
       const heads = (await page.locator('thead th').allTextContents()).map((one) => one.trim())
       assert.ok((!wanted || heads.includes(wanted)) && !heads.includes(unwanted), `${path}: ${heads.join()}`)
       await visit.look(`${path} as one likes it`)
-      const lines = (await save(page, 'CSV 文件')).toString('utf8').trim().split('\r\n')
+      const lines = await linesOf(page)
       assert.match(lines.pop() ?? '', /^导出人：.*请勿外传/, 'whose copy it is')
       assert.deepEqual(lines[0].replace('\uFEFF', '').split(','), heads, `${path}: the columns that are seen`)
       assert.ok(lines.length > 1, `${path}: the rows`)
@@ -226,7 +217,7 @@ export const stories = {
     await page.getByRole('button', { name: '知道了' }).click()
     await page.goto('/desk/parties?kind=self_employed')
     await rowsOf(page, 'party-row').first().waitFor()
-    const lines = (await save(page, 'CSV 文件')).toString('utf8').trim().split('\r\n')
+    const lines = await linesOf(page)
     assert.ok(lines.length > 2, 'narrowed, it is given')
   },
 

@@ -1,7 +1,7 @@
 // Stories of the reference pages: the first page, the one box, officers, people and rights, sources, catalogue,
 // standard. In each somebody changes something and another account sees it.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { linesOf } from './session.mjs'
 
 const role = (world, name) => {
   const found = world.accounts.find((one) => one.role === name)
@@ -324,14 +324,7 @@ export const stories = {
     await page.goto(`/desk/catalog/mappings?source=370400_31&q=${local}`)
     await page.locator('[data-test=mapping-row]').filter({ hasText: local }).getByText(name).waitFor()
     await visit.look('mappings')
-    await page.locator('[data-test=export]').click()
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('button', { name: 'CSV 文件' }).click(),
-    ])
-    const lines = readFileSync(await download.path(), 'utf8')
-      .trim()
-      .split('\r\n')
+    const lines = await linesOf(page)
     assert.equal(lines[0], '本地编码,监管事项,编码,有效期间')
     assert.equal(lines.length, 3, 'the one that is seen, and whose copy it is')
     assert.ok(lines[1]?.startsWith(`${local},${name},${code},`), lines[1])

@@ -16,6 +16,7 @@ import * as lists from './lists.mjs'
 import * as portal from './portal.mjs'
 import * as publicSite from './public.mjs'
 import * as reference from './reference.mjs'
+import * as tour from './tour.mjs'
 import { Visit } from './visit.mjs'
 
 const FLAGS = [
@@ -69,6 +70,7 @@ const stories = {
   ...access.stories,
   ...hostile.stories,
   ...expired.stories,
+  ...tour.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })
 let passed = 0
