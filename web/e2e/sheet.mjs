@@ -21,11 +21,10 @@ const SYLLABLES = [
 
 const pick = (list) => list[Math.floor(Math.random() * list.length)]
 
-/** A valid unified social credit code of 枣庄市市中区 (GB 32100, with the organisation code of GB 11714). */
+/** A valid unified social credit code of 枣庄市市中区 (GB 32100, with the organisation code of GB 11714). Letters as
+ *  well as digits: with digits alone two of a few hundred were the same once in thirty runs. */
 export function newUscc() {
-  const body = Array.from({ length: 8 }, (_, i) =>
-    i === 0 ? 'M' : i === 1 ? 'A' : pick(ALPHABET.slice(0, 10)),
-  ).join('')
+  const body = Array.from({ length: 8 }, (_, i) => (i === 0 ? 'M' : i === 1 ? 'A' : pick(ALPHABET))).join('')
   const value36 = (c) => (/\d/.test(c) ? Number(c) : c.charCodeAt(0) - 55)
   const rest = 11 - ([...body].reduce((sum, c, i) => sum + value36(c) * ORG_WEIGHTS[i], 0) % 11)
   const first17 = `91370402${body}${rest === 10 ? 'X' : rest === 11 ? '0' : rest}`
