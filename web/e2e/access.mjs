@@ -39,6 +39,102 @@ export const stories = {
     await visit.look('what a person may see')
   },
 
+  'a grant held to lines of items reads the same in the form, to the second person and on every page': async (
+    visit,
+    world,
+  ) => {
+    const { page } = visit
+    await signIn(visit, world, 'sys-admin')
+    const login = `lines.${Date.now()}`
+    const made = await call(page, 'POST', '/access/accounts', { login, name: '温条线', reason: '新进人员' })
+    assert.equal(made.status, 201, JSON.stringify(made.body))
+    const path = `/desk/accounts/${made.body.id}`
+    await signIn(visit, world, 'sec-admin')
+    await page.goto(path)
+    await page.getByRole('button', { name: '授予角色' }).click()
+    const drawer = page.getByRole('dialog')
+    const select = async (name, option) => {
+      await drawer.getByRole('combobox', { name, exact: true }).click({ force: true })
+      await page.getByRole('option', { name: option }).click()
+    }
+    await drawer.getByLabel('授权理由').fill(`专管两条条线（${world.size.width}）`)
+    const give = drawer.getByRole('button', { name: '授予角色' })
+    await give.click()
+    await drawer.getByText('请选择角色。').first().waitFor()
+    await select('角色', '数据汇聚管理员')
+    await drawer.getByLabel('行政区划').fill('370402')
+    await select('监管事项', '只限选定的条线')
+    await give.click()
+    await drawer.getByText('请至少选一条条线').first().waitFor()
+    const box = drawer.getByRole('combobox', { name: '事项条线' })
+    await box.fill('没有这样的')
+    await drawer.getByText('目录里没有代码或名称含“没有这样的”的条线').first().waitFor()
+    await visit.look('a line that is none')
+    await give.click()
+    await drawer.getByRole('alert').waitFor()
+    // from the keyboard alone: by name, by code, one taken away again
+    await box.fill('市场监督')
+    await box.press('Enter')
+    const chosen = drawer.locator('[data-test=line-chosen]')
+    await chosen.filter({ hasText: '31 市场监督管理部门' }).waitFor()
+    await box.press('ArrowDown')
+    const second = await drawer.locator('[data-test=line-option]').nth(1).innerText()
+    await visit.look('choosing lines of items')
+    await box.press('Enter')
+    await chosen.filter({ hasText: second }).waitFor()
+    await box.press('ArrowDown')
+    await box.press('Enter')
+    assert.equal(await chosen.count(), 3)
+    await box.press('Backspace')
+    assert.equal(await chosen.count(), 2)
+    await box.press('Escape')
+    await drawer.getByLabel('到哪一日为止').fill('2031-06-30')
+    const whole = ['31 市场监督管理部门', second, '遮挡显示', '2031-06-30']
+    const says = async (place, parts = whole) => {
+      await place.waitFor()
+      const text = await place.innerText()
+      for (const part of parts) assert.ok(text.includes(part), `${part}: ${text}`)
+    }
+    await says(drawer.locator('[data-test=grant-preview]'))
+    await visit.look('what a grant will give')
+    visit.expectStatus(403)
+    await give.click()
+    await page.getByText('这是特权角色，已提交申请').waitFor()
+
+    await signIn(visit, world, 'audit-admin')
+    await page.goto('/desk/grant-requests')
+    const row = page
+      .locator('[data-test=grant-request]')
+      .filter({ hasText: `（${world.size.width}）` })
+      .first()
+    await says(row)
+    await visit.look('requests with their lines')
+    await row.getByRole('button', { name: '确认授予' }).click()
+    await says(drawer.locator('[data-test=grant-preview]'))
+    await visit.look('confirming a grant with its lines')
+    await page.getByLabel('原因').fill('已核对任命文件')
+    await drawer.getByRole('button', { name: '确认授予' }).click()
+    await row.getByText('已确认').waitFor()
+    await page.goto(path)
+    await says(page.locator('[data-test=grant]').first())
+    const act = page.locator('[data-test=act]').filter({ hasText: '确认授予“数据汇聚管理员”' })
+    await says(act)
+    await visit.look('an account with its lines')
+    await act.getByRole('link').click()
+    await page.getByText('确认授予“数据汇聚管理员”').first().waitFor()
+    await says(page.locator('dl.what'))
+    await page.goto(`${path}/sight`)
+    await says(page.locator('[data-test=sight-grant]').first())
+    await page
+      .locator('.place')
+      .filter({ hasText: /只限 .*31 市场监督管理部门/ })
+      .first()
+      .waitFor()
+    await visit.look('what a person held to lines may see')
+    await page.goto(`/desk/accounts?q=${login}`)
+    await says(page.locator('[data-test=account-row]').first())
+  },
+
   'a clerk sees who may see a record, and looks at one masked value for a moment': async (visit, world) => {
     const { page } = visit
     await signIn(visit, world, 'city-clerk')

@@ -2597,6 +2597,8 @@ export interface components {
             reason?: string | null;
         };
         AccountSight: {
+            /** @description 今天有效的授权，下面各项由它们得出 */
+            grants: components["schemas"]["GrantView"][];
             groups: components["schemas"]["SightGroup"][];
             name: string;
             /** @description 为什么什么也看不到；能看到时为空 */
@@ -3370,6 +3372,7 @@ export interface components {
             agencies?: string[] | null;
             areas: string[];
             id?: string | null;
+            /** @description 事项条线的 2 位代码；不填表示全部监管事项 */
             item_lines?: string[] | null;
             /** @description public、internal（默认）或 personal */
             level?: string | null;
@@ -3393,6 +3396,8 @@ export interface components {
             decided_why?: string | null;
             expires_at: string;
             id: string;
+            /** @description 空值表示全部监管事项 */
+            item_lines?: components["schemas"]["ItemLine"][] | null;
             level: string;
             /** @description 本人可以确认 */
             may_confirm: boolean;
@@ -3420,7 +3425,8 @@ export interface components {
             granted_at: string;
             granted_by: string;
             id: string;
-            item_lines?: string[] | null;
+            /** @description 空值表示全部监管事项 */
+            item_lines?: components["schemas"]["ItemLine"][] | null;
             level: string;
             role: string;
             role_name: string;
@@ -3467,8 +3473,13 @@ export interface components {
             agencies?: string | null;
             /** @description 区划名称，多个以顿号分隔 */
             areas: string;
+            /** @description 条线的代码和名称；空表示全部监管事项 */
+            item_lines?: string | null;
+            level: string;
             role: string;
             role_name: string;
+            valid_from: string;
+            valid_to: string;
         };
         HeldRole: {
             /** @description 统一社会信用代码；空表示该区划内全部部门 */
@@ -3564,6 +3575,12 @@ export interface components {
             subitems: components["schemas"]["ItemView"][];
             /** @description 全部版本，新的在前 */
             versions: components["schemas"]["ItemView"][];
+        };
+        /** @description 一条事项条线 */
+        ItemLine: {
+            /** @description 2 位条线代码，即事项编码的前两位 */
+            line: string;
+            name: string;
         };
         /** @description One version of an item. */
         ItemView: {

@@ -24,7 +24,7 @@ use crate::grant_request_api::CONFIRM;
 use crate::list_files::{export_accounts, export_agencies};
 use crate::model::{
     Account, AccountClass, Agency, NewAccount, NewAgency, NewGrant, RoleGrant, level_name,
-    parse_level,
+    level_title, parse_level,
 };
 use crate::{Access, enrolment, service, store};
 
@@ -189,6 +189,19 @@ pub(crate) struct HeldBrief {
     pub areas: String,
     /// 部门名称；空表示区划内全部部门
     pub agencies: Option<String>,
+    /// 条线的代码和名称；空表示全部监管事项
+    pub item_lines: Option<String>,
+    pub level: &'static str,
+    pub valid_from: String,
+    pub valid_to: String,
+}
+
+/// 一条事项条线
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ItemLine {
+    /// 2 位条线代码，即事项编码的前两位
+    pub line: String,
+    pub name: String,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -226,7 +239,8 @@ pub(crate) struct GrantView {
     /// 空值表示全部
     agencies: Option<Vec<String>>,
     agency_names: Option<Vec<String>>,
-    item_lines: Option<Vec<String>>,
+    /// 空值表示全部监管事项
+    item_lines: Option<Vec<ItemLine>>,
     level: &'static str,
     valid_from: String,
     valid_to: String,
@@ -242,6 +256,7 @@ pub(crate) struct GrantRequest {
     areas: Vec<String>,
     /// 不填表示区划内全部部门
     agencies: Option<Vec<String>>,
+    /// 事项条线的 2 位代码；不填表示全部监管事项
     item_lines: Option<Vec<String>>,
     /// public、internal（默认）或 personal
     level: Option<String>,
@@ -260,12 +275,84 @@ fn with_reason(act: mj_platform::Act, reason: Option<&str>) -> mj_platform::Act 
 }
 
 impl Access {
+    /// What an act about a grant says in the supervision log: what is given, and why.
+    pub(crate) async fn told_in_log(
+        &self,
+        verb: &str,
+        grant: &NewGrant,
+        why: Option<&str>,
+    ) -> Result<String, Error> {
+        let names = store::agency_names(&self.db).await?;
+        let today = self.db.clock().today().to_string();
+        let said = format!("{verb}{}", self.grant_in_words(grant, &today, &names));
+        Ok(match why.map(str::trim).filter(|why| !why.is_empty()) {
+            Some(why) => format!("{said}。原因：{why}"),
+            None => said,
+        })
+    }
+
     /// A division in words; 000000 is the whole country.
     pub(crate) fn place(&self, code: &str) -> String {
         match code {
             "000000" => "全国".to_owned(),
             _ => (self.area_name)(code).unwrap_or_else(|| code.to_owned()),
         }
+    }
+
+    /// A line of items as people know it: its code and its name.
+    pub(crate) fn item_line(&self, code: &str) -> ItemLine {
+        let name = (self.line_name)(code).unwrap_or_else(|| "未登记的条线".to_owned());
+        ItemLine { line: code.to_owned(), name }
+    }
+
+    pub(crate) fn item_lines(&self, set: &AgencySet) -> Option<Vec<ItemLine>> {
+        match set {
+            AgencySet::All => None,
+            AgencySet::Only(codes) => Some(codes.iter().map(|code| self.item_line(code)).collect()),
+        }
+    }
+
+    /// The lines a grant is held to must be lines, and at least one.
+    pub(crate) fn check_item_lines(&self, set: &AgencySet) -> Result<(), Problem> {
+        let AgencySet::Only(codes) = set else { return Ok(()) };
+        if codes.is_empty() {
+            return Err(Problem::from(Error::Invalid {
+                field: "item_lines",
+                reason: "限定监管事项时至少选一条条线；不限定的不要填",
+            }));
+        }
+        let unknown: Vec<&str> = codes
+            .iter()
+            .filter(|code| (self.line_name)(code).is_none())
+            .map(String::as_str)
+            .collect();
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(Problem::invalid("access.item_line", "没有这样的事项条线").field(
+                "item_lines",
+                format!("没有代码为“{}”的条线，应为 2 位条线代码，例如 31", unknown.join("、")),
+            )),
+        }
+    }
+
+    /// What a grant gives, in one sentence: so it stands in the supervision log.
+    pub(crate) fn grant_in_words(
+        &self,
+        grant: &NewGrant,
+        from: &str,
+        agencies: &BTreeMap<String, String>,
+    ) -> String {
+        let until = match grant.valid_to.as_deref() {
+            Some(day) if day != crate::model::NO_END => format!("至 {day}"),
+            _ => "起长期".to_owned(),
+        };
+        format!(
+            "“{}”：{}；{}；{} {until}",
+            grant.role.title(),
+            self.scope_in_words(&grant.scope, agencies),
+            level_title(grant.scope.level),
+            grant.valid_from.as_deref().unwrap_or(from),
+        )
     }
 
     /// Grants in the words of a list of accounts.
@@ -286,16 +373,29 @@ impl Access {
                     Some(codes.iter().map(agency).collect::<Vec<_>>().join("、"))
                 }
             },
+            item_lines: self.item_lines(&grant.scope.item_lines).map(|lines| {
+                let said = lines.iter().map(|one| format!("{} {}", one.line, one.name));
+                said.collect::<Vec<_>>().join("、")
+            }),
+            level: level_name(grant.scope.level),
+            valid_from: grant.valid_from.clone(),
+            valid_to: grant.valid_to.clone(),
         };
         grants.iter().map(brief).collect()
     }
 
-    /// The same with the names of its areas and agencies.
+    /// A grant with the names of its areas, agencies and lines of items.
     pub(crate) fn named_grant(
         &self,
-        mut view: GrantView,
+        grant: RoleGrant,
         agency_names: &BTreeMap<String, String>,
     ) -> GrantView {
+        let mut view = grant_view(grant);
+        if let Some(lines) = &mut view.item_lines {
+            for one in lines.iter_mut() {
+                *one = self.item_line(&one.line);
+            }
+        }
         let area = |code: &String| self.place(code);
         view.area_names = view.areas.iter().map(area).collect();
         view.agency_names = view.agencies.as_ref().map(|codes| {
@@ -339,10 +439,10 @@ pub(crate) fn account_view(account: Account) -> AccountView {
     }
 }
 
-pub(crate) fn grant_view(grant: RoleGrant) -> GrantView {
+fn grant_view(grant: RoleGrant) -> GrantView {
     let list = |set| match set {
         AgencySet::All => None,
-        AgencySet::Only(names) => Some(names.into_iter().collect()),
+        AgencySet::Only(names) => Some(names.into_iter().collect::<Vec<String>>()),
     };
     GrantView {
         id: grant.id,
@@ -354,7 +454,10 @@ pub(crate) fn grant_view(grant: RoleGrant) -> GrantView {
         agency_names: None,
         areas: grant.scope.areas,
         agencies: list(grant.scope.agencies),
-        item_lines: list(grant.scope.item_lines),
+        item_lines: list(grant.scope.item_lines).map(|codes| {
+            let unnamed = |line| ItemLine { line, name: String::new() };
+            codes.into_iter().map(unnamed).collect()
+        }),
         level: level_name(grant.scope.level),
         valid_from: grant.valid_from,
         valid_to: grant.valid_to,
@@ -563,7 +666,8 @@ async fn list_grants(
 ) -> Answer<Json<PageOf<GrantView>>> {
     let page = Page { limit: query.limit, cursor: query.cursor };
     let grants = store::grants(access.db(), query.account.as_deref(), &page).await?;
-    Ok(Json(grants.map(grant_view)))
+    let names = store::agency_names(access.db()).await?;
+    Ok(Json(grants.map(|grant| access.named_grant(grant, &names))))
 }
 
 async fn create_grant(
@@ -575,7 +679,9 @@ async fn create_grant(
     let new = new_grant(input.value)?;
     let id = own_id(new.id.as_deref())?;
     let new = NewGrant { id: Some(id.clone()), ..new };
-    let act = with_reason(caller.act(format!("account:{}", new.account_id)), why.as_deref());
+    access.check_item_lines(&new.scope.item_lines)?;
+    let told = access.told_in_log("授予", &new, why.as_deref()).await?;
+    let act = caller.act(format!("account:{}", new.account_id)).because(told);
     let mut tx = access.db().begin(Lane::People, act).await?;
     let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
         Once::Replay(earlier) => {
@@ -629,7 +735,8 @@ pub(crate) fn new_grant(request: GrantRequest) -> Result<NewGrant, Error> {
 
 async fn view_grant(access: &Access, id: &str) -> Result<GrantView, Problem> {
     let grant = store::grant_by_id(access.db(), id).await?.ok_or_else(Problem::not_found)?;
-    Ok(grant_view(grant))
+    let names = store::agency_names(access.db()).await?;
+    Ok(access.named_grant(grant, &names))
 }
 
 async fn revoke(
@@ -641,7 +748,16 @@ async fn revoke(
     // told on the account's page, beside what else was done to it
     let grant = store::grant_by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
     let object = format!("account:{}", grant.account_id);
-    let act = caller.act(object).because(reason(&input.value.reason)?);
+    let why = reason(&input.value.reason)?;
+    let held = NewGrant {
+        id: None,
+        account_id: grant.account_id,
+        role: grant.role,
+        scope: grant.scope,
+        valid_from: Some(grant.valid_from),
+        valid_to: Some(grant.valid_to),
+    };
+    let act = caller.act(object).because(access.told_in_log("收回", &held, Some(&why)).await?);
     let mut tx = access.db().begin(Lane::People, act).await?;
     service::revoke_grant(&mut tx, &id, input.value.version).await?;
     tx.commit().await?;

@@ -14,7 +14,7 @@ use mj_web::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::admin_api::{GrantRequest as GrantWish, new_grant, reason};
+use crate::admin_api::{GrantRequest as GrantWish, ItemLine, new_grant, reason};
 use crate::error::Error;
 use crate::grant_request::{self, GrantRequest};
 use crate::model::level_name;
@@ -75,6 +75,8 @@ struct GrantRequestView {
     area_names: Vec<String>,
     /// 空值表示区划内全部部门
     agency_names: Option<Vec<String>>,
+    /// 空值表示全部监管事项
+    item_lines: Option<Vec<ItemLine>>,
     level: &'static str,
     valid_from: Option<String>,
     valid_to: Option<String>,
@@ -127,6 +129,7 @@ async fn view(access: &Access, caller: &Caller, request: GrantRequest) -> Answer
         role_name: request.new.role.title(),
         area_names: scope.areas.iter().map(|code| access.place(code)).collect(),
         agency_names,
+        item_lines: access.item_lines(&scope.item_lines),
         level: level_name(scope.level),
         requested_by_name: store::actor_name(db, &request.requested_by).await?,
         requested_at: to_rfc3339(request.requested_at),
@@ -170,7 +173,9 @@ async fn ask(
     let why = reason(input.value.reason.as_deref().unwrap_or_default())?;
     let new = new_grant(input.value)?;
     let id = own_id(new.id.as_deref())?;
-    let act = caller.act(format!("account:{}", new.account_id)).because(why.clone());
+    access.check_item_lines(&new.scope.item_lines)?;
+    let told = access.told_in_log("申请授予", &new, Some(&why)).await?;
+    let act = caller.act(format!("account:{}", new.account_id)).because(told);
     let mut tx = access.db().begin(Lane::People, act).await?;
     let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
         Once::Replay(earlier) => {
@@ -202,7 +207,7 @@ async fn confirm(
 ) -> Answer<Json<GrantRequestView>> {
     let request = grant_request::by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
     caller.require(&resource(&request))?;
-    let because = format!("确认申请：{}", request.reason);
+    let because = access.told_in_log("确认授予", &request.new, Some(&request.reason)).await?;
     let act = caller.act(format!("account:{}", request.new.account_id)).because(because);
     let mut tx = access.db().begin(Lane::People, act).await?;
     match grant_request::confirm(&mut tx, &request, input.value.version).await {
@@ -224,7 +229,8 @@ async fn refuse(
 ) -> Answer<Json<GrantRequestView>> {
     let request = grant_request::by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
     let why = reason(input.value.reason.as_deref().unwrap_or_default())?;
-    let act = caller.act(format!("account:{}", request.new.account_id)).because(why.clone());
+    let told = access.told_in_log("驳回或撤回申请授予", &request.new, Some(&why)).await?;
+    let act = caller.act(format!("account:{}", request.new.account_id)).because(told);
     let mut tx = access.db().begin(Lane::People, act).await?;
     match grant_request::refuse(&mut tx, &request, input.value.version, &why).await {
         Ok(()) => tx.commit().await?,

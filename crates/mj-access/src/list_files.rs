@@ -90,6 +90,7 @@ static ACCOUNT_COLUMNS: [Column<AccountView>; 6] = [
                 let reach = held
                     .agencies
                     .iter()
+                    .chain(&held.item_lines)
                     .fold(held.areas.clone(), |all, own| format!("{all} · {own}"));
                 format!("{}（{reach}）", held.role_name)
             });

@@ -225,6 +225,15 @@ pub fn level_name(level: DataLevel) -> &'static str {
     }
 }
 
+/// What a level is called where a grant is described.
+pub fn level_title(level: DataLevel) -> &'static str {
+    match level {
+        DataLevel::Public => "只看公开内容",
+        DataLevel::Internal => "个人信息遮挡显示",
+        DataLevel::Personal => "个人信息可看明文（查看留痕）",
+    }
+}
+
 pub fn parse_level(name: &str) -> Option<DataLevel> {
     [DataLevel::Public, DataLevel::Internal, DataLevel::Personal]
         .into_iter()

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::admin_api::{
-    ACCOUNT_READ, AGENCY_READ, AccountView, AgencyView, GrantView, account_view, grant_view, reason,
+    ACCOUNT_READ, AGENCY_READ, AccountView, AgencyView, GrantView, account_view, reason,
 };
 use crate::error::Error;
 use crate::model::AccountClass;
@@ -209,10 +209,7 @@ async fn one_account(
     Ok(Json(AccountFile {
         account: view,
         activated,
-        grants: grants
-            .into_iter()
-            .map(|grant| access.named_grant(grant_view(grant), &agency_names))
-            .collect(),
+        grants: grants.into_iter().map(|one| access.named_grant(one, &agency_names)).collect(),
         sessions: sessions
             .into_iter()
             .map(|session| SessionView {

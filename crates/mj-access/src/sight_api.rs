@@ -11,8 +11,9 @@ use mj_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::admin_api::{GrantView, ItemLine};
 use crate::model::AccountState;
-use crate::{Access, Result, matrix, store};
+use crate::{Access, matrix, store};
 
 const OF_ACCOUNT: Action = Action::new("access.sight.account", "查看某人能看到什么");
 const OF_RECORD: Action = Action::new("access.sight.record", "查看谁能看到这条记录");
@@ -62,6 +63,8 @@ struct AccountSight {
     name: String,
     /// 为什么什么也看不到；能看到时为空
     nothing_because: Option<String>,
+    /// 今天有效的授权，下面各项由它们得出
+    grants: Vec<GrantView>,
     groups: Vec<SightGroup>,
 }
 
@@ -134,7 +137,7 @@ fn domain(action: &str) -> &'static str {
 
 impl Access {
     /// A scope as people say it.
-    fn scope_in_words(
+    pub(crate) fn scope_in_words(
         &self,
         scope: &Scope,
         agencies: &std::collections::BTreeMap<String, String>,
@@ -149,24 +152,19 @@ impl Access {
                 format!("{areas}，{}", names.join("、"))
             }
         };
-        if let AgencySet::Only(lines) = &scope.item_lines {
-            let name = |code: &String| (self.line_name)(code).unwrap_or_else(|| code.clone());
+        if let Some(lines) = self.item_lines(&scope.item_lines) {
+            let name = |one: &ItemLine| format!("{} {}", one.line, one.name);
             let lines: Vec<String> = lines.iter().map(name).collect();
             match lines.is_empty() {
                 true => said.push_str("，不含任何监管事项"),
-                false => said.push_str(&format!("，只限{}的监管事项", lines.join("、"))),
+                false => said.push_str(&format!("，只限 {} 的监管事项", lines.join("、"))),
             }
         }
         said
     }
-
-    /// Somebody with a password just given: what their rights are, not how fresh they are.
-    async fn identity_of(&self, account_id: &str) -> Result<Identity> {
-        let grants = store::grants_of(&self.db, account_id).await?;
-        Ok(as_identity(account_id, store::as_kernel_grants(grants)))
-    }
 }
 
+/// Somebody with a password just given: what their rights are, not how fresh they are.
 fn as_identity(account_id: &str, grants: Vec<mj_kernel::Grant>) -> Identity {
     let kind = ActorKind::Person { account_id: account_id.to_owned() };
     Identity { fresh: true, ..Identity::of(Actor { kind, grants }) }
@@ -181,8 +179,11 @@ async fn of_account(
     let agencies = store::agency_names(access.db()).await?;
     let disabled = account.state == AccountState::Disabled;
     let mut groups: Vec<SightGroup> = Vec::new();
+    let mut held = Vec::new();
     if !disabled {
-        let who = access.identity_of(&id).await?;
+        let grants = store::grants_of(access.db(), &id).await?;
+        held = grants.iter().cloned().map(|one| access.named_grant(one, &agencies)).collect();
+        let who = as_identity(&id, store::as_kernel_grants(grants));
         let nobody = as_identity(&id, Vec::new());
         for action in matrix::actions() {
             let Decision::Allow(allowance) = matrix::decide(&who, action, None) else { continue };
@@ -216,7 +217,7 @@ async fn of_account(
     // what a role gives comes first
     groups.sort_by_key(|group| group.title == EVERYBODYS);
     let nothing_because = disabled.then(|| "账号已停用，登录不了，什么也看不到。".to_owned());
-    Ok(Json(AccountSight { name: account.name, nothing_because, groups }))
+    Ok(Json(AccountSight { name: account.name, nothing_because, grants: held, groups }))
 }
 
 async fn of_record(

@@ -48,7 +48,8 @@ async fn an_account_tells_who_changed_it_and_why_and_ends_and_returns() {
         .iter()
         .map(|act| (act["action_title"].to_string(), act["reason"].to_string()))
         .collect();
-    assert!(told.contains(&("\"授予角色\"".into(), "\"承担数据上报\"".into())), "{told:?}");
+    let given = "授予“经办人”：枣庄市，枣庄市市场监督管理局；个人信息遮挡显示；2026-11-20 起长期。原因：承担数据上报";
+    assert!(told.contains(&("\"授予角色\"".into(), format!("\"{given}\""))), "{told:?}");
     assert!(told.contains(&("\"开设账号\"".into(), "\"新进人员\"".into())), "{told:?}");
 
     let end = format!("/access/accounts/{id}/sessions/end");

@@ -110,6 +110,8 @@ export const agencies = {
   'account.level_internal': '遮挡显示',
   'account.level_personal': '可看明文（查看留痕）',
   'account.level_public': '只看公开内容',
+  'account.grant_from': '从哪一日起',
+  'account.grant_from_hint': '不填表示立即生效。',
   'account.grant_to': '到哪一日为止',
   'account.grant_to_hint': '不填表示长期。',
   'account.grant_reason': '授权理由',

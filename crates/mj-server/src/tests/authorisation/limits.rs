@@ -300,3 +300,67 @@ async fn who_may_see_a_record_is_who_sees_it() {
     );
     assert!(!text.contains("登记部门"), "what an administrator does: {told}");
 }
+
+#[tokio::test]
+async fn a_grant_says_its_lines_level_and_days_wherever_it_is_shown() {
+    let house = House::new().await;
+    let id = Relation::Child.id("account");
+    let wish = |role: &str, lines: Value| {
+        json!({"account_id": id, "role": role, "areas": ["370402"], "item_lines": lines,
+            "level": "internal", "valid_to": "2027-06-30", "reason": "专管市场监管条线"})
+    };
+    for (path, role) in
+        [("/access/grants", "reviewer"), ("/access/grant-requests", "datahub_operator")]
+    {
+        let (status, body) = house.post(Role::SecAdmin, path, wish(role, json!([]))).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert!(body.to_string().contains("至少选一条条线"), "{body}");
+        let (status, body) =
+            house.post(Role::SecAdmin, path, wish(role, json!(["31", "zz"]))).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert!(body.to_string().contains("没有代码为“zz”的条线"), "{body}");
+        let (status, body) = house.post(Role::SecAdmin, path, wish(role, json!(["31"]))).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        assert_eq!(
+            body["item_lines"],
+            json!([{"line": "31", "name": "市场监督管理部门"}]),
+            "{body}"
+        );
+    }
+    // the second person sees what the first asked for
+    let asked = house.get(Role::AuditAdmin, "/access/grant-requests").await["items"][0].clone();
+    assert_eq!(asked["item_lines"][0]["name"], "市场监督管理部门", "{asked}");
+    assert_eq!((&asked["level"], &asked["valid_to"]), (&json!("internal"), &json!("2027-06-30")));
+    let confirm =
+        format!("/access/grant-requests/{}/confirm", asked["id"].as_str().expect("an id"));
+    let version = json!({"version": asked["version"]});
+    let (status, body) = house.post(Role::AuditAdmin, &confirm, version).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+
+    let file = house.get(Role::SecAdmin, &format!("/access/accounts/{id}")).await;
+    let sight = house.get(Role::SecAdmin, &format!("/access/accounts/{id}/sight")).await;
+    let list = house.get(Role::SecAdmin, &format!("/access/grants?account={id}")).await;
+    for held in [&file["grants"], &sight["grants"], &list["items"]] {
+        let held = held.as_array().expect("grants");
+        let ours = held
+            .iter()
+            .filter(|one| one["item_lines"] == json!([{"line": "31", "name": "市场监督管理部门"}]));
+        assert_eq!(ours.filter(|one| one["valid_to"] == "2027-06-30").count(), 2, "{held:?}");
+    }
+    assert!(file["account"]["roles"].to_string().contains("31 市场监督管理部门"), "{file}");
+    assert!(sight["groups"].to_string().contains("只限 31 市场监督管理部门 的监管事项"), "{sight}");
+    let sql = "SELECT reason FROM act_journal WHERE object = $1 ORDER BY seq";
+    let rows = house.world.kit.db().fetch_all(sql, &[format!("account:{id}").into()]).await;
+    let told: Vec<String> =
+        rows.expect("acts").iter().filter_map(|row| row.opt_text("reason").ok()?).collect();
+    assert_eq!(told.len(), 3, "granted, asked for, confirmed: {told:?}");
+    for (said, verb) in
+        told.iter().zip(["授予“审核人”", "申请授予“数据汇聚管理员”", "确认授予“数据汇聚管理员”"])
+    {
+        assert!(said.starts_with(verb), "{said}");
+        for part in ["31 市场监督管理部门", "遮挡显示", "至 2027-06-30", "原因：专管市场监管条线"]
+        {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+}
