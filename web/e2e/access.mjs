@@ -175,6 +175,83 @@ export const stories = {
     await visit.look('who may see it')
   },
 
+  'one masked value is looked at for a moment in the same way wherever it stands, and by nobody else': async (
+    visit,
+    world,
+  ) => {
+    const { page } = visit
+    await signIn(visit, world, 'city-clerk')
+    const get = async (path) => (await call(page, 'GET', path)).body
+    // an officer, an act in a person's file, a refused row, a doubtful pair: one of each with something masked
+    let officer
+    for (const one of (await get('/registry/officers?limit=100')).items) {
+      const file = await get(`/registry/officers/${one.id}`)
+      if (file.personal.length > 0) {
+        officer = one
+        break
+      }
+    }
+    const people = (await get('/registry/parties?kind=person&limit=50')).items
+    const acted = people.find((one) => one.act_count > 0)
+    const entry = (await get(`/registry/parties/${acted.id}/timeline`)).items[0]
+    const told = entry.summary.find((one) => one.masked && one.value)
+    let refused
+    for (const batch of (await get('/datahub/batches?limit=100')).items) {
+      if (refused || !batch.counts.error) continue
+      const rows = (await get(`/datahub/batches/${batch.id}/errors?limit=50`)).items
+      const row = rows.find((one) => one.issues.some((issue) => issue.masked))
+      if (row) refused = { batch: batch.id, issue: row.issues.find((issue) => issue.masked) }
+    }
+    assert.ok(officer && told && refused, 'the demonstration has one of each')
+    const places = [
+      { path: `/desk/officers/${officer.id}`, field: '联系电话', look: 'personal values of an officer' },
+      {
+        path: `/desk/leader/records/${entry.record.replace('.', '/')}`,
+        field: told.title,
+        look: 'personal values of a record',
+      },
+      {
+        path: `/desk/datahub/batches/${refused.batch}?rule=${refused.issue.rule}`,
+        field: refused.issue.column_title,
+        look: 'a masked cell of a refused row',
+      },
+      { path: `/desk/parties/${acted.id}`, field: told.title, look: 'an act in a file', opens: '查看摘要' },
+    ]
+    await page.clock.install()
+    for (const place of places) {
+      await page.goto(place.path)
+      const main = page.locator('main')
+      if (place.opens) await main.locator('details summary').first().waitFor()
+      if (place.opens) for (const one of await main.locator('.timeline summary').all()) await one.click()
+      const button = main.getByRole('button', { name: `查看明文：${place.field}`, exact: true }).first()
+      await button.waitFor()
+      await visit.look(place.look)
+      await button.click()
+      await page.getByLabel('为什么要查看').fill('核对处罚决定书送达地址')
+      await page.locator('.el-drawer').getByRole('button', { name: '查看', exact: true }).click()
+      const clear = page.locator('[data-test=clear]')
+      await clear.waitFor()
+      const value = await clear.innerText()
+      assert.ok(value && !value.includes('*'), value)
+      await visit.look(`${place.look}, one in clear`)
+      await page.clock.fastForward(31_000)
+      await clear.waitFor({ state: 'detached' })
+      await button.waitFor()
+      assert.ok(!(await page.locator('body').innerText()).includes(value), 'masked again')
+    }
+    await page.goto(places[0].path)
+    const acts = page.locator('[data-test=act]').filter({ hasText: '查看“联系电话”：核对处罚决定书送达地址' })
+    await acts.first().waitFor()
+
+    // who may read the page and has not the right sees the mask and no button
+    await signIn(visit, world, 'region-leader')
+    await page.goto(places[0].path)
+    const masked = page.locator('[data-test=officer-personal]').first()
+    await masked.getByText('已遮挡').waitFor()
+    assert.equal(await page.getByRole('button', { name: /^查看明文/ }).count(), 0)
+    await visit.look('an officer, masked for good')
+  },
+
   'a large export is asked for by one, approved by another, and taken once': async (visit, world) => {
     const { page } = visit
     visit.expectStatus(403)

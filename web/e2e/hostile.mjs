@@ -167,7 +167,7 @@ export const stories = {
       const field = file.fields.find((known) => known.masked && /phone|id_no/.test(known.name))
       if (!field) continue
       const wish = { field: field.name, reason: '核对处罚决定书送达地址' }
-      const seen = await call(page, 'POST', `/registry/parties/${one.id}/reveal`, wish)
+      const seen = await call(page, 'POST', `/reveals/party/${one.id}`, wish)
       assert.equal(seen.status, 200, JSON.stringify(seen.body))
       revealed = { id: one.id, field, value: seen.body.value }
       break

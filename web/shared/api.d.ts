@@ -367,6 +367,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agency-reveals/{kind}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * 查看执法人员、问题数据、指标明细中一项被遮挡的个人信息
+         * @description 五分钟内验证过身份，写明原因，计入每日次数，记入监管日志；页面到时自动遮挡
+         */
+        post: operations["postAgencyRevealsByKindById"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/catalog/implementations": {
         parameters: {
             query?: never;
@@ -2355,23 +2375,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/registry/parties/{id}/reveal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** 查看一项被遮挡的个人信息：写明原因，计入每日次数 */
-        post: operations["postRegistryPartiesByIdReveal"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/registry/parties/{id}/timeline": {
         parameters: {
             query?: never;
@@ -2383,6 +2386,26 @@ export interface paths {
         get: operations["getRegistryPartiesByIdTimeline"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reveals/{kind}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * 查看监管对象、监管记录中一项被遮挡的个人信息
+         * @description 五分钟内验证过身份，写明原因，计入每日次数，记入监管日志；页面到时自动遮挡
+         */
+        post: operations["postRevealsByKindById"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3555,6 +3578,8 @@ export interface components {
             class_title: string;
             column: string;
             column_title: string;
+            /** @description 值已遮挡，可以申请查看 */
+            masked: boolean;
             reason: string;
             remedy: string;
             rule: string;
@@ -3915,6 +3940,8 @@ export interface components {
             /** @description 当前用户可以暂停、恢复其证件 */
             may_suspend: boolean;
             officer: components["schemas"]["OfficerView"];
+            /** @description 个人信息，已遮挡 */
+            personal: components["schemas"]["ShownField"][];
             suspensions: components["schemas"]["SuspensionView"][];
         };
         OfficerSummary: {
@@ -4026,6 +4053,7 @@ export interface components {
             /** @description 并入本对象的编号，仍可用来查询 */
             merged_from: string[];
             name: string;
+            name_masked: boolean;
             register_no: string;
             status?: string | null;
             uscc?: string | null;
@@ -4065,10 +4093,12 @@ export interface components {
         };
         PartyMention: {
             code?: string | null;
+            code_masked: boolean;
             explain: string;
             id: string;
             link_rule: string;
             name: string;
+            name_masked: boolean;
             /** Format: int64 */
             score: number;
         };
@@ -4880,6 +4910,8 @@ export interface components {
             item_code?: string | null;
             item_name?: string | null;
             key: string;
+            /** @description 记录号，查看被遮挡的值时用 */
+            record: string;
             result_title?: string | null;
             /** Format: int64 */
             row: number;
@@ -4905,6 +4937,8 @@ export interface components {
             after: string;
             before: string;
             left: string[];
+            /** @description 原值已遮挡，可以申请查看 */
+            masked: boolean;
             passes: boolean;
             /** Format: int64 */
             row: number;
@@ -5969,6 +6003,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAgencyRevealsByKindById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevealRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revealed"];
                 };
             };
             /** @description 出错 */
@@ -10235,41 +10305,6 @@ export interface operations {
             };
         };
     };
-    postRegistryPartiesByIdReveal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RevealRequest"];
-            };
-        };
-        responses: {
-            /** @description 成功 */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Revealed"];
-                };
-            };
-            /** @description 出错 */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     getRegistryPartiesByIdTimeline: {
         parameters: {
             query?: {
@@ -10297,6 +10332,42 @@ export interface operations {
                         /** @description 下一页的游标；没有下一页时为空 */
                         next_cursor: string | null;
                     };
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postRevealsByKindById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevealRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revealed"];
                 };
             };
             /** @description 出错 */

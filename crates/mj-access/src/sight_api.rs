@@ -129,6 +129,7 @@ fn domain(action: &str) -> &'static str {
         "export" => "导出审批",
         "flow" => "待办",
         "ledger" => "监管日志",
+        "personal" => "个人信息",
         "portal" => "门户",
         "registry" => "监管对象与执法人员",
         _ => "工作台",

@@ -224,6 +224,28 @@ impl Acts {
         Ok(self.entries(lines, scopes, wanted).await?.pop())
     }
 
+    /// One row of a table by its number, if any of these scopes sees it.
+    pub(crate) async fn one(
+        &self,
+        table: &str,
+        row: mj_facts::RowId,
+        scopes: &[Scope],
+    ) -> Result<Option<Entry>> {
+        let Some(spec) = self.specs.iter().position(|spec| spec.name == table) else {
+            return Ok(None);
+        };
+        let Some(table) = show::table(table) else { return Ok(None) };
+        let snapshots = self.snapshots(&[spec]).await?;
+        let columns = HashMap::from([(spec, self.columns(spec, |_| true))]);
+        let scopes = scopes.to_vec();
+        let found = tokio::task::spawn_blocking(move || {
+            fetch(&[(spec, row)], &snapshots, &scopes, &columns)
+        });
+        let mut found = found.await.map_err(Error::thread)??;
+        let cursor = String::new();
+        Ok(found.remove(&(spec, row.0)).map(|row| Entry { table, spec, row, cursor }))
+    }
+
     /// The rows of the credit tables about these mentions.
     pub async fn credit(&self, mentions: Vec<i64>, scopes: &[Scope]) -> Result<Vec<Entry>> {
         let lines = self.lines(TableKind::Credit, vec![mentions], scopes.to_vec()).await?;

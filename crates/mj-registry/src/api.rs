@@ -12,7 +12,7 @@ use mj_platform::outbox::EventHandler;
 use mj_platform::{Lane, RowExt, Value};
 use mj_web::{
     Action, ActorNames, Answer, Caller, Column, Export, ExportRequest, Input, Module, Once, PathOf,
-    Problem, Query, Resource, RevealRequest, Revealed, RouteOf, create, get, post, replayed,
+    Problem, Query, Resource, RouteOf, create, get, post, replayed,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -27,7 +27,6 @@ use crate::show;
 use crate::{Error, Registry, Result};
 
 pub const PARTY_READ: Action = Action::new("registry.party.read", "查看监管对象");
-const PARTY_REVEAL: Action = Action::new("registry.party.reveal", "查看被遮挡的个人信息");
 pub const PARTY_MERGE: Action = Action::new("registry.party.merge", "合并监管对象");
 pub const PARTY_UNMERGE: Action = Action::new("registry.party.unmerge", "撤销合并");
 
@@ -63,10 +62,6 @@ fn routes() -> Vec<RouteOf<Desk>> {
         get(PARTY_READ, "/api/v1/registry/parties/{id}", read)
             .summary("一企一档")
             .ok::<PartyDossier>(),
-        post(PARTY_REVEAL, "/api/v1/registry/parties/{id}/reveal", reveal)
-            .summary("查看一项被遮挡的个人信息：写明原因，计入每日次数")
-            .body::<RevealRequest>()
-            .ok::<Revealed>(),
         get(PARTY_READ, "/api/v1/registry/parties/{id}/timeline", timeline)
             .summary("对一个监管对象的监管记录，新的在前")
             .query::<TimelineQuery>()
@@ -229,7 +224,11 @@ async fn party_page(
 }
 
 /// The party, if the caller may see it: registered in their area, or spoken of there.
-async fn visible_root(desk: &Desk, caller: &Caller, id: &str) -> Result<PartyRow, Problem> {
+pub(crate) async fn visible_root(
+    desk: &Desk,
+    caller: &Caller,
+    id: &str,
+) -> Result<PartyRow, Problem> {
     let root = desk.registry.root_of_any(id).await?;
     let mut args: Vec<Value> = vec![root.id.as_str().into()];
     let filter = visible(|column| caller.predicate(column, None, &mut args));
@@ -247,32 +246,6 @@ async fn read(
 ) -> Answer<Json<PartyDossier>> {
     let root = visible_root(&desk, &caller, &id).await?;
     Ok(Json(desk.registry.dossier(&desk.acts, &root, &sight(&caller)).await?))
-}
-
-/// One masked field in clear, after it stands in the journal who looks and why.
-async fn reveal(
-    State(desk): State<Desk>,
-    caller: Caller,
-    PathOf(id): PathOf<String>,
-    input: Input<RevealRequest>,
-) -> Answer<Json<Revealed>> {
-    let root = visible_root(&desk, &caller, &id).await?;
-    // only what is masked for this caller, before anything is counted
-    let masked = desk.registry.dossier(&desk.acts, &root, &sight(&caller)).await?;
-    let is_masked = masked.fields.iter().any(|one| one.name == input.value.field && one.masked);
-    if !is_masked {
-        return Err(
-            Problem::invalid("reveal.field", "这一项没有被遮挡").field("field", "请刷新页面后再试")
-        );
-    }
-    let object = format!("party:{}", root.id);
-    let permit = mj_web::reveal::claim(&desk.registry.db, &caller, &object, &input.value).await?;
-    let clear = Sight { scopes: caller.scopes.clone(), mask: mj_web::Mask::Clear };
-    let clear = desk.registry.dossier(&desk.acts, &root, &clear).await?;
-    let field = clear.fields.into_iter().find(|one| one.name == input.value.field);
-    // a destroyed key: the person was erased
-    let value = field.and_then(|one| one.value).unwrap_or_else(|| "（已删除）".to_owned());
-    Ok(Json(permit.show(value)))
 }
 
 async fn timeline(

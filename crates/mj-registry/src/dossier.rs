@@ -74,7 +74,9 @@ pub struct PartyField {
 pub struct PartyMention {
     pub id: String,
     pub name: String,
+    pub name_masked: bool,
     pub code: Option<String>,
+    pub code_masked: bool,
     pub link_rule: String,
     pub score: i64,
     pub explain: String,
@@ -100,6 +102,7 @@ pub struct PartyDossier {
     pub kind: String,
     pub kind_title: String,
     pub name: String,
+    pub name_masked: bool,
     pub uscc: Option<String>,
     pub area_number: Option<String>,
     pub area_name: Option<String>,
@@ -117,6 +120,8 @@ pub struct PartyDossier {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TimelineEntry {
+    /// 记录号，查看被遮挡的值时用
+    pub record: String,
     pub table: String,
     pub table_title: String,
     pub key: String,
@@ -280,6 +285,7 @@ impl Registry {
             register_no: root.register_no.clone(),
             kind: stored.kind.name().to_owned(),
             kind_title: stored.kind.title().to_owned(),
+            name_masked: name.masked,
             name: name.value.unwrap_or_default(),
             uscc: stored.uscc.clone(),
             area_number: stored.area_number.clone(),
@@ -413,24 +419,26 @@ impl Registry {
                 let (keys, db) = (&self.keys, &self.db);
                 let name = column("administrative_cp");
                 let stored = row.text("name")?;
-                let name = show::shown(keys, db, "mention.name", name, &stored, mask).await?.value;
+                let name = show::shown(keys, db, "mention.name", name, &stored, mask).await?;
                 let code = match row.opt_text("code")? {
                     Some(code) => {
                         let column = column("administrative_cp_ui_code");
-                        show::shown(keys, db, "mention.code", column, &code, mask).await?.value
+                        show::shown(keys, db, "mention.code", column, &code, mask).await?
                     }
                     None => match row.opt_text("regist_no")? {
                         Some(number) => {
                             let place = "mention.regist_no";
-                            show::shown(keys, db, place, None, &number, mask).await?.value
+                            show::shown(keys, db, place, None, &number, mask).await?
                         }
-                        None => None,
+                        None => Shown { value: None, masked: false },
                     },
                 };
                 mentions.push(PartyMention {
                     id: row.text("id")?,
-                    name: name.unwrap_or_default(),
-                    code,
+                    name_masked: name.masked,
+                    name: name.value.unwrap_or_default(),
+                    code_masked: code.masked,
+                    code: code.value,
                     link_rule: row.text("link_rule")?,
                     score: row.int("score")?,
                     explain: row.text("explain")?,
@@ -502,6 +510,7 @@ impl Registry {
         let title = acts.first_of(entry, acts::is_title).and_then(|(column, _)| said(&column.name));
         let item_code = item_code(acts, entry);
         Ok(TimelineEntry {
+            record: format!("{}.{}", entry.table.name, entry.row.row.0),
             table: entry.table.name.clone(),
             table_title: entry.table.title.clone(),
             key: key.unwrap_or_else(|| entry.cursor.clone()),

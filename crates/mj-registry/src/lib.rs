@@ -30,6 +30,7 @@ mod officer_standing;
 mod officers;
 mod public;
 mod relink;
+mod reveal;
 mod search;
 pub mod show;
 mod sources;

@@ -15,8 +15,8 @@ use mj_kernel::{AgencySet, Page, PageOf, Scope};
 use mj_platform::DbRow;
 use mj_platform::{Lane, RowExt, Value};
 use mj_web::{
-    Action, Answer, Caller, Column, Export, ExportRequest, Input, PathOf, Problem, Query, Resource,
-    RouteOf, get, post,
+    Action, Answer, Caller, Column, Export, ExportRequest, Input, Mask, PathOf, Problem, Query,
+    Resource, RouteOf, get, post,
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -28,8 +28,9 @@ use crate::officer_shapes::{
     OfficerView, SuspensionView,
 };
 use crate::officer_standing::{Horizon, rule, standing_title, with_standing};
+use crate::show::ShownField;
 use crate::suspensions::{self, Suspension};
-use crate::{Result, show};
+use crate::{Registry, Result, show};
 
 pub const OFFICER_READ: Action = Action::new("registry.officer.read", "查看执法人员");
 pub const OFFICER_SUSPEND: Action = Action::new("registry.officer.suspend", "暂停、恢复执法证");
@@ -596,6 +597,54 @@ async fn by_any_number(
     Ok(desk.registry.db.fetch_optional(&sql, &args).await?)
 }
 
+/// What a row of the register tells of the person besides the name, each sealed in it.
+const PERSONAL: [&str; 3] = ["id_no", "phone", "birth_date"];
+
+/// Where the officer stands, the id, and the personal values of the row that counts, within the caller's scope.
+pub(crate) async fn personal_of(
+    desk: &Desk,
+    caller: &Caller,
+    id: &str,
+    mask: Mask,
+) -> Result<Option<(Resource, String, Vec<ShownField>)>> {
+    let days = Horizon::of(desk.registry.db.clock().today());
+    let agencies = desk.acts.names.agencies().await?;
+    let Some(row) = by_any_number(desk, caller, id, &days, &agencies).await? else {
+        return Ok(None);
+    };
+    let name = row.opt_text("org_full_name")?;
+    let agency = agencies.iter().find(|one| Some(&one.name) == name.as_ref());
+    let area = row.opt_text("area_number")?;
+    let place = Resource::at(area.as_deref(), agency.map(|one| one.uscc.as_str()));
+    let fields = personal(desk, &row.text("anchor")?, mask).await?;
+    Ok(Some((place, row.text("id")?, fields)))
+}
+
+async fn personal(desk: &Desk, anchor: &str, mask: Mask) -> Result<Vec<ShownField>> {
+    let Registry { db, keys, .. } = &desk.registry;
+    let sql = "SELECT fields FROM officer_source WHERE anchor = $1 AND deleted = 0 \
+               ORDER BY priority, cd_time DESC, cd_source, cd_id LIMIT 1";
+    let Some(row) = db.fetch_optional(sql, &[anchor.into()]).await? else {
+        return Ok(Vec::new());
+    };
+    let stored: Vec<(String, String)> = serde_json::from_str(&row.text("fields")?)
+        .map_err(|error| mj_platform::Error::Corrupt(format!("执法人员记录：{error}")))?;
+    let mut fields = Vec::new();
+    for name in PERSONAL {
+        let Some((_, value)) = stored.iter().find(|(column, _)| column == name) else { continue };
+        let column = show::table("law_officer").and_then(|table| table.column(name));
+        let place = format!("officer_source.{name}");
+        let shown = show::shown(keys, db, &place, column, value, mask).await?;
+        fields.push(ShownField {
+            name: name.to_owned(),
+            title: column.map_or(name, |column| column.title.as_str()).to_owned(),
+            value: shown.value,
+            masked: shown.masked,
+        });
+    }
+    Ok(fields)
+}
+
 async fn file(desk: &Desk, caller: &Caller, id: &str) -> Result<OfficerFile, Problem> {
     let days = Horizon::of(desk.registry.db.clock().today());
     let agencies = desk.acts.names.agencies().await?;
@@ -620,6 +669,7 @@ async fn file(desk: &Desk, caller: &Caller, id: &str) -> Result<OfficerFile, Pro
     let able = |name: &str| own.and_then(|own| own.get(name)).copied().unwrap_or_default();
     let place = Resource::at(officer.area_number.as_deref(), officer.agency.as_deref());
     Ok(OfficerFile {
+        personal: personal(desk, &row.text("anchor")?, caller.mask).await?,
         is_supervisor,
         agency_items,
         agency_able: able("in_force") + able("expiring"),

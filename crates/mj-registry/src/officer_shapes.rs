@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::dossier::TimelineEntry;
+use crate::show::ShownField;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OfficerView {
@@ -99,6 +100,8 @@ pub struct CoverageList {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OfficerFile {
     pub officer: OfficerView,
+    /// 个人信息，已遮挡
+    pub personal: Vec<ShownField>,
     pub is_supervisor: Option<String>,
     /// 所属部门今日有效的检查实施清单所列事项数
     pub agency_items: i64,

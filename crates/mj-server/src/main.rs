@@ -28,6 +28,7 @@ mod records;
 #[cfg(test)]
 mod reference_stories;
 mod restore;
+mod reveal;
 mod search;
 mod serve;
 mod standing;

@@ -143,7 +143,8 @@ pub fn parts(domains: &Domains) -> Vec<Module> {
     vec![
         mj_access::module(domains.access.clone()),
         crate::home::module(home),
-        crate::search::module(everything),
+        crate::search::module(everything.clone()),
+        crate::reveal::module(everything),
         mj_web::export_request::module(domains.access.db().clone()),
         mj_catalog::module(domains.catalog.clone()),
         mj_registry::module(domains.registry.clone(), domains.acts.clone()),

@@ -1,5 +1,6 @@
-//! Seeing one masked personal value in clear: asked for with a reason, counted against a daily quota of the
-//! account, kept as an act. What the value is, and whether this person may, is the domain's own.
+//! Seeing one masked personal value in clear, the same wherever one is shown: asked for with a reason, decided
+//! for the record at hand, counted against a daily quota of the account, kept as an act. The domain that keeps
+//! the value finds it ([`MaskedValue`]); [`open`] is the only way from there to the person who asks.
 
 use std::sync::LazyLock;
 
@@ -10,8 +11,57 @@ use utoipa::ToSchema;
 
 use axum::http::StatusCode;
 
+use crate::authority::{Action, Resource};
 use crate::caller::Caller;
 use crate::problem::Problem;
+
+/// Values of records that all agencies of an area share: parties and what was done to them.
+pub const SHARED_VALUE: Action =
+    Action::new("personal.shared_value.reveal", "查看监管对象和监管记录中被遮挡的个人信息");
+/// Values of records that belong to one agency: its officers, its deliveries.
+pub const AGENCY_VALUE: Action =
+    Action::new("personal.agency_value.reveal", "查看部门数据中被遮挡的个人信息");
+
+/// A value that is masked where it is shown, found for a caller by the domain that keeps it.
+pub struct MaskedValue {
+    /// What it stands in: `party:…`, as the act names it.
+    pub object: String,
+    /// Where its record stands; a record that stands in several places is opened by a right at any.
+    pub at: Vec<Resource>,
+    /// What people call the field.
+    pub title: String,
+    /// `None`: the key was destroyed, nobody can open it any more.
+    pub value: Option<String>,
+}
+
+/// Not masked, or no such field: said before anything is counted.
+pub fn not_masked() -> Problem {
+    Problem::invalid("reveal.field", "这一项没有被遮挡").field("field", "请刷新页面后再试")
+}
+
+/// The value in clear for whoever may: decided, counted, kept in the log, and only then given.
+pub async fn open(
+    db: &Db,
+    caller: &Caller,
+    found: MaskedValue,
+    request: &RevealRequest,
+) -> Result<Revealed, Problem> {
+    let mut refused = Problem::not_found();
+    let mut allowed = false;
+    for at in &found.at {
+        match caller.require(at) {
+            Ok(_) => allowed = true,
+            // what bars somebody who may otherwise says more than "not there"
+            Err(problem) if problem.status() != StatusCode::NOT_FOUND => refused = problem,
+            Err(_) => {}
+        }
+    }
+    if !allowed {
+        return Err(refused);
+    }
+    let permit = claim(db, caller, &found, request).await?;
+    Ok(permit.show(found.value.unwrap_or_else(|| "（已删除）".to_owned())))
+}
 
 /// Who saw what, of which only the field's name is kept.
 pub const FIELD_REVEAL: TruthTable =
@@ -42,22 +92,22 @@ pub struct Revealed {
 
 /// A permission taken from the quota; the value goes into it.
 #[must_use = "what was counted must be shown"]
-pub struct Permit {
+struct Permit {
     seconds: i64,
     left_today: i64,
 }
 
 impl Permit {
-    pub fn show(self, value: String) -> Revealed {
+    fn show(self, value: String) -> Revealed {
         Revealed { value, seconds: self.seconds, left_today: self.left_today }
     }
 }
 
 /// Writes down who looks at which field of what and why, unless the day's quota is used up.
-pub async fn claim(
+async fn claim(
     db: &Db,
     caller: &Caller,
-    object: &str,
+    found: &MaskedValue,
     request: &RevealRequest,
 ) -> Result<Permit, Problem> {
     let reason = request.reason.trim();
@@ -70,8 +120,9 @@ pub async fn claim(
     let number = |key: &str| rules.on(key, today).and_then(|rule| rule.value.parse::<i64>().ok());
     let daily = number("daily").unwrap_or(0);
     let actor = caller.actor.reference();
-    let because = format!("查看“{}”：{reason}", request.field);
-    let mut tx = db.begin(Lane::People, caller.act(object).because(because)).await?;
+    let because = format!("查看“{}”：{reason}", found.title);
+    let act = caller.act(found.object.as_str()).because(because);
+    let mut tx = db.begin(Lane::People, act).await?;
     let (now, day) = (tx.now(), today.to_string());
     // written first: whoever looks at the same moment waits for the count to be true
     tx.insert(
@@ -80,7 +131,7 @@ pub async fn claim(
             ("id", new_id().into()),
             ("actor", actor.as_str().into()),
             ("day", day.as_str().into()),
-            ("object", object.into()),
+            ("object", found.object.as_str().into()),
             ("field", request.field.as_str().into()),
             ("at", now.into()),
         ],

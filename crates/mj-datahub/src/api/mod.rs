@@ -4,6 +4,7 @@
 mod batches;
 mod errors;
 mod repairs;
+mod reveal;
 mod shapes;
 mod source_file;
 mod sources;

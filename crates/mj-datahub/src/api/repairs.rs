@@ -19,6 +19,7 @@ use super::{resource, visible};
 use crate::Datahub;
 use crate::channel;
 use crate::error::{Error, Result};
+use crate::ingest::read::looks_personal;
 use crate::mend;
 use crate::model::{Batch, Channel};
 use crate::repair::checker::{Checker, arrange, shown};
@@ -91,6 +92,8 @@ impl RepairRequest {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TriedView {
     pub row: i64,
+    /// 原值已遮挡，可以申请查看
+    pub masked: bool,
     pub before: String,
     pub after: String,
     pub passes: bool,
@@ -203,7 +206,9 @@ pub async fn cells(
             faulty(&column.name) || values[*at].is_some() || own
         })
         .map(|(at, column)| {
-            let personal = table.is_personal(at, &values);
+            // swapped columns put a person's number where the standard expects none
+            let personal =
+                table.is_personal(at, &values) || values[at].as_deref().is_some_and(looks_personal);
             let list = column.code_list.as_ref();
             CellView {
                 column: column.name.clone(),
@@ -302,7 +307,7 @@ pub async fn preview(
 
 fn tried_view(one: Tried) -> TriedView {
     let Tried { row, before, after, passes, left, .. } = one;
-    TriedView { row, before, after, passes, left }
+    TriedView { row, masked: before.contains('*'), before, after, passes, left }
 }
 
 /// Applies a rule: written down with who and why, run a few seconds later.

@@ -167,6 +167,8 @@ pub struct IssueView {
     pub column_title: String,
     /// 个人信息已掩码
     pub value: String,
+    /// 值已遮挡，可以申请查看
+    pub masked: bool,
     pub class: String,
     pub class_title: String,
     pub rule: String,
@@ -191,6 +193,7 @@ impl From<RowIssue> for IssueView {
             source,
         } = issue;
         Self {
+            masked: is_masked(&column, &value),
             column,
             column_title,
             value,
@@ -203,6 +206,11 @@ impl From<RowIssue> for IssueView {
             source,
         }
     }
+}
+
+/// Kept masked, as its stars say. Asked for in clear, a value that was delivered with stars is told to be none.
+pub(super) fn is_masked(column: &str, value: &str) -> bool {
+    !column.is_empty() && value.contains('*')
 }
 
 /// 一行错误数据

@@ -112,7 +112,6 @@ export const leader = {
   'leader.record_values': '记录内容',
   'leader.record_field': '项目',
   'leader.record_value': '内容',
-  'leader.record_masked': '已遮挡',
   'leader.record_batch': '所在批次',
   'leader.digest': '上周的数',
   'leader.digest_as_of': '数据截至 {time}',

@@ -84,5 +84,6 @@ export const posts = {
   'correction.party': '监管对象',
   'correction.fault': '指出的问题',
   'correction.said': '说明',
+  'correction.nobody': '提交时不收姓名和联系方式，系统没有保存提交人，没有可以查看的个人信息。',
   'correction.answer_note': '您写的理由就是给公众的答复，会原样显示在进度查询页上；请不要写个人信息。',
 } as const

@@ -60,6 +60,26 @@ impl House {
         runner.run_until_idle().await.expect("jobs ran");
     }
 
+    /// The sample row of a table with some values changed, delivered by the own office's source; its batch.
+    async fn deliver(&self, table: &str, changes: Value) -> String {
+        let path = format!("/datahub/tables/{table}/sample.jsonl");
+        let mut row = self.get(Role::Clerk, &path).await;
+        let changes = changes.as_object().expect("changes");
+        for (name, value) in changes {
+            row[name] = value.clone();
+        }
+        row["cd_source"] = json!("src_own");
+        row["cd_time"] = json!("2026-11-19T10:00:00+08:00");
+        let id = changes["cd_id"].as_str().expect("a record's number");
+        let number = id.bytes().fold(0_u32, |number, byte| number * 100 + u32::from(byte));
+        let batch = json!({"table": table, "cd_source": "src_own", "rows": [row],
+            "cd_batch": format!("2026112{number:06}")});
+        let (status, body) = self.send(Hat::Source, Method::POST, "/datahub/batches", batch).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+        self.run().await;
+        body["batch_id"].as_str().expect("a batch").to_owned()
+    }
+
     /// An enterprise whose contact is a person; its id.
     pub async fn enterprise(&self) -> String {
         let row = json!({
@@ -96,7 +116,7 @@ async fn a_masked_value_is_seen_one_at_a_time_for_a_reason_and_not_more_often_th
     };
     assert_eq!(field(&masked)["masked"], true, "{masked}");
     assert!(!masked.to_string().contains(PHONE));
-    let reveal = format!("{read}/reveal");
+    let reveal = format!("/reveals/party/{party}");
     let wish = |reason: &str| json!({"field": "contact_phone", "reason": reason});
     let (status, body) = house.post(Role::Clerk, &reveal, wish(" 看 ")).await;
     assert_eq!(
@@ -116,11 +136,12 @@ async fn a_masked_value_is_seen_one_at_a_time_for_a_reason_and_not_more_often_th
     assert_eq!((&body["left_today"], &body["seconds"]), (&json!(29), &json!(30)));
     assert!(!house.get(Role::Clerk, &read).await.to_string().contains(PHONE), "masked again");
     let db = house.world.kit.db();
-    let sql = "SELECT reason, object FROM act_journal WHERE action = 'registry.party.reveal'";
+    let sql =
+        "SELECT reason, object FROM act_journal WHERE action = 'personal.shared_value.reveal'";
     let act = db.fetch_one(sql, &[]).await.expect("one act");
     assert_eq!(
         act.opt_text("reason").expect("a reason"),
-        Some("查看“contact_phone”：核对送达地址".into())
+        Some("查看“联络员手机号码”：核对送达地址".into())
     );
     for _ in 0..29 {
         let (status, _) = house.post(Role::Clerk, &reveal, wish("核对送达地址")).await;
@@ -140,7 +161,7 @@ async fn a_masked_value_is_seen_one_at_a_time_for_a_reason_and_not_more_often_th
 async fn an_officer_acts_by_a_certificate_that_holds_today_and_here() {
     let house = House::new().await;
     let party = house.enterprise().await;
-    let reveal = format!("/registry/parties/{party}/reveal");
+    let reveal = format!("/reveals/party/{party}");
     let wish = json!({"field": "contact_phone", "reason": "现场检查核对联系人"});
     let (status, body) = house.post(Role::Officer, &reveal, wish.clone()).await;
     assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("access.certificate")));
@@ -362,5 +383,138 @@ async fn a_grant_says_its_lines_level_and_days_wherever_it_is_shown() {
         {
             assert!(said.contains(part), "{part}: {said}");
         }
+    }
+}
+
+const CITIZEN: &str = "34052419800101001X";
+
+/// What people see, less what is different every time.
+fn bare(mut body: Value) -> Value {
+    body["trace_id"] = Value::Null;
+    body
+}
+
+#[tokio::test]
+async fn every_masked_value_is_seen_the_same_way_wherever_it_stands() {
+    let house = House::new().await;
+    let own = json!({"cd_id": "o1", "org_full_name": Relation::Own.agency_name(),
+        "certificate_no": "15040100091"});
+    house.deliver("law_officer", own).await;
+    let next = json!({"cd_id": "o2", "org_full_name": Relation::Sibling.agency_name(),
+        "certificate_no": "15040100092", "id_no": null, "gender": null, "birth_date": null});
+    house.deliver("law_officer", next).await;
+    let bad = json!({"cd_id": "o3", "certificate_no": "15040100093", "gender": "2"});
+    let refused = house.deliver("law_officer", bad).await;
+    let person = json!({"cd_id": "k1", "supervise_item_implement_code": "31010001000001",
+        "administrative_cp_na": "01", "administrative_cp": "李明", "administrative_cp_ce_type": "111",
+
+        "administrative_cp_ui_code": CITIZEN, "supervise_object": "李明", "plan_id": null, "check_mode": "2",
+        "check_personnel_code": "15040100091;15040100092"});
+    let acted = house.deliver("check_action", person).await;
+    let told = house.get(Role::Clerk, &format!("/datahub/batches/{acted}/errors")).await;
+    let said: Vec<&str> = told["items"][0]["issues"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["reason"].as_str())
+        .collect();
+    assert_eq!(said, [""; 0], "the penalty is taken in");
+
+    let find = async |number: &str| {
+        let sql = "SELECT officer_id FROM officer_certificate WHERE certificate_no = $1";
+        let row = house.world.kit.db().fetch_one(sql, &[number.into()]).await.expect("an officer");
+        row.text("officer_id").expect("an id")
+    };
+    let (mine, other) = (find("15040100091").await, find("15040100092").await);
+    let sql = "SELECT id FROM party WHERE kind = 'person'";
+    let party = house.world.kit.db().fetch_one(sql, &[]).await.expect("a person");
+    let party = party.text("id").expect("an id");
+    let file = house.get(Role::Clerk, &format!("/registry/parties/{party}")).await;
+    let mention = file["mentions"][0].clone();
+    assert_eq!((&mention["name_masked"], &mention["code_masked"]), (&json!(true), &json!(true)));
+    let mention = mention["id"].as_str().expect("an id").to_owned();
+    let timeline = house.get(Role::Clerk, &format!("/registry/parties/{party}/timeline")).await;
+    let record = timeline["items"][0]["record"].as_str().expect("a record").to_owned();
+    let officer = house.get(Role::Clerk, &format!("/registry/officers/{mine}")).await;
+    let cells = house.get(Role::Clerk, &format!("/datahub/batches/{refused}/errors/1")).await;
+    for page in [&file, &timeline, &officer, &cells] {
+        let text = page.to_string();
+        assert!(!text.contains(CITIZEN) && !text.contains("13800000000"), "{text}");
+    }
+    let shown: Vec<&str> = officer["personal"]
+        .as_array()
+        .expect("values")
+        .iter()
+        .filter_map(|one| one["value"].as_str())
+        .collect();
+    assert_eq!(shown, ["340524********001X", "138****0000", "********"]);
+
+    let places = [
+        (format!("/agency-reveals/officer/{mine}"), "phone", "13800000000", true),
+        (format!("/agency-reveals/officer/{mine}"), "id_no", CITIZEN, true),
+        (format!("/agency-reveals/refused_row/{refused}.1"), "id_no", CITIZEN, true),
+        (format!("/agency-reveals/record/{record}"), "administrative_cp_ui_code", CITIZEN, true),
+        (format!("/reveals/record/{record}"), "administrative_cp_ui_code", CITIZEN, false),
+        (format!("/reveals/record/{record}"), "supervise_object", "李明", false),
+        (format!("/reveals/party/{party}"), "person_code", CITIZEN, false),
+        (format!("/reveals/party/{party}"), &format!("mention:{mention}.name"), "李明", false),
+        (format!("/reveals/party/{party}"), &format!("mention:{mention}.code"), CITIZEN, false),
+    ];
+    let mut left = 30;
+    for (path, field, value, of_agency) in &places {
+        let wish = |field: &str| json!({"field": field, "reason": "核对送达地址"});
+        let (status, body) = house.post(Role::Clerk, path, wish(field)).await;
+        assert_eq!(
+            (status, &body["value"]),
+            (StatusCode::OK, &json!(value)),
+            "{path} {field}: {body}"
+        );
+        left -= 1;
+        assert_eq!(body["left_today"], left, "one quota for all");
+        let (status, body) = house.post(Role::Clerk, path, wish("nothing")).await;
+        assert_eq!(
+            (status, &body["code"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("reveal.field"))
+        );
+        let (_, body) =
+            house.post(Role::Clerk, path, json!({"field": field, "reason": "看"})).await;
+        assert_eq!(body["code"], "reveal.reason", "{body}");
+        // the level of the grant, or the role, is not for it
+        for role in [Role::DeptAdmin, Role::Leader, Role::Supervisor, Role::SecAdmin] {
+            let (status, body) = house.post(role, path, wish(field)).await;
+            assert_eq!(
+                (status, &body["code"]),
+                (StatusCode::FORBIDDEN, &json!("access.denied")),
+                "{role:?}"
+            );
+        }
+        let (_, body) = house.post(Role::Officer, path, wish(field)).await;
+        let expected = if *of_agency { "access.denied" } else { "access.certificate" };
+        assert_eq!(body["code"], expected, "{path}: {body}");
+    }
+    let sql = "SELECT COUNT(*) FROM field_reveal";
+    assert_eq!(house.world.kit.db().count(sql, &[]).await.expect("a count"), 9);
+    let sql = "SELECT COUNT(*) FROM act_journal WHERE action IN \
+               ('personal.shared_value.reveal', 'personal.agency_value.reveal')";
+    assert_eq!(house.world.kit.db().count(sql, &[]).await.expect("a count"), 9);
+
+    // what is out of scope is what is not there
+    let wish = json!({"field": "phone", "reason": "核对送达地址"});
+    let sibling = Relation::Sibling.id("batch");
+    let foreign = Relation::Foreign.id("party");
+    for (there, missing) in [
+        (format!("/agency-reveals/officer/{other}"), "/agency-reveals/officer/none".to_owned()),
+        (
+            format!("/agency-reveals/refused_row/{sibling}.7"),
+            "/agency-reveals/refused_row/none.7".into(),
+        ),
+        (format!("/reveals/party/{foreign}"), "/reveals/party/none".into()),
+        (format!("/reveals/officer/{mine}"), "/reveals/record/check_action.99999".into()),
+        (format!("/agency-reveals/party/{party}"), "/agency-reveals/nothing/none".into()),
+    ] {
+        let there = house.post(Role::Clerk, &there, wish.clone()).await;
+        let missing = house.post(Role::Clerk, &missing, wish.clone()).await;
+        assert_eq!(there.0, StatusCode::NOT_FOUND, "{}", there.1);
+        assert_eq!(bare(there.1), bare(missing.1));
     }
 }

@@ -18,6 +18,7 @@ function party(changed: Partial<PartyDossier>): PartyDossier {
     kind: 'enterprise',
     kind_title: '企业',
     name: '滕州市善国餐饮服务有限公司',
+    name_masked: false,
     fields: [],
     ...changed,
   }

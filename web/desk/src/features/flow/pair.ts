@@ -9,6 +9,9 @@ export interface PairRow {
   title: string
   left: string
   right: string
+  /** Personal values stay masked, each to be asked for. */
+  leftMasked: boolean
+  rightMasked: boolean
   /** `one_side`: nothing to compare with, which speaks neither for nor against. */
   verdict: Verdict
 }
@@ -39,20 +42,21 @@ function compare(left: string, right: string): Verdict {
   return left === right ? 'equal' : 'different'
 }
 
-type Sheet = Map<string, { title: string; value: string }>
+type Sheet = Map<string, { title: string; value: string; isMasked: boolean }>
 
 function sheet(party: PartyDossier): Sheet {
   const rows: Sheet = new Map()
-  const add = (key: string, title: string, value: string | null | undefined) =>
-    rows.set(key, { title, value: value?.trim() ?? '' })
-  add('name', t('parties.name'), party.name)
+  const add = (key: string, title: string, value: string | null | undefined, isMasked = false) =>
+    rows.set(key, { title, value: value?.trim() ?? '', isMasked })
+  add('name', t('parties.name'), party.name, party.name_masked)
   add('uscc', t('party.uscc'), party.uscc)
   add('kind', t('parties.kind'), party.kind_title)
   add('area', t('party.area'), party.area_name ?? party.area_number)
   add('status', t('party.status'), party.status)
   const told = new Set([...rows.values()].map((one) => one.title))
   for (const field of party.fields) {
-    if (!rows.has(field.name) && !told.has(field.title)) add(field.name, field.title, field.value)
+    if (!rows.has(field.name) && !told.has(field.title))
+      add(field.name, field.title, field.value, field.masked)
   }
   return rows
 }
@@ -71,6 +75,8 @@ export function pairRows(left: PartyDossier, right: PartyDossier): PairRow[] {
         title: a?.title ?? b?.title ?? key,
         left: a?.value ?? '',
         right: b?.value ?? '',
+        leftMasked: a?.isMasked ?? false,
+        rightMasked: b?.isMasked ?? false,
         verdict: compare(a?.value ?? '', b?.value ?? ''),
       }
     })

@@ -2,7 +2,7 @@
 import type { PartyCredit, PartyField, Provenance } from '@shared/api.types'
 import type { Tone } from '@shared/fmt'
 import * as fmt from '@shared/fmt'
-import { t, tCode } from '@shared/i18n'
+import { tCode } from '@shared/i18n'
 
 export const KINDS = ['enterprise', 'self_employed', 'organization', 'person'] as const
 
@@ -44,11 +44,6 @@ export function resultTone(result: string | null | undefined): Tone {
 }
 
 export const actTitle = (table: string) => tCode('acts', table)
-
-export function masked(value: string | null | undefined, isMasked: boolean | undefined): string {
-  const shown = fmt.text(value)
-  return isMasked && shown === fmt.MISSING ? t('party.masked') : shown
-}
 
 /** Kinds of behaviour in the order in which clerks name them. */
 const ACTS = ['check_action', 'punish_action', 'force_action', 'other_action']
