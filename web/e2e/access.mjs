@@ -252,6 +252,52 @@ export const stories = {
     await visit.look('an officer, masked for good')
   },
 
+  'a department says which items the wording of its certificates stands for, on the page and with a reason':
+    async (visit, world) => {
+      const { page } = visit
+      await signIn(visit, world, 'catalogue')
+      await page.goto('/desk/officers/wordings')
+      await page.getByRole('heading', { level: 1, name: '执法类别对应' }).waitFor()
+      const coverage = page.locator('[data-test=wording-coverage]')
+      const before = Number(/其中 ([\d,]+) 张/.exec(await coverage.innerText())[1].replace(/,/g, ''))
+      await page.getByLabel('只看还没有对应的').check()
+      const row = page.locator('[data-test=wording-row]').filter({ hasText: '登记对应' }).first()
+      await row.getByText('还没有对应').waitFor()
+      await visit.look('wordings that wait')
+      const wording = await row.locator('th').innerText()
+      await row.getByRole('button', { name: `登记对应：${wording}` }).click()
+      const drawer = page.getByRole('dialog')
+      await drawer.getByLabel('理由').fill('三定方案')
+      await drawer.getByRole('button', { name: '登记对应' }).click()
+      await drawer.getByText('请至少选一条事项条线。').first().waitFor()
+      const box = drawer.getByRole('combobox', { name: '事项条线' })
+      await box.fill('31')
+      await box.press('Enter')
+      await drawer.locator('[data-test=line-chosen]').filter({ hasText: '31 市场监督管理部门' }).waitFor()
+      await drawer.getByLabel('从哪一日起').fill('2026-01-01')
+      await visit.look('what a wording stands for')
+      await drawer.getByRole('button', { name: '登记对应' }).click()
+      await page.getByText('已登记').first().waitFor()
+      await page.getByLabel('只看还没有对应的').uncheck()
+      const mapped = page.locator('[data-test=wording-row]').filter({ hasText: wording }).first()
+      await mapped
+        .locator('[data-test=wording-line]')
+        .filter({ hasText: /31 市场监督管理部门.*2026-01-01 起/ })
+        .waitFor()
+      const after = Number(/其中 ([\d,]+) 张/.exec(await coverage.innerText())[1].replace(/,/g, ''))
+      assert.ok(after > before, `${before} → ${after}`)
+      await visit.look('wordings, one of them mapped')
+      await mapped.getByRole('button', { name: /^结束对应/ }).click()
+      await drawer.getByLabel('到哪一日为止').fill('2026-01-01')
+      await drawer.getByLabel('理由').fill('录错')
+      await visit.look('ending what a wording stands for')
+      await drawer.getByRole('button', { name: '结束', exact: true }).click()
+      await page.getByText('已结束').first().waitFor()
+      await visit.until('the coverage is as before', async () =>
+        (await coverage.innerText()).includes(`其中 ${before.toLocaleString('en')} 张`),
+      )
+    },
+
   'a large export is asked for by one, approved by another, and taken once': async (visit, world) => {
     const { page } = visit
     visit.expectStatus(403)

@@ -2133,6 +2133,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/registry/certificate-wordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 执法证上的执法类别各对应哪些事项条线，以及覆盖了多少证件 */
+        get: operations["getRegistryCertificateWordings"];
+        put?: never;
+        /** 登记一个部门的一种执法类别对应的事项条线 */
+        post: operations["postRegistryCertificateWordings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/certificate-wordings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** 到某一天为止结束一条对应；与起始日相同表示录错、从未有效 */
+        patch: operations["patchRegistryCertificateWordingsById"];
+        trace?: never;
+    };
     "/api/v1/registry/certificates/{certificate_no}/restore": {
         parameters: {
             query?: never;
@@ -2802,6 +2837,10 @@ export interface components {
             /** @description 为什么现在不能据以执法；能时为空 */
             barred?: string | null;
             certificate_no?: string | null;
+            /** @description 执法类别今天对应的事项条线；还没有登记对应时为空 */
+            item_lines?: components["schemas"]["ItemLine"][] | null;
+            /** @description 证上载明的执法类别 */
+            wording?: string | null;
         };
         BulkItem: {
             id: string;
@@ -3913,6 +3952,20 @@ export interface components {
             stage?: string | null;
             tables?: string[];
         };
+        NewWording: {
+            /** @description 部门的统一社会信用代码 */
+            agency: string;
+            /** @description 事项条线的 2 位代码，可以多条 */
+            lines: string[];
+            /** @description 依据什么登记 */
+            reason: string;
+            /** @description 从这一天起（不填：一直如此） */
+            valid_from?: string | null;
+            /** @description 到这一天为止，不含当日（不填：长期） */
+            valid_to?: string | null;
+            /** @description 执法证上的执法类别，原样 */
+            wording: string;
+        };
         OfferView: {
             /** @description Base32，供手工输入 */
             secret: string;
@@ -4999,6 +5052,58 @@ export interface components {
              * @description 上次见过的条目数；0 为还没有见过
              */
             size: number;
+        };
+        WordingEnd: {
+            reason: string;
+            /** @description 到这一天为止，不含当日；空：长期 */
+            valid_to?: string | null;
+            /** Format: int64 */
+            version: number;
+        };
+        /** @description One line that a wording stands for. */
+        WordingLine: {
+            /** @description 今天有效 */
+            holds: boolean;
+            id: string;
+            line: string;
+            name: string;
+            valid_from: string;
+            /** @description 到这一天为止，不含当日；9999-12-31 为长期 */
+            valid_to: string;
+            /** Format: int64 */
+            version: number;
+        };
+        WordingList: {
+            /**
+             * Format: int64
+             * @description 在用的证件数
+             */
+            certificates: number;
+            day: string;
+            items: components["schemas"]["WordingView"][];
+            /**
+             * Format: int64
+             * @description 其中执法类别今天有对应的
+             */
+            mapped: number;
+        };
+        /** @description One wording of one agency. */
+        WordingView: {
+            /** @description 统一社会信用代码；与登记的部门不符时为空，不能登记对应 */
+            agency?: string | null;
+            agency_name: string;
+            /**
+             * Format: int64
+             * @description 在用的证件数
+             */
+            certificates: number;
+            /** @description 今天有对应的条线 */
+            is_mapped: boolean;
+            lines: components["schemas"]["WordingLine"][];
+            /** @description 当前用户可以登记、结束对应 */
+            may_change: boolean;
+            /** @description 执法证上的执法类别；空表示证上没有写 */
+            wording?: string | null;
         };
         WorkBrief: {
             /** Format: int64 */
@@ -9775,6 +9880,105 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AreaList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRegistryCertificateWordings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WordingList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postRegistryCertificateWordings: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWording"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WordingView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchRegistryCertificateWordingsById: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WordingEnd"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WordingView"];
                 };
             };
             /** @description 出错 */

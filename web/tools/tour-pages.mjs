@@ -98,6 +98,7 @@ export const TOUR = [
       { title: '执法人员', path: '/desk/officers' },
       { title: '一名执法人员', path: '/desk/officers/:id', find: first(OFFICERS) },
       { title: '人员配备', path: '/desk/officers/coverage' },
+      { title: '执法类别对应', path: '/desk/officers/wordings' },
       { title: '部门', path: '/desk/agencies' },
       { title: '一个部门', path: '/desk/agencies/:id', find: first('/access/agencies?limit=1', 'uscc') },
       { title: '监管事项', path: '/desk/catalog/items' },

@@ -9,7 +9,7 @@ use mj_web::{Action, Answer, Caller, Input, PathOf, Problem, RouteOf, get, post}
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::admin_api::{ACCOUNT_READ, reason};
+use crate::admin_api::{ACCOUNT_READ, ItemLine, reason};
 use crate::certificate::may_act;
 use crate::error::Error;
 use crate::model::AccountClass;
@@ -45,6 +45,10 @@ struct BoundCertificate {
     certificate_no: Option<String>,
     /// 为什么现在不能据以执法；能时为空
     barred: Option<String>,
+    /// 证上载明的执法类别
+    wording: Option<String>,
+    /// 执法类别今天对应的事项条线；还没有登记对应时为空
+    item_lines: Option<Vec<ItemLine>>,
 }
 
 /// The number bound to an account.
@@ -66,8 +70,10 @@ async fn read(
         Some(number) => access.certificates.certificate(number, &today).await?,
         None => None,
     };
-    let barred = may_act(held.as_ref(), &today, None).err().map(|bar| bar.said());
-    Ok(Json(BoundCertificate { certificate_no, barred }))
+    let barred = may_act(held.as_ref(), &today, None).err().map(|bar| access.barred(&bar));
+    let (wording, lines) = held.map(|held| (held.wording, held.item_lines)).unwrap_or_default();
+    let item_lines = lines.map(|codes| codes.iter().map(|code| access.item_line(code)).collect());
+    Ok(Json(BoundCertificate { certificate_no, barred, wording, item_lines }))
 }
 
 async fn bind(

@@ -208,7 +208,7 @@ impl Authority for Access {
             return None;
         }
         let judged = certificate::may_act(who.certificate.as_ref(), &who.today, on);
-        judged.err().map(|bar| Error::from(bar).into())
+        judged.err().map(|bar| Error::Certificate(self.barred(&bar)).into())
     }
 
     fn names<'a>(

@@ -45,6 +45,7 @@ pub fn module(registry: Registry, acts: Acts) -> Module {
     });
     let mut all = routes();
     all.extend(crate::officer_api::routes());
+    all.extend(crate::certificate_wording::routes());
     Module::new("registry", "监管对象").event(handler).routes(Desk { registry, acts }, all)
 }
 

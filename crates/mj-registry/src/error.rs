@@ -27,6 +27,14 @@ pub enum Error {
     NotSuspended,
     #[error("暂停的最后一日填写有误")]
     SuspensionDay,
+    #[error("执法类别应为 1 至 200 个字，与证件上一致")]
+    Wording,
+    #[error("没有这样的事项条线")]
+    WordingLine(Option<String>),
+    #[error("有效期间填写有误")]
+    WordingDays,
+    #[error("这种执法类别在这些日子里已经对应条线 {0}")]
+    WordingOverlaps(String),
     #[error("页码标记无法识别，请从第一页重新查询")]
     Cursor,
     #[error("后台线程意外结束：{0}")]
@@ -64,6 +72,19 @@ impl From<Error> for Problem {
                 .detail("可能刚刚有人恢复了它，请刷新页面。"),
             Error::SuspensionDay => Problem::invalid("registry.suspension_day", said)
                 .field("until", "应为今日或以后的日期，例如 2026-12-31；不填则到恢复为止"),
+            Error::Wording => Problem::invalid("registry.wording", said)
+                .field("wording", "原样填写证件上的执法类别"),
+            Error::WordingLine(line) => Problem::invalid("registry.wording_line", said).field(
+                "lines",
+                match line {
+                    Some(line) => format!("没有代码为“{line}”的条线，应为 2 位条线代码，例如 31"),
+                    None => "请至少选一条事项条线".to_owned(),
+                },
+            ),
+            Error::WordingDays => Problem::invalid("registry.wording_days", said)
+                .field("valid_to", "应晚于起始日，例如 2026-12-31；不填表示长期"),
+            Error::WordingOverlaps(_) => Problem::conflict("registry.wording_overlaps", said)
+                .detail("请先结束原来的对应，再登记新的。"),
             Error::Cursor => Problem::bad_request("registry.cursor", said),
             Error::Facts(mj_facts::Error::Cursor) => Error::Cursor.into(),
             Error::Thread(_) | Error::Facts(_) => Problem::internal(&error),

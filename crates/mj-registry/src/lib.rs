@@ -14,6 +14,7 @@
 
 mod acts;
 mod api;
+mod certificate_wording;
 mod digest;
 mod dossier;
 mod error;

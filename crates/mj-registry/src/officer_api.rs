@@ -102,7 +102,7 @@ struct RestoreRequest {
 }
 
 /// ` AND (…)`: officers in any of the caller's scopes; agencies are told by their names.
-fn in_scope(caller: &Caller, agencies: &[AgencyName], args: &mut Vec<Value>) -> String {
+pub(crate) fn in_scope(caller: &Caller, agencies: &[AgencyName], args: &mut Vec<Value>) -> String {
     let parts: Vec<String> = caller
         .scopes
         .iter()

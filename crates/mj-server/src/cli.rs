@@ -61,6 +61,13 @@ enum Command {
         #[command(flatten)]
         at: At,
     },
+    /// 从表格成批登记执法证的执法类别对应哪些事项条线（节点须停止）
+    Wordings {
+        /// 表格文件，列为 agency,wording,line,valid_from,valid_to（后两列可以没有）
+        file: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
     /// 把已停止节点的数据库整个搬到另一个空库（SQLite 与 PostgreSQL 之间，或同种之间）
     Move {
         /// 目标，如 postgres://用户:口令@主机/库名 或 sqlite:/路径/文件
@@ -329,6 +336,9 @@ impl Cli {
             }
             Command::Mappings { file, source, at } => {
                 runtime()?.block_on(crate::mappings::run(&file, &source, &at.data_dir))
+            }
+            Command::Wordings { file, at } => {
+                runtime()?.block_on(crate::wordings::run(&file, &at.data_dir))
             }
             Command::Move { to, at } => runtime()?.block_on(crate::moving::run(&at.data_dir, &to)),
             Command::Verify { what: Some(Verify::Receipt { file, key }), .. } => {

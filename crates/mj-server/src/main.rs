@@ -34,6 +34,7 @@ mod serve;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod wordings;
 
 use std::process::ExitCode;
 

@@ -54,23 +54,42 @@ impl HouseRecords {
         number: &str,
         today: &str,
     ) -> mj_platform::Result<Option<CertificateHeld>> {
-        let sql = "SELECT c.valid_until, o.area_number, \
+        let sql = "SELECT c.valid_until, c.law_type, o.area_number, a.uscc AS agency, \
                    (SELECT MAX(s.to_day) FROM officer_suspension s \
                     WHERE s.certificate_no = c.certificate_no AND s.lifted_at = 0 \
                     AND s.from_day <= $2 AND s.to_day >= $2) AS suspended_until \
                    FROM officer_certificate c JOIN officer o ON o.id = c.officer_id \
+                   LEFT JOIN agency a ON a.name = o.org_full_name \
                    WHERE c.certificate_no = $1 ORDER BY c.valid_until DESC LIMIT 1";
         let row = self.db.fetch_optional(sql, &[number.into(), today.into()]).await?;
-        row.map(|row| {
-            Ok(CertificateHeld {
-                valid_until: row.opt_text("valid_until")?,
-                suspended_until: row.opt_text("suspended_until")?,
-                area: row.opt_text("area_number")?,
-                // 执法类别 is free text in the standard: no code to hold an item against
-                item_lines: None,
-            })
-        })
-        .transpose()
+        let Some(row) = row else { return Ok(None) };
+        let said = row.opt_text("law_type")?.map(|text| text.trim().to_owned());
+        let wording = said.filter(|text| !text.is_empty());
+        let item_lines = match (&wording, row.opt_text("agency")?) {
+            (Some(wording), Some(agency)) => self.lines_of(&agency, wording, today).await?,
+            _ => None,
+        };
+        Ok(Some(CertificateHeld {
+            valid_until: row.opt_text("valid_until")?,
+            suspended_until: row.opt_text("suspended_until")?,
+            area: row.opt_text("area_number")?,
+            wording,
+            item_lines,
+        }))
+    }
+
+    /// The lines that an agency's wording stands for on a day; none while nobody has said which.
+    async fn lines_of(
+        &self,
+        agency: &str,
+        wording: &str,
+        day: &str,
+    ) -> mj_platform::Result<Option<Vec<String>>> {
+        let sql = "SELECT line FROM certificate_wording WHERE agency = $1 AND wording = $2 \
+                   AND valid_from <= $3 AND $3 < valid_to ORDER BY line";
+        let rows = self.db.fetch_all(sql, &[agency.into(), wording.into(), day.into()]).await?;
+        let lines = rows.iter().map(|row| row.text("line")).collect::<Result<Vec<_>, _>>()?;
+        Ok((!lines.is_empty()).then_some(lines))
     }
 }
 

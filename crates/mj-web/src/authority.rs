@@ -168,7 +168,9 @@ pub struct CertificateHeld {
     pub suspended_until: Option<String>,
     /// Division code of where it holds.
     pub area: Option<String>,
-    /// Department lines of the items it holds for; `None` where it names none.
+    /// What it says of its items, in its own words (执法类别).
+    pub wording: Option<String>,
+    /// The lines of items that those words stand for today; `None` while nobody has said which.
     pub item_lines: Option<Vec<String>>,
 }
 

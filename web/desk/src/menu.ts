@@ -60,6 +60,7 @@ export const MENU: readonly MenuGroup[] = [
     links: [
       link('officers', t('nav.officers'), 'registry.officer.read', ['officer']),
       link('coverage', t('nav.coverage'), 'registry.officer.read'),
+      link('wordings', t('nav.wordings'), 'registry.wording.read'),
       link('agencies', t('nav.agencies'), 'access.agency.read', ['agency']),
       link('accounts', t('nav.accounts'), 'access.account.read', ['account', 'account-sight']),
       link('grant-requests', t('nav.grant_requests'), 'access.grant_request.read'),

@@ -44,6 +44,12 @@ export const router = createRouter({
       meta: { title: 'coverage.title' },
     },
     {
+      path: '/officers/wordings',
+      name: 'wordings',
+      component: () => import('./features/officers/WordingPage.vue'),
+      meta: { title: 'wording.title' },
+    },
+    {
       path: '/officers/:id',
       name: 'officer',
       component: () => import('./features/officers/OfficerPage.vue'),

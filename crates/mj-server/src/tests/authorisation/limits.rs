@@ -80,6 +80,15 @@ impl House {
         body["batch_id"].as_str().expect("a batch").to_owned()
     }
 
+    /// Two officers' check of a person, of item line 31; its batch.
+    async fn act_upon_a_person(&self) -> String {
+        let person = json!({"cd_id": "k1", "supervise_item_implement_code": "31010001000001",
+            "administrative_cp_na": "01", "administrative_cp": "李明", "administrative_cp_ce_type": "111",
+            "administrative_cp_ui_code": CITIZEN, "supervise_object": "李明", "plan_id": null, "check_mode": "2",
+            "check_personnel_code": "15040100091;15040100092"});
+        self.deliver("check_action", person).await
+    }
+
     /// An enterprise whose contact is a person; its id.
     pub async fn enterprise(&self) -> String {
         let row = json!({
@@ -405,12 +414,7 @@ async fn every_masked_value_is_seen_the_same_way_wherever_it_stands() {
     house.deliver("law_officer", next).await;
     let bad = json!({"cd_id": "o3", "certificate_no": "15040100093", "gender": "2"});
     let refused = house.deliver("law_officer", bad).await;
-    let person = json!({"cd_id": "k1", "supervise_item_implement_code": "31010001000001",
-        "administrative_cp_na": "01", "administrative_cp": "李明", "administrative_cp_ce_type": "111",
-
-        "administrative_cp_ui_code": CITIZEN, "supervise_object": "李明", "plan_id": null, "check_mode": "2",
-        "check_personnel_code": "15040100091;15040100092"});
-    let acted = house.deliver("check_action", person).await;
+    let acted = house.act_upon_a_person().await;
     let told = house.get(Role::Clerk, &format!("/datahub/batches/{acted}/errors")).await;
     let said: Vec<&str> = told["items"][0]["issues"]
         .as_array()
@@ -517,4 +521,102 @@ async fn every_masked_value_is_seen_the_same_way_wherever_it_stands() {
         assert_eq!(there.0, StatusCode::NOT_FOUND, "{}", there.1);
         assert_eq!(bare(there.1), bare(missing.1));
     }
+}
+
+#[tokio::test]
+async fn an_officer_is_held_to_the_items_that_the_wording_of_the_certificate_stands_for() {
+    let house = House::new().await;
+    let agency = Relation::Own.agency();
+    let own = json!({"cd_id": "o1", "org_full_name": Relation::Own.agency_name(),
+        "certificate_no": "15040100091", "law_type": "食品流通"});
+    house.deliver("law_officer", own).await;
+    let next = json!({"cd_id": "o2", "org_full_name": Relation::Sibling.agency_name(),
+        "certificate_no": "15040100092", "id_no": null, "gender": null, "birth_date": null});
+    house.deliver("law_officer", next).await;
+    house.act_upon_a_person().await;
+    let sql = "SELECT id FROM party WHERE kind = 'person'";
+    let party = house.world.kit.db().fetch_one(sql, &[]).await.expect("a person");
+    let path = format!("/registry/parties/{}/timeline", party.text("id").expect("an id"));
+    let record = house.get(Role::Clerk, &path).await["items"][0]["record"].clone();
+    let reveal = format!("/reveals/record/{}", record.as_str().expect("a record"));
+    let bind = format!("/access/accounts/{}/certificate", Hat::Role(Role::Officer).account());
+    let bound = json!({"certificate_no": "15040100091", "reason": "持证上岗"});
+    let (status, body) = house.post(Role::SysAdmin, &bind, bound).await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "{body}");
+    let look = async || {
+        let wish = json!({"field": "administrative_cp_ui_code", "reason": "现场核对当事人身份"});
+        let (status, body) = house.post(Role::Officer, &reveal, wish).await;
+        (status, body["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    let (status, said) = look().await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(said.contains("“食品流通”还没有对应到监管事项"), "{said}");
+
+    let wordings = "/registry/certificate-wordings";
+    let ours = async |role: Role| {
+        let list = house.get(role, wordings).await;
+        let items = list["items"].as_array().expect("items").clone();
+        let one = items.iter().find(|one| one["wording"] == "食品流通").cloned();
+        (list, one.unwrap_or(Value::Null))
+    };
+    let (list, one) = ours(Role::DeptAdmin).await;
+    assert_eq!((&one["is_mapped"], &one["certificates"]), (&json!(false), &json!(1)), "{list}");
+    assert_eq!((&one["may_change"], &list["mapped"]), (&json!(true), &json!(0)), "{list}");
+    assert!(!list.to_string().contains(Relation::Sibling.word()), "{list}");
+    let wish = |agency: &str, lines: &[&str]| json!({"agency": agency, "wording": "食品流通", "lines": lines, "reason": "三定方案"});
+    let enter = async |role: Role, wish: Value| house.post(role, wordings, wish).await;
+    let (status, body) = enter(Role::DeptAdmin, wish(Relation::Sibling.agency(), &["31"])).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{body}");
+    let (status, _) = enter(Role::Clerk, wish(agency, &["31"])).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    for (lines, said) in [(&[][..], "至少选一条"), (&["zz"][..], "没有代码为“zz”的条线")]
+    {
+        let (status, body) = enter(Role::DeptAdmin, wish(agency, lines)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert!(body.to_string().contains(said), "{body}");
+    }
+    let (status, body) = enter(Role::DeptAdmin, wish(agency, &["16"])).await;
+    assert_eq!((status, &body["is_mapped"]), (StatusCode::CREATED, &json!(true)), "{body}");
+    let (status, said) = look().await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(said.contains("属于 31 市场监督管理部门") && said.contains("该类别对应 16 "), "{said}");
+    let (status, body) = enter(Role::DeptAdmin, wish(agency, &["31", "16"])).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (StatusCode::CONFLICT, &json!("registry.wording_overlaps"))
+    );
+    let (status, _) = enter(Role::DeptAdmin, wish(agency, &["31"])).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let (status, said) = look().await;
+    assert_eq!(status, StatusCode::OK, "{said}");
+    let told = house.get(Role::SysAdmin, &bind).await;
+    assert_eq!(told["wording"], "食品流通", "{told}");
+    assert_eq!(told["item_lines"][1], json!({"line": "31", "name": "市场监督管理部门"}), "{told}");
+
+    // ended on a day, it bars again from that day
+    let (list, one) = ours(Role::DeptAdmin).await;
+    assert_eq!(list["mapped"], 1, "{list}");
+    let line = one["lines"].as_array().expect("lines").iter().find(|one| one["line"] == "31");
+    let line = line.expect("the line").clone();
+    let path = format!("{wordings}/{}", line["id"].as_str().expect("an id"));
+    let ended = json!({"version": line["version"], "valid_to": "2026-11-20", "reason": "职责划出"});
+    let hat = Hat::Role(Role::DeptAdmin);
+    let (status, body) = house.send(hat, Method::PATCH, &path, ended.clone()).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let (status, _) = house.send(hat, Method::PATCH, &path, ended).await;
+    assert_eq!(status, StatusCode::CONFLICT, "somebody was faster");
+    let (status, said) = look().await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{said}");
+    let sql = "SELECT reason FROM act_journal WHERE object = $1 ORDER BY seq";
+    let object = format!("certificate_wording:{agency}");
+    let rows = house.world.kit.db().fetch_all(sql, &[object.into()]).await.expect("acts");
+    let told: Vec<String> = rows.iter().filter_map(|row| row.opt_text("reason").ok()?).collect();
+    assert_eq!(
+        told,
+        [
+            "“食品流通”对应 16：三定方案",
+            "“食品流通”对应 31：三定方案",
+            "“食品流通”对应 31 到 2026-11-20 为止：职责划出"
+        ]
+    );
 }

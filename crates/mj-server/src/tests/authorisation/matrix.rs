@@ -106,7 +106,7 @@ fn filled(text: &str, hat: Hat, thing: Thing) -> String {
     }
     for kind in [
         "account", "export", "request", "grant", "session", "batch", "repair", "mapping", "work",
-        "post", "party", "merge", "officer",
+        "post", "party", "merge", "officer", "wording",
     ] {
         let value = office.map_or(NOTHING.to_owned(), |one| one.id(kind));
         text = text.replace(&format!("${kind}"), &value);

@@ -505,6 +505,19 @@ async fn office(tx: &mut WriteTx, keys: &mj_platform::keys::Keys, relation: Rela
         ],
     )
     .await;
+    put(
+        tx,
+        "certificate_wording",
+        &[
+            ("id", id("wording").into()),
+            ("agency", agency.into()),
+            ("wording", format!("{word}执法").into()),
+            ("line", "31".into()),
+            ("valid_from", "2020-01-01".into()),
+            ("valid_to", "9999-12-31".into()),
+        ],
+    )
+    .await;
     officer_row(tx, &id("officer"), relation.number(), &relation.agency_name(), Some(area)).await;
 }
 

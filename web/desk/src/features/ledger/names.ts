@@ -8,6 +8,7 @@ const NAMES: Readonly<Record<string, string>> = {
   catalog_item: '监管事项',
   catalog_mapping: '事项对应',
   catalog_source: '事项清单',
+  certificate_wording: '执法类别对应',
   credential: '登录凭据',
   data_export: '导出记录',
   enrolment: '开通代码',

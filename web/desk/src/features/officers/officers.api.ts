@@ -19,6 +19,18 @@ export const getSummary = (query: Query, signal?: AbortSignal) =>
 export const getCoverage = (signal?: AbortSignal) =>
   api.get<Shapes['CoverageList']>('/registry/officers/coverage', undefined, signal)
 
+export type Wording = Shapes['WordingView']
+export type WordingLine = Shapes['WordingLine']
+
+export const listWordings = (signal?: AbortSignal) =>
+  api.get<Shapes['WordingList']>('/registry/certificate-wordings', undefined, signal)
+
+export const addWording = (body: Record<string, unknown>, idempotencyKey: string) =>
+  api.post<Wording>('/registry/certificate-wordings', body, { idempotencyKey })
+
+export const endWording = (id: string, version: number, valid_to: string, reason: string) =>
+  api.patch<Wording>(`/registry/certificate-wordings/${seg(id)}`, { version, valid_to, reason })
+
 export const getOfficer = (id: string, signal?: AbortSignal) =>
   api.get<OfficerFile>(`/registry/officers/${seg(id)}`, undefined, signal)
 
