@@ -27,7 +27,7 @@ const ONLOOKER: &str = "PRAGMA busy_timeout=30000; PRAGMA cache_size=-16000;";
 
 const SHRINK: &str = "PRAGMA shrink_memory";
 /// A connection that was not asked for so long gives its pages back.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(30);
 /// Statements kept parsed by each connection.
 const PARSED: usize = 200;
 /// Statements of more arguments are few and differ in length: keeping them would only fill memory.
@@ -301,6 +301,7 @@ fn serve(mut connection: Connection, orders: &Receiver<Order>) {
             Err(RecvTimeoutError::Timeout) => {
                 let _ = connection.execute_batch(SHRINK);
                 connection.flush_prepared_statement_cache();
+                crate::rest::rest();
                 orders.recv().ok()
             }
             order => order.ok(),
