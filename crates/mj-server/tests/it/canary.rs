@@ -7,7 +7,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::house::{House, SOURCE, files_in, furnished, run, text_of};
+use crate::house::{Furnished, House, SOURCE, files_in, furnished, login, run, secret, text_of};
+use crate::http::{Door, Token};
 use crate::rows::{Sheet, batch_number, citizen, inspections, pushed, wrong_citizen};
 
 const PEOPLE: u64 = 50;
@@ -61,6 +62,74 @@ fn enterprises() -> Sheet {
     sheet
 }
 
+/// The same people as officers; every fifth row is refused.
+fn officers() -> Sheet {
+    let mut sheet = Sheet::of("law_officer", &[]);
+    for number in 0..PEOPLE {
+        let (code, phone) = (citizen(number), phone(number));
+        let certificate = format!("1504010{number:04}");
+        sheet.push(&[
+            ("id_no", &code),
+            ("phone", &phone),
+            ("birth_date", "1985-07-03"),
+            ("gender", if number % 5 == 4 { "2" } else { "1" }),
+            ("certificate_no", &certificate),
+            ("org_full_name", "枣庄市市场监督管理局"),
+        ]);
+    }
+    sheet
+}
+
+/// A clerk who may see a masked value.
+fn clerk(door: Door, people: &Furnished) -> Token {
+    let account = json!({"login": "clerk", "name": "经办人"});
+    let made = door.post(&people.system, "/api/v1/access/accounts", &account).expect(201);
+    let person = json!({"code": made["activation_code"], "login": "clerk",
+        "password": secret("clerk")});
+    door.post(&Token::default(), "/api/v1/enrolments", &person).expect(201);
+    let requests = "/api/v1/access/grant-requests";
+    let grant = json!({"account_id": made["id"], "role": "clerk", "areas": ["370400"],
+        "level": "personal", "reason": "核对送达地址"});
+    let asked = door.post(&people.security, requests, &grant).expect(201);
+    let confirm = format!("{requests}/{}/confirm", asked["id"].as_str().expect("an id"));
+    let version = json!({"version": asked["version"]});
+    door.post(&people.auditor, &confirm, &version).expect(200);
+    login(door, "clerk")
+}
+
+/// Some of the numbers are seen in clear, wherever they stand: whoever asked is told, nothing else is.
+fn seen(door: Door, people: &Furnished) {
+    let clerk = clerk(door, people);
+    let first = |path: &str| door.get(&clerk, path).expect(200)["items"][0].clone();
+    let officer = first("/api/v1/registry/officers?limit=1")["id"].clone();
+    let parties =
+        door.get(&clerk, "/api/v1/registry/parties?kind=enterprise&limit=100").expect(200);
+    let parties = parties["items"].as_array().expect("parties").iter();
+    let party = parties.map(|one| one["id"].clone()).find(|one| {
+        let path = format!("/api/v1/registry/parties/{}", one.as_str().expect("an id"));
+        let file = door.get(&clerk, &path).expect(200);
+        let mut fields = file["fields"].as_array().expect("fields").iter();
+        fields.any(|one| one["name"] == "contact_phone" && one["masked"] == true)
+    });
+    let party = party.expect("an enterprise out of the register");
+    let batch = first("/api/v1/datahub/batches?table=law_officer")["id"].clone();
+    let id = |value: &serde_json::Value| value.as_str().expect("an id").to_owned();
+    for (path, field) in [
+        (format!("agency-reveals/officer/{}", id(&officer)), "phone"),
+        (format!("agency-reveals/officer/{}", id(&officer)), "id_no"),
+        (format!("agency-reveals/refused_row/{}.5", id(&batch)), "id_no"),
+        (format!("reveals/party/{}", id(&party)), "contact_phone"),
+    ] {
+        let wish = json!({"field": field, "reason": "核对送达地址"});
+        let told = door.post(&clerk, &format!("/api/v1/{path}"), &wish);
+        assert_eq!(told.status, 200, "{path} {field}: {}", told.text());
+        let told = told.json();
+        let value = told["value"].as_str().expect("a value");
+        let known = (0..PEOPLE).any(|one| value == citizen(one) || value == phone(one));
+        assert!(known, "{path} {field}");
+    }
+}
+
 #[test]
 fn no_number_of_a_person_stands_in_clear_on_the_disk_or_in_the_log() {
     let house = House::furnished();
@@ -68,6 +137,7 @@ fn no_number_of_a_person_stands_in_clear_on_the_disk_or_in_the_log() {
     for (table, name, sheet) in [
         ("object_person", "people.csv", register()),
         ("object_enterprise", "enterprises.csv", enterprises()),
+        ("law_officer", "officers.csv", officers()),
     ] {
         let mut command = house.command(&["import", table]);
         command.arg(house.file(name, &sheet)).args(["--source", SOURCE]);
@@ -104,6 +174,7 @@ fn no_number_of_a_person_stands_in_clear_on_the_disk_or_in_the_log() {
     let href = answer["href"].as_str().expect("an address");
     let settled = node.door.settled(&people.source, href);
     assert_eq!(crate::bad_input::counted(&settled)["error"], 10, "{settled}");
+    seen(node.door, people);
     // half an upload stays in the inbox
     let half = register();
     let path = format!("/api/v1/datahub/uploads/{}", "a".repeat(64));

@@ -362,6 +362,7 @@ pub struct Furnished {
     house: House,
     /// The system administrator.
     pub system: Token,
+    pub security: Token,
     pub auditor: Token,
     pub operator: Token,
     pub source: Token,
@@ -417,7 +418,7 @@ fn furnish() -> Furnished {
     let pusher = register(PUSHER, json!(["push"]), json!(["check_action"]));
     let stranger = register(STRANGER, json!(["push", "upload"]), json!([]));
     assert!(node.stop().success());
-    Furnished { house, system, auditor, operator, source, pusher, stranger }
+    Furnished { house, system, security, auditor, operator, source, pusher, stranger }
 }
 
 /// The three one-time codes as they are printed, in the order system, security, audit.
