@@ -28,6 +28,7 @@ export const officers = {
   'wording.end_day_hint': '不含当日；与起始日相同表示录错、从未有效。',
   'wording.need_day': '请填写到哪一日为止。',
   'wording.ended': '已结束',
+  'wording.never': '录错，从未有效',
   'officers.title': '执法人员与证件',
   'officers.facts': '共 {total} 人，可以办案 {able} 人；证件到期前 {days} 天列为即将到期',
   'officers.q': '查找执法人员',
