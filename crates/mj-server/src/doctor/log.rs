@@ -2,7 +2,7 @@
 //! and whether its witnesses still sign.
 
 use mj_kernel::Instant;
-use mj_platform::ledger::{LogReader, outside, signed};
+use mj_platform::ledger::{LogReader, Shelf, outside};
 use mj_platform::{Config, Db};
 
 use super::Findings;
@@ -17,7 +17,8 @@ pub async fn examine(
     running: bool,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let reader = LogReader::new(config.data_dir.join("log"));
+    let shelf = Shelf::new(config.data_dir.join("log"));
+    let reader = LogReader::new(shelf.folder());
     if let Some(found) = outside::suspicion(&reader)? {
         findings.wrong(
             "监管日志",
@@ -33,8 +34,7 @@ pub async fn examine(
     }
     let now = db.clock().now();
     let waiting = "SELECT MIN(at) AS at FROM act_journal WHERE log_seq >= $1";
-    let size = signed(&reader)?.map_or(0, |(_, checkpoint, _)| checkpoint.size);
-    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let size = i64::try_from(shelf.sealed()?).unwrap_or(i64::MAX);
     let since = db.fetch_one(waiting, &[size.into()]).await?;
     if let Some(age) = mj_platform::RowExt::opt_int(&since, "at")?.map(|at| now - at)
         && age > MINUTE

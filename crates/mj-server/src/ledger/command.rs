@@ -242,11 +242,11 @@ pub async fn seal(config: &Config, db: &Db) -> Result<(), Failure> {
 async fn signed_by_node(db: &Db, data_dir: &Path) -> Result<(), Failure> {
     let due = db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
     let due = u64::try_from(due).unwrap_or(0);
-    let reader = LogReader::new(data_dir.join("log"));
+    let shelf = log::Shelf::new(data_dir.join("log"));
     let signed = async {
         loop {
-            match log::signed(&reader) {
-                Ok(Some((_, checkpoint, _))) if checkpoint.size >= due => return Ok(()),
+            match shelf.sealed() {
+                Ok(sealed) if sealed >= due => return Ok(()),
                 Err(error) => return Err(Failure::from(error)),
                 _ => tokio::time::sleep(LOOK_EVERY).await,
             }

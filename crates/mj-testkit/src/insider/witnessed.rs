@@ -3,6 +3,7 @@
 //! `MJ_LONG=1` runs a hundred of these and twenty clean nodes.
 
 use mj_ledger::VerifierKey;
+use mj_platform::ledger::outside::Reached;
 use mj_platform::ledger::witness::{Verdict, Witness};
 
 use super::*;
@@ -22,7 +23,7 @@ impl Other {
 
 /// What a node does every minute. Whether its newest checkpoint was cosigned.
 async fn ask(ledger: &Ledger, witness: &Witness) -> bool {
-    let mut old = 0;
+    let mut old = Reached::NOTHING;
     for _ in 0..2 {
         let Some(asked) = ledger.ask(old).expect("asked") else { return false };
         match witness.add_checkpoint(&asked.text).await.expect("answered") {
@@ -30,7 +31,12 @@ async fn ask(ledger: &Ledger, witness: &Witness) -> bool {
                 ledger.keep(&asked, witness.key(), &line).await.expect("kept");
                 return true;
             }
-            Verdict::Refused(mj_ledger::witness::Refusal::Conflict { size }) => old = size,
+            Verdict::Refused(mj_ledger::witness::Refusal::Conflict { .. }) => {
+                let shown = witness.seen(&ledger.key().name).await.expect("read");
+                let shown = shown.map(|shown| ledger.own(&shown.checkpoint).expect("read"));
+                let Some(Some(seen)) = shown else { return false };
+                old = Reached::of(&seen);
+            }
             Verdict::Refused(_) => return false,
         }
     }
@@ -44,7 +50,7 @@ async fn a_log_rewritten_with_the_nodes_own_keys_is_caught_by_its_witness() {
     for seed in rounds(4, 100) {
         let mut office = Office::new(seed).await;
         office.ledger.drain().await.expect("sealed");
-        let key = office.ledger.key().clone();
+        let key = office.ledger.key();
         let witness = other.watching(&key);
         assert!(ask(&office.ledger, &witness).await, "seed {seed}");
         let kept = witness.seen(&key.name).await.expect("read").expect("seen").checkpoint;
@@ -80,7 +86,7 @@ async fn an_honest_node_is_never_refused() {
     let other = Other(TestDb::new().await);
     for seed in rounds(2, 20) {
         let office = Office::new(seed).await;
-        let key = office.ledger.key().clone();
+        let key = office.ledger.key();
         let witness = other.watching(&key);
         let mut kept = Vec::new();
         for turn in 0..4 {
@@ -104,12 +110,12 @@ async fn an_honest_node_is_never_refused() {
 async fn two_requests_at_once_never_take_a_witness_back() {
     let other = Other(TestDb::new().await);
     let office = Office::new(1).await;
-    let witness = other.watching(office.ledger.key());
+    let witness = other.watching(&office.ledger.key());
     office.ledger.drain().await.expect("sealed");
-    let small = office.ledger.ask(0).expect("asked").expect("signed");
+    let small = office.ledger.ask(Reached::NOTHING).expect("asked").expect("signed");
     office.change(12, 20).await;
     office.ledger.drain().await.expect("sealed");
-    let large = office.ledger.ask(0).expect("asked").expect("signed");
+    let large = office.ledger.ask(Reached::NOTHING).expect("asked").expect("signed");
     let (one, two) =
         tokio::join!(witness.add_checkpoint(&small.text), witness.add_checkpoint(&large.text));
     let cosigned = [one.expect("answered"), two.expect("answered")]
