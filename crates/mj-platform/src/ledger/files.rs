@@ -273,6 +273,11 @@ impl LogReader {
         })
     }
 
+    /// The bytes of a file of the volume.
+    pub(super) fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        self.read(name, |path| fs::read(path).map_err(Error::io(path)))
+    }
+
     /// The last lines of a growing file, whole ones, within so many bytes.
     pub fn tail(&self, name: &str, bytes: u64) -> Result<String> {
         self.read(name, |path| {

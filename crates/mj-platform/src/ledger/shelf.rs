@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use mj_ledger::volume::{self, Opening};
+use mj_ledger::volume::{self, Cause, Opening};
 use mj_ledger::{Checkpoint, Entry, VerifierKey};
 
 use super::files::{LogReader, sync_folder};
@@ -172,6 +172,19 @@ impl Shelf {
         let head = self.reader(number + 1).head()?.and_then(|entry| opening_of(&entry));
         // where that volume is gone, what lies in its place is another's
         Ok(head.filter(|(_, opening)| volume::split(&opening.origin).1 == number))
+    }
+
+    /// The entries past proof of every frozen volume: platform-wide numbers, the end excluded.
+    pub(super) fn past(&self) -> Result<Vec<(u64, u64)>> {
+        let mut past = Vec::new();
+        for number in self.closed()? {
+            if let Some((seq, opening)) = self.opening_after(number)?
+                && opening.cause == Cause::Freeze
+            {
+                past.push((opening.first + opening.size, seq));
+            }
+        }
+        Ok(past)
     }
 
     /// Puts the volume in the log's own folder below `closed/`, whole, while it still lies here too.

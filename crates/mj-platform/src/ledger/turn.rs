@@ -81,7 +81,7 @@ impl Ledger {
         }
         tx.execute("DELETE FROM log_pending WHERE seq < $1", &[number(end).into()]).await?;
         tx.open_volume(opening);
-        let rows = restate(&mut tx, self.db(), None, &mut None).await?;
+        let rows = restate(&mut tx, self.db(), &self.shelf().past()?, &mut None).await?;
         tx.commit().await?;
         self.inner.sealed.send_replace(end);
         drop(round);

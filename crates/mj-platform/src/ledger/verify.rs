@@ -152,6 +152,41 @@ pub async fn run(snapshot: &mut Snapshot, folder: &Path, wanted: &Wanted) -> Res
     Ok(check.done())
 }
 
+/// The state as the log says it up to the last good checkpoint of its newest volume, and with what can
+/// still be read behind that.
+pub(super) struct Known {
+    pub(super) fold: Fold,
+    pub(super) walked: Vec<(LogReader, u64)>,
+    /// Entries that cannot be read any more.
+    pub(super) lost: u64,
+}
+
+/// What is known where the newest volume is damaged and only `size` entries of it, under `root`, hold.
+pub(super) async fn known(
+    snapshot: &mut Snapshot,
+    shelf: &Shelf,
+    wanted: &Wanted,
+    size: u64,
+    root: Hash,
+) -> Result<Known> {
+    let mut check = Check::new(shelf.folder(), wanted);
+    check.head(snapshot).await?;
+    // what waited for a checkpoint of this volume has no place any more
+    check.pending.clear();
+    let mut pieces = check.pieces()?;
+    if let Some(last) = pieces.last_mut() {
+        let nothing = Damage { digest: [0; 32], entries: 0, lost: 0, rows: 0, signed: 0 };
+        (last.proved, last.root, last.frozen) = (size, Some(root), Some(nothing));
+        last.end = check.numbered.max(last.first + size);
+        last.filed = last.end;
+    }
+    for piece in pieces {
+        check.walk(snapshot, piece).await?;
+    }
+    let lost = check.before.map_or(0, |before| before.lost);
+    Ok(Known { fold: check.fold, walked: check.walked, lost })
+}
+
 /// A volume as it is to be walked.
 struct Piece {
     number: u64,
@@ -178,7 +213,7 @@ struct Before {
     lost: u64,
 }
 
-pub(super) struct Check<'a> {
+struct Check<'a> {
     shelf: Shelf,
     wanted: &'a Wanted,
     fold: Fold,
@@ -615,7 +650,8 @@ impl<'a> Check<'a> {
         }
         let walked: Vec<(&LogReader, u64)> =
             self.walked.iter().map(|(reader, bundles)| (reader, *bundles)).collect();
-        let otherwise = retold.done(&walked)?;
+        let mut otherwise = retold.done(&walked)?;
+        otherwise.retain(|one| !is_erased(&self.fold, &one.table, &one.key));
         // after a volume that is missing nothing is known, and that was said
         let before = self.before.take().filter(|before| before.number + 1 == nth);
         let Some(before) = before else { return Ok(()) };
@@ -713,8 +749,8 @@ impl<'a> Check<'a> {
             for row in &rows {
                 last = row.text("id")?;
                 let Some(salt) = row.opt_bytes("salt")? else {
-                    let erased = self.fold.holds(PAYLOAD_ERASURE.name, &last);
-                    if !self.fold.see(JOURNAL, &last) || !erased {
+                    self.fold.see(JOURNAL, &last);
+                    if !self.fold.holds(PAYLOAD_ERASURE.name, &last) {
                         self.find(Kind::Changed, JOURNAL, last.clone(), 0);
                     }
                     continue;
@@ -823,6 +859,11 @@ impl<'a> Check<'a> {
             ..self.report
         }
     }
+}
+
+/// Whether this is an act whose payload was erased lawfully: it is not said anew.
+pub(super) fn is_erased(fold: &Fold, table: &str, key: &str) -> bool {
+    table == JOURNAL && fold.holds(PAYLOAD_ERASURE.name, key)
 }
 
 /// Whether an entry past proof can be read with its sheet.

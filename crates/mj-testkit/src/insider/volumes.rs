@@ -341,3 +341,186 @@ fn rewrite(office: &Office, folder: &Path, origin: &str, entries: &[Vec<u8>]) ->
     }
     memory.root()
 }
+
+impl Office {
+    async fn freeze(&self) -> Option<ledger::Frozen> {
+        let (who, wanted) = (Actor::system("command"), Wanted::default());
+        let folder = self.path("log");
+        let frozen =
+            ledger::freeze(self.kit.db(), &folder, &who, "硬盘损坏，经批准", &wanted).await;
+        frozen.expect("asked")
+    }
+
+    async fn reopened(mut self) -> Self {
+        self.ledger = open(&self.kit, &self.path("log")).await;
+        self.ledger.drain().await.expect("sealed");
+        self
+    }
+}
+
+#[tokio::test]
+async fn a_sound_log_is_not_frozen() {
+    let office = Office::new(0).await;
+    assert_eq!(office.freeze().await, None);
+    let office = Office::over_two_years(0).await;
+    assert_eq!(office.freeze().await, None);
+    assert_eq!(office.verify(None).await.findings, []);
+}
+
+#[tokio::test]
+async fn a_damaged_volume_is_frozen_told_each_time_and_followed_by_clean_ones() {
+    for (seed, file) in (0..).zip([
+        "tile/entries/000",
+        "sheets/000",
+        "tile/0/000",
+        "checkpoint",
+        "tile/entries/000",
+    ]) {
+        let office = Office::new(seed).await;
+        if file != "tile/entries/000" {
+            office.ledger.drain().await.expect("sealed");
+        }
+        let sealed = office.ledger.sealed();
+        office.flip(file);
+        assert!(!office.verify(None).await.is_clean());
+        let frozen = office.freeze().await.expect("damaged");
+        assert_eq!(frozen.volume, 1, "{file}");
+        let numbered = frozen.proved + frozen.damage.entries;
+        assert!(frozen.damage.lost <= frozen.damage.entries && numbered >= sealed);
+        assert_eq!(frozen.damage.entries == 0, ["tile/0/000", "checkpoint"].contains(&file));
+        // also before the files followed
+        let before = office.verify(Some(&office.outside)).await;
+        assert_eq!(before.findings, [], "{file}");
+        let office = office.reopened().await;
+        for _ in 0..2 {
+            let report = office.verify(Some(&office.outside)).await;
+            assert_eq!(report.findings, [], "{file}");
+            assert_eq!(report.told.len(), 1);
+            assert_eq!(
+                (&report.told[0].rows, &report.told[0].damage),
+                (&frozen.rows, &frozen.damage)
+            );
+            assert_eq!(report.sealed, report.entries);
+            // an act past proof may be erased like any other
+            if frozen.damage.entries > 2 {
+                let who = Actor::system("command");
+                let erased = ledger::erase::erase(office.kit.db(), &who, frozen.proved + 1, "申请");
+                erased.await.expect("erased");
+            }
+            office.next_year().await;
+            office.change(12, 15).await;
+            office.ledger.drain().await.expect("sealed");
+        }
+        let report = office.verify(Some(&office.outside)).await;
+        assert_eq!((report.findings, report.told.len(), report.volumes), (vec![], 1, 4), "{file}");
+        // the evidence must stay what it was
+        let path = office.path("log/closed/1/sheets/000");
+        let mut bytes = std::fs::read(&path).expect("read");
+        bytes.truncate(bytes.len() / 2);
+        std::fs::write(&path, bytes).expect("put");
+        assert!(!office.verify(None).await.is_clean(), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_freeze_tells_the_row_that_was_to_be_hidden_and_no_later_one() {
+    let office = Office::new(2).await;
+    office.ledger.drain().await.expect("sealed");
+    let victim = office.victim();
+    office.forge(&victim).await;
+    office.flip("tile/entries/000");
+    let frozen = office.freeze().await.expect("damaged");
+    let line = format!("changed\tnote\t{victim}\t");
+    assert!(frozen.rows.iter().any(|row| row.starts_with(&line)), "{:?}", frozen.rows);
+    let office = office.reopened().await;
+    let report = office.verify(Some(&office.outside)).await;
+    assert_eq!(report.findings, []);
+    assert!(report.told[0].rows.iter().any(|row| row.starts_with(&line)), "{:?}", report.told);
+    // content alone, whose digest no list can carry, stays a finding
+    office.forge("n0020").await;
+    office.sql("UPDATE act_journal SET reason = '无' WHERE log_seq = 3").await;
+    let found = office.named(None, Kind::Changed, "note").await;
+    assert!(found.iter().all(|one| one.table != "note" || one.key == "n0020"), "{found:?}");
+    office.named(None, Kind::Changed, "act_journal").await;
+    let past =
+        format!("UPDATE act_journal SET reason = '无' WHERE log_seq = {}", frozen.proved + 1);
+    let office = Office::new(2).await;
+    office.ledger.drain().await.expect("sealed");
+    office.flip("tile/entries/000");
+    office.freeze().await.expect("damaged");
+    let office = office.reopened().await;
+    assert_eq!(office.verify(None).await.findings, []);
+    office.sql(&past).await;
+    office.named(None, Kind::Changed, "act_journal").await;
+}
+
+/// Who says more, or less, or other rows than were lost.
+#[tokio::test]
+async fn a_list_of_damage_cannot_be_enlarged_later() {
+    let office = Office::new(3).await;
+    office.ledger.drain().await.expect("sealed");
+    office.flip("tile/entries/000");
+    office.freeze().await.expect("damaged");
+    let office = office.reopened().await;
+    let volume = office.shelf().volume(2).expect("read").expect("signed");
+    let head = volume.entry(volume.first).expect("read").expect("there");
+    let head = Entry::parse(&head).expect("reads");
+    for nth in 0..3 {
+        let mut head = head.clone();
+        let damage = head.opens.as_mut().and_then(|opens| opens.damage.as_mut()).expect("damage");
+        match nth {
+            0 => damage.rows += 1,
+            1 => damage.digest = [7; 32],
+            _ => damage.lost += 1,
+        }
+        let entries = [head.canonical().into_bytes()];
+        rewrite(&office, &office.path("log"), &volume.checkpoint.origin, &entries);
+        let found = office.verify(None).await.findings;
+        assert!(found.iter().any(|one| one.table == "volume"), "{nth}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_mended_from_a_copy_and_from_no_other() {
+    for (seed, name) in (0..).zip([
+        "tile/entries/000",
+        "sheets/000",
+        "tile/0/000",
+        "checkpoint",
+        "closed/1/tile/entries/000",
+        "closed/1/sheets/000",
+        "closed/1/checkpoint",
+    ]) {
+        let office = Office::over_two_years(seed).await;
+        // an older copy, where it holds what is lost
+        copy_folder(&office.path("log"), &office.path("copy"));
+        let (log, copy) = (office.path("log"), office.path("copy"));
+        let sound = ledger::repair(&log, &copy).expect("asked");
+        assert_eq!(sound, ledger::Mended { files: vec![], beyond: vec![] });
+        if name != "checkpoint" {
+            office.change(30, 33).await;
+            office.ledger.drain().await.expect("sealed");
+        }
+        let path = log.join(name);
+        let mut bytes = std::fs::read(&path).expect("read");
+        bytes[40] ^= 0x10;
+        let damaged = bytes.clone();
+        std::fs::remove_file(&path).expect("gone");
+        std::fs::write(&path, bytes).expect("put");
+        assert!(!office.verify(None).await.is_clean(), "{name}");
+        // another log's copy, and the damaged log itself, mend nothing but a tile, which entries give
+        let other = Office::new(seed + 1).await;
+        if name != "tile/0/000" {
+            for from in [other.path("log"), log.clone()] {
+                let mended = ledger::repair(&log, &from).expect("asked");
+                assert!(mended.files.is_empty() && !mended.beyond.is_empty(), "{name}: {mended:?}");
+                assert_eq!(std::fs::read(&path).expect("read"), damaged);
+            }
+        }
+        let mended = ledger::repair(&log, &copy).expect("asked");
+        assert_eq!((mended.files, mended.beyond), (vec![name.to_owned()], vec![]), "{name}");
+        assert_eq!(office.verify(Some(&office.outside)).await.findings, [], "{name}");
+        let again = open(&office.kit, &log).await;
+        assert_eq!(again.sealed(), office.ledger.sealed());
+    }
+}

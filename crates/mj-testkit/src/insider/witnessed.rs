@@ -201,3 +201,73 @@ async fn entries_signed_before_there_was_a_look_up_are_found_by_it_too() {
     assert_eq!(touched("n0012").await, before);
     assert_eq!(touched("n0003").await.len(), 2, "changed, then deleted");
 }
+
+#[tokio::test]
+async fn a_witness_goes_along_with_honest_turns_and_not_with_others() {
+    let other = Other(TestDb::new().await);
+    for skipped in [1, 2] {
+        let office = Office::new(skipped).await;
+        office.ledger.drain().await.expect("sealed");
+        // known once, under the name of the first volume
+        let witness = other.watching(&office.ledger.key());
+        assert!(ask(&office.ledger, &witness).await);
+        copy_folder(&office.path("log"), &office.path("before"));
+        office.change(12, 15).await;
+        for _ in 0..skipped {
+            office.kit.clock.advance_seconds(366 * 86_400);
+            assert!(office.ledger.clone().turning_yearly(true).turn().await.expect("turned"));
+            office.change(15, 19).await;
+            office.ledger.drain().await.expect("sealed");
+        }
+        for _ in 0..2 {
+            assert!(ask(&office.ledger, &witness).await, "over {skipped}");
+            office.change(15, 19).await;
+            office.ledger.drain().await.expect("sealed");
+        }
+        let cosigned = ledger::outside::cosigned(office.kit.db(), &witness.key().name).await;
+        let size = cosigned.expect("read").expect("cosigned").size;
+        assert!(u64::try_from(size).expect("a size") > office.ledger.sealed() - 5);
+        let key = office.ledger.key();
+        let seen = witness.seen(&key.name).await.expect("read").expect("seen");
+        assert_eq!(seen.origin, key.name, "the newest volume");
+        assert_eq!(office.verify(Some(&seen.checkpoint)).await.findings, []);
+        assert_eq!(office.ledger.contradiction(&seen.checkpoint).expect("compared"), None);
+
+        // put back to before the turn: the witness refuses, and shows the node why
+        let log = office.path("log");
+        std::fs::remove_dir_all(&log).expect("gone");
+        copy_folder(&office.path("before"), &log);
+        assert!(!ask(&office.ledger, &witness).await);
+        let shown = office.ledger.contradiction(&seen.checkpoint).expect("compared");
+        let shown = shown.expect("not in this store");
+        assert!(office.ledger.suspect("witness", &shown, &seen.checkpoint).await.expect("held"));
+        assert!(office.kit.db().is_held());
+        let now = witness.seen(&key.name).await.expect("read").expect("seen");
+        assert_eq!(now, seen, "the witness keeps to what it saw");
+    }
+}
+
+/// A volume frozen further back than the witness saw is taken only when its own people decide.
+#[tokio::test]
+async fn a_witness_that_saw_what_was_lost_waits_for_a_decision() {
+    let other = Other(TestDb::new().await);
+    let office = Office::new(3).await;
+    office.ledger.drain().await.expect("sealed");
+    let witness = other.watching(&office.ledger.key());
+    assert!(ask(&office.ledger, &witness).await);
+    let log = office.ledger.key().name;
+    let seen = witness.seen(&log).await.expect("read").expect("seen");
+    office.flip("tile/entries/000");
+    let (who, wanted) = (Actor::system("command"), Wanted::default());
+    let folder = office.path("log");
+    let frozen = ledger::freeze(office.kit.db(), &folder, &who, "损坏", &wanted).await;
+    assert!(frozen.expect("asked").expect("damaged").damage.entries > 0);
+    let again = open(&office.kit, &folder).await;
+    again.drain().await.expect("sealed");
+    assert!(!ask(&again, &witness).await);
+    let shown = again.contradiction(&seen.checkpoint).expect("compared");
+    assert_eq!(shown, None, "given up by decision, and no rollback");
+    let reset = mj_platform::ledger::witness::reset(other.0.db(), &who, &log, "对方已封存").await;
+    assert!(reset.expect("reset").is_some());
+    assert!(ask(&again, &witness).await);
+}
