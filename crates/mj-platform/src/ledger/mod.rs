@@ -42,7 +42,7 @@ pub use freeze::{Frozen, freeze};
 pub use rekey::{OLD_KEYS, finish_rekey, old_keys, rekey};
 pub use repair::{Mended, repair};
 pub use rewind::{rewind, signed_size};
-pub use shelf::{CLOSED, Shelf, Volume, signed};
+pub use shelf::{CLOSED, Listed, Shelf, Volume, signed};
 
 use crate::db::door::Act;
 use crate::db::{Db, Lane, RowExt};
@@ -153,7 +153,9 @@ impl Current {
         };
         let files = LogFiles::open(shelf.folder(), size)?;
         if signed.is_some_and(|checkpoint| checkpoint.root != files.root()) {
-            return Err(Error::Corrupt("监管日志的内容与已签署的检查点不符".into()));
+            return Err(Error::Corrupt(
+                "监管日志的内容与已签署的检查点不符；用 mingjian log repair 从备份修复".into(),
+            ));
         }
         Ok(Self { files, first, key, began: None })
     }
@@ -467,7 +469,7 @@ pub async fn receipt(db: &Db, shelf: &Shelf, seq: u64) -> Result<Option<Receipt>
     let (index, size) = (volume.index(seq), volume.checkpoint.size);
     let bytes = volume.entry(seq)?.ok_or_else(|| Error::Corrupt("监管日志缺少条目".into()))?;
     let entry = Entry::parse(&bytes).map_err(wrong)?;
-    let path = tree::inclusion(&volume.reader, index, size).map_err(wrong)?;
+    let path = volume.proof(seq, &bytes)?;
     let sql = "SELECT * FROM act_journal WHERE log_seq = $1";
     let payload = match db.fetch_optional(sql, &[number(seq).into()]).await? {
         Some(row) => match row.opt_bytes("salt")? {

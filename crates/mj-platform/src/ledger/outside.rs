@@ -13,6 +13,7 @@ use mj_ledger::witness::AddCheckpoint;
 use mj_ledger::{Checkpoint, Hash, Note, WitnessKey, tree};
 use serde::{Deserialize, Serialize};
 
+use super::shelf::from_entries;
 use super::witness::note_of;
 use super::{Ledger, LogReader, number, old_keys, wrong};
 use crate::db::door::{Act, TruthTable};
@@ -111,7 +112,7 @@ impl Ledger {
                 Ok(proof) => proof,
                 // of a frozen volume the tiles may be what was damaged
                 Err(_) => {
-                    tree::consistency(&memory(&reader, end)?, old.size, end).map_err(wrong)?
+                    tree::consistency(&from_entries(&reader, end)?, old.size, end).map_err(wrong)?
                 }
             };
         }
@@ -251,19 +252,6 @@ impl Ledger {
         self.db().hold(held);
         Ok(held)
     }
-}
-
-/// The tree of a volume's first entries, from the entries alone.
-fn memory(reader: &LogReader, size: u64) -> Result<tree::Memory> {
-    let mut memory = tree::Memory::new();
-    for bundle in 0..size.div_ceil(mj_ledger::tiles::WIDTH) {
-        for entry in reader.bundle(bundle)? {
-            if memory.size() < size {
-                memory.push(tree::leaf(&entry));
-            }
-        }
-    }
-    Ok(memory)
 }
 
 /// The suspicion that lies beside a log.

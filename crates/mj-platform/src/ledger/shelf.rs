@@ -8,8 +8,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use mj_kernel::Instant;
 use mj_ledger::volume::{self, Cause, Opening};
-use mj_ledger::{Checkpoint, Entry, VerifierKey};
+use mj_ledger::{Checkpoint, Entry, Hash, VerifierKey, tiles, tree};
 
 use super::files::{LogReader, sync_folder};
 use super::{CHECKPOINT, HISTORY, KEY, OLD_KEYS, wrong};
@@ -62,10 +63,43 @@ impl Volume {
         self.reader.entry(self.index(seq))
     }
 
+    /// The path that shows an entry to be in the signed tree.
+    pub fn proof(&self, seq: u64, entry: &[u8]) -> Result<Vec<Hash>> {
+        let (index, leaf) = (self.index(seq), tree::leaf(entry));
+        let Checkpoint { size, root, .. } = &self.checkpoint;
+        let holds =
+            |path: &Vec<Hash>| tree::check_inclusion(leaf, index, *size, path, root).is_ok();
+        if let Ok(path) = tree::inclusion(&self.reader, index, *size)
+            && holds(&path)
+        {
+            return Ok(path);
+        }
+        // of a frozen volume the tiles may be what was damaged
+        let path =
+            tree::inclusion(&from_entries(&self.reader, *size)?, index, *size).map_err(wrong)?;
+        let lost = || Error::Corrupt("监管日志的内容与已签署的检查点不符".into());
+        holds(&path).then_some(path).ok_or_else(lost)
+    }
+
     /// Its sheet.
     pub fn sheet(&self, seq: u64) -> Result<Option<String>> {
         self.reader.sheet(self.index(seq))
     }
+}
+
+/// A volume as people see it.
+pub struct Listed {
+    pub number: u64,
+    /// The platform-wide number of its first entry.
+    pub first: u64,
+    /// Entries that are proved.
+    pub size: u64,
+    pub began: Option<Instant>,
+    pub signed_at: Option<Instant>,
+    /// Why it was closed, as the next one says; `None` for the one that is being written.
+    pub closed: Option<Opening>,
+    /// Its newest signed checkpoint.
+    pub text: Option<String>,
 }
 
 /// The first entry of a volume: its number, and what it says of the volume before.
@@ -154,7 +188,9 @@ impl Shelf {
             // one that was frozen may have no checkpoint that holds: nothing in it can be proved
             match self.volume(number).ok().flatten() {
                 Some(volume) if volume.first <= seq => {
-                    return Ok(volume.holds(seq).then_some(volume));
+                    let after = self.opening_after(number)?.map(|(_, opening)| opening);
+                    let proved = after.is_none_or(|after| seq < after.first + after.size);
+                    return Ok((proved && volume.holds(seq)).then_some(volume));
                 }
                 _ => {}
             }
@@ -172,6 +208,69 @@ impl Shelf {
         let head = self.reader(number + 1).head()?.and_then(|entry| opening_of(&entry));
         // where that volume is gone, what lies in its place is another's
         Ok(head.filter(|(_, opening)| volume::split(&opening.origin).1 == number))
+    }
+
+    /// All volumes as people see them, the newest first.
+    pub fn list(&self) -> Result<Vec<Listed>> {
+        let newest = self.newest()?.map(|newest| newest.number);
+        let last = self.closed()?.last().copied().unwrap_or(0);
+        let mut listed = Vec::new();
+        for number in (1..=newest.unwrap_or(0).max(last)).rev() {
+            let after = self.opening_after(number)?.map(|(_, opening)| opening);
+            let volume = self.volume(number).ok().flatten();
+            let head = volume.as_ref().map(|volume| volume.reader.head()).transpose()?.flatten();
+            let own = volume.as_ref().map_or(0, |volume| volume.first);
+            listed.push(Listed {
+                number,
+                first: after.as_ref().map_or(own, |after| after.first),
+                size: match (&after, &volume) {
+                    (Some(after), _) => after.size,
+                    (None, Some(volume)) => volume.checkpoint.size,
+                    (None, None) => 0,
+                },
+                began: head.and_then(|head| Entry::parse(&head).ok()).map(|head| head.time),
+                signed_at: volume.as_ref().map(|volume| volume.checkpoint.time),
+                closed: after,
+                text: volume.map(|volume| volume.text),
+            });
+        }
+        Ok(listed)
+    }
+
+    /// What a look at the volumes alone shows to be damaged, in words; every entry is looked at by
+    /// `verify`.
+    pub fn damaged(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        let Some(newest) = self.named()? else { return Ok(found) };
+        let closed = self.closed()?;
+        for number in 1..=newest {
+            if number != newest && !closed.contains(&number) {
+                found.push(format!("缺少第 {number} 册"));
+                continue;
+            }
+            let after = self.opening_after(number)?.map(|(_, opening)| opening);
+            if after.as_ref().is_some_and(|after| after.cause == Cause::Freeze) {
+                continue;
+            }
+            let volume = match self.volume(number) {
+                Ok(Some(volume)) => volume,
+                Ok(None) => {
+                    found.push(format!("第 {number} 册没有检查点或公钥"));
+                    continue;
+                }
+                Err(error) => {
+                    found.push(format!("第 {number} 册：{error}"));
+                    continue;
+                }
+            };
+            let Checkpoint { size, root, .. } = volume.checkpoint;
+            let holds = tree::root(&volume.reader, size).is_ok_and(|found| found == root);
+            let fits = after.is_none_or(|after| (after.size, after.root) == (size, root));
+            if !holds || !fits {
+                found.push(format!("第 {number} 册的内容与已签署的检查点不符"));
+            }
+        }
+        Ok(found)
     }
 
     /// The entries past proof of every frozen volume: platform-wide numbers, the end excluded.
@@ -273,6 +372,19 @@ fn link(from: &Path, to: &Path) -> Result<()> {
         link(&entry.path(), &to.join(entry.file_name()))?;
     }
     sync_folder(to)
+}
+
+/// The tree of a volume's first entries, from the entries alone.
+pub(super) fn from_entries(reader: &LogReader, size: u64) -> Result<tree::Memory> {
+    let mut memory = tree::Memory::new();
+    for bundle in 0..size.div_ceil(tiles::WIDTH) {
+        for entry in reader.bundle(bundle)? {
+            if memory.size() < size {
+                memory.push(tree::leaf(&entry));
+            }
+        }
+    }
+    Ok(memory)
 }
 
 /// The newest signed checkpoint of a volume, as text and read, and its key.

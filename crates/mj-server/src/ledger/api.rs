@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use mj_kernel::clock::to_rfc3339;
 use mj_kernel::{Page, PageOf};
+use mj_ledger::Cause;
 use mj_ledger::tree::{self, Hash};
 use mj_platform::DbRow;
 use mj_platform::db::contains_pattern;
 use mj_platform::ledger::witness::Witness;
-use mj_platform::ledger::{self as log, LogReader, Shelf};
+use mj_platform::ledger::{self as log, Listed, LogReader, Shelf};
 use mj_platform::{Config, Db, RowExt, Value};
 use mj_web::{Action, ActorNames, Answer, Caller, Module, PathOf, Problem, Query, get};
 use serde::{Deserialize, Serialize};
@@ -131,10 +132,6 @@ pub(super) fn broken(error: mj_platform::Error) -> Problem {
     Problem::internal(&error)
 }
 
-fn of_ledger(error: mj_ledger::Error) -> Problem {
-    Problem::internal(&error)
-}
-
 pub(super) fn plain(text: Option<String>) -> Answer<Response> {
     let text = text.ok_or_else(Problem::not_found)?;
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
@@ -161,6 +158,8 @@ struct LogStatus {
     sealed: i64,
     /// 最近签署的检查点，新的在前
     checkpoints: Vec<LogCheckpoint>,
+    /// 各册，新的在前
+    volumes: Vec<LogVolume>,
     /// 最近一次后台核对；还没有核对过时为空
     last_check: Option<LogCheck>,
 }
@@ -170,6 +169,43 @@ struct LogCheckpoint {
     at: String,
     size: i64,
     root: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct LogVolume {
+    /// 第几册
+    number: i64,
+    /// 首条的序号
+    first: i64,
+    /// 可证明的条目数
+    size: i64,
+    /// 首条的时间
+    began: Option<String>,
+    /// 最后一个检查点的时间
+    signed_at: Option<String>,
+    /// 为什么封存：year 满一年，freeze 损坏；当前一册为空
+    closed: Option<String>,
+    /// 损坏封存时无法证明的条目数
+    unproved: i64,
+    /// 本册最后一个已签署的检查点，可另行保存供核对
+    checkpoint: Option<String>,
+}
+
+fn volume(one: Listed) -> LogVolume {
+    let damage = one.closed.as_ref().and_then(|closed| closed.damage.as_ref());
+    LogVolume {
+        number: signed_number(one.number),
+        first: signed_number(one.first),
+        size: signed_number(one.size),
+        began: one.began.map(to_rfc3339),
+        signed_at: one.signed_at.map(to_rfc3339),
+        unproved: damage.map_or(0, |damage| signed_number(damage.entries)),
+        closed: one.closed.map(|closed| match closed.cause {
+            Cause::Year => "year".to_owned(),
+            Cause::Freeze => "freeze".to_owned(),
+        }),
+        checkpoint: one.text,
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -218,6 +254,7 @@ async fn status(Of(desk): Of<Desk>) -> Answer<Json<LogStatus>> {
         sealed: newest.map_or(0, |newest| signed_number(newest.end())),
         entries,
         checkpoints: checkpoints.take(20).collect(),
+        volumes: desk.shelf.list().map_err(broken)?.into_iter().map(volume).collect(),
         last_check,
     }))
 }
@@ -362,6 +399,8 @@ struct LogEntry {
     row: LogEntryRow,
     /// 写进日志的原文（规范 JSON）；尚未签署时为空
     entry: Option<String>,
+    /// 在第几册；还没有签署，或随损坏的一册封存、已无法证明时为空
+    volume: Option<i64>,
     request_id: String,
     /// 改动的行，至多二百行
     lines: Vec<LogLine>,
@@ -411,6 +450,7 @@ async fn read(
     Ok(Json(LogEntry {
         request_id: row.text("request_id").map_err(broken)?,
         row: entry_row(&row, &names, sealed)?,
+        volume: volume.map(|volume| signed_number(volume.number)),
         entry: entry.and_then(|bytes| String::from_utf8(bytes).ok()),
         lines,
     }))
@@ -451,7 +491,7 @@ async fn proof(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Json<LogP
     };
     let (index, size) = (volume.index(number), volume.checkpoint.size);
     let entry = volume.entry(number).map_err(broken)?.ok_or_else(Problem::not_found)?;
-    let path = tree::inclusion(&volume.reader, index, size).map_err(of_ledger)?;
+    let path = volume.proof(number, &entry).map_err(broken)?;
     let leaf = tree::leaf(&entry);
     Ok(Json(LogProof {
         index: signed_number(index),

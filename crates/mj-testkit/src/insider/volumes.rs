@@ -401,6 +401,14 @@ async fn a_damaged_volume_is_frozen_told_each_time_and_followed_by_clean_ones() 
                 (&frozen.rows, &frozen.damage)
             );
             assert_eq!(report.sealed, report.entries);
+            // what is proved has its receipt, unless that needs what was damaged; what is not has none
+            let receipt = office.ledger.receipt(0).await;
+            let may = frozen.proved > 0 && file != "checkpoint";
+            assert_eq!(receipt.is_ok_and(|one| one.is_some()), may, "{file}");
+            if frozen.damage.entries > 0 {
+                let past = office.ledger.receipt(frozen.proved).await.expect("asked");
+                assert_eq!(past, None);
+            }
             // an act past proof may be erased like any other
             if frozen.damage.entries > 2 {
                 let who = Actor::system("command");
