@@ -25,6 +25,9 @@ pub struct Mended {
     pub beyond: Vec<u64>,
 }
 
+/// Files by name, with what is to stand in them.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// Mends the log in `folder` from the one in `from`.
 pub fn repair(folder: &Path, from: &Path) -> Result<Mended> {
     let (own, copy) = (Shelf::new(folder), Shelf::new(from));
@@ -38,7 +41,7 @@ pub fn repair(folder: &Path, from: &Path) -> Result<Mended> {
                 VerifierKey::parse(&text).map_err(wrong)?
             }
         };
-    let mut changes: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut changes: Files = Vec::new();
     let mut beyond = Vec::new();
     let newest = own.closed()?.last().copied().unwrap_or(0) + 1;
     for number in 1..=newest {
@@ -83,7 +86,7 @@ struct Mending {
 
 impl Mending {
     /// Files to put in place of those there; `None` where no choice leads to the signed root.
-    fn mend(&self) -> Result<Option<Vec<(String, Vec<u8>)>>> {
+    fn mend(&self) -> Result<Option<Files>> {
         let mut files = Vec::new();
         let checkpoint = match self.checkpoint(&self.own) {
             Some((_, checkpoint)) => checkpoint,
@@ -98,7 +101,7 @@ impl Mending {
             }
         };
         let own_key = self.own.text(KEY).ok().flatten();
-        if !own_key.is_some_and(|text| VerifierKey::parse(&text).is_ok()) {
+        if own_key.is_none_or(|text| VerifierKey::parse(&text).is_err()) {
             files.push((KEY.to_owned(), format!("{}\n", self.key.to_text()).into_bytes()));
         }
         for own_first in [true, false] {
@@ -135,11 +138,7 @@ impl Mending {
     }
 
     /// Each entry from here or from the copy, with its sheet; the files to write if all lead to the root.
-    fn choose(
-        &self,
-        checkpoint: &Checkpoint,
-        own_first: bool,
-    ) -> Result<Option<Vec<(String, Vec<u8>)>>> {
+    fn choose(&self, checkpoint: &Checkpoint, own_first: bool) -> Result<Option<Files>> {
         let mut leaves: Vec<Hash> = Vec::new();
         let mut files = Vec::new();
         for bundle in 0..checkpoint.size.div_ceil(tiles::WIDTH) {
@@ -192,7 +191,7 @@ impl Mending {
     }
 
     /// What is behind the checkpoint is no reason to replace a file.
-    fn differing(&self, path: String, bytes: Vec<u8>, files: &mut Vec<(String, Vec<u8>)>) {
+    fn differing(&self, path: String, bytes: Vec<u8>, files: &mut Files) {
         if !self.own.bytes(&path).is_ok_and(|stored| stored.starts_with(&bytes)) {
             files.push((path, bytes));
         }

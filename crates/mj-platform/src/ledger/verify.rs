@@ -378,14 +378,18 @@ impl<'a> Check<'a> {
                     continue;
                 }
             }
-            if number > 1 && own.is_none() {
+            let is_frozen = |after: &Option<(u64, Opening)>| {
+                after.as_ref().is_some_and(|(_, opening)| opening.cause == Cause::Freeze)
+            };
+            let frozen = is_frozen(&next);
+            // the first entry itself may be what was damaged
+            if number > 1 && own.is_none() && !frozen {
                 found.push((Kind::Log, VOLUME, number.to_string(), first));
             }
             let reader = match waiting {
                 true => LogReader::new(self.shelf.place(number)),
                 false => self.shelf.reader(number),
             };
-            let frozen = next.as_ref().is_some_and(|(_, next)| next.cause == Cause::Freeze);
             let signed = match shelf::signed(&reader) {
                 Ok(signed) => signed.map(|(_, checkpoint, _)| checkpoint),
                 Err(error) => {
@@ -434,7 +438,7 @@ impl<'a> Check<'a> {
                 piece.proved = opening.size;
                 piece.root = Some(opening.root);
                 piece.frozen = opening.damage.filter(|_| opening.cause == Cause::Freeze);
-            } else if !is_last {
+            } else if !is_last && !is_frozen(&head(number + 2)?) {
                 found.push((Kind::Gap, VOLUME, (number + 1).to_string(), piece.end));
             }
             pieces.push(piece);
@@ -488,13 +492,14 @@ impl<'a> Check<'a> {
                     }
                 };
                 let act = journal.remove(&seq);
+                let opens = (index == 0 && nth > 1).then_some(nth);
                 if index >= proved && frozen.is_some() {
                     // nothing proves it, but it is what was written: its tile says so
                     let tiled = tile.as_ref().and_then(|tile| tile.get(place)).copied();
                     let is_written = tiled.is_some() && tiled == entry.as_deref().map(tree::leaf);
                     if is_written && intact(seq, entry.as_deref(), sheet.as_deref()) {
                         self.is_past_proof = true;
-                        self.entry(seq, entry.as_deref(), sheet.as_deref(), act, None)?;
+                        self.entry(seq, entry.as_deref(), sheet.as_deref(), act, opens)?;
                         self.is_past_proof = false;
                     } else {
                         lost += 1;
@@ -514,7 +519,6 @@ impl<'a> Check<'a> {
                     }
                     frontier.push(leaf);
                 }
-                let opens = (index == 0 && nth > 1).then_some(nth);
                 self.entry(seq, entry.as_deref(), sheet.as_deref(), act, opens)?;
                 seq += 1;
             }

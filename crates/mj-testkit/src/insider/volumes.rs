@@ -532,3 +532,95 @@ async fn a_damaged_file_is_mended_from_a_copy_and_from_no_other() {
         assert_eq!(again.sealed(), office.ledger.sealed());
     }
 }
+
+/// The entry that opened the volume may be the one that is lost.
+#[tokio::test]
+async fn a_volume_that_lost_its_first_entry_is_frozen_like_others() {
+    for (seed, name) in (0..).zip(["tile/entries/000", "sheets/000"]) {
+        let office = Office::over_two_years(seed).await;
+        let first = office.shelf().newest().expect("read").expect("signed").first;
+        let mut bytes = std::fs::read(office.log(name)).expect("read");
+        bytes[40] ^= 0x10;
+        std::fs::write(office.log(name), bytes).expect("put");
+        let frozen = office.freeze().await.expect("damaged");
+        assert_eq!((frozen.volume, frozen.proved), (3, first), "{name}");
+        let office = office.reopened().await;
+        office.next_year().await;
+        office.change(12, 15).await;
+        office.ledger.drain().await.expect("sealed");
+        let report = office.verify(Some(&office.outside)).await;
+        assert_eq!((report.findings, report.told.len(), report.volumes), (vec![], 1, 5), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_sequencer_turns_by_itself_and_people_who_wait_are_answered() {
+    let office = Office::new(4).await;
+    office.kit.clock.advance_seconds(YEAR);
+    let ledger = office.ledger.clone().turning_yearly(true);
+    let turned = async {
+        while office.shelf().newest().expect("read").is_none_or(|newest| newest.number < 2) {
+            tokio::task::yield_now().await;
+        }
+        office.change(5, 6).await;
+        assert!(ledger.settled(std::time::Duration::from_secs(30)).await);
+    };
+    ledger.watch(turned).await;
+    let report = office.verify(Some(&office.outside)).await;
+    assert_eq!((report.findings, report.volumes), (vec![], 2));
+    assert_eq!(report.sealed, report.entries);
+    // where a record is spoken of is known over volumes, the turn itself left out
+    let sql = "SELECT seq FROM log_touch WHERE object = 'note:n0005' ORDER BY seq";
+    assert_eq!(office.rows(sql).await.len(), 2);
+    assert_eq!(
+        office.rows("SELECT size FROM log_touched").await[0].int("size").ok(),
+        i64::try_from(report.entries).ok()
+    );
+}
+
+/// A database restored to before a turn, with the log's files as they were after it.
+#[tokio::test]
+async fn a_log_goes_back_over_turns_to_what_its_database_knew() {
+    let office = Office::over_two_years(2).await;
+    let (log, vault) = (office.path("log"), office.vault());
+    let third = office.shelf().newest().expect("read").expect("signed").first;
+    let first = office.shelf().volume(1).expect("read").expect("signed");
+    let roots = |number: u64, size: u64| {
+        mj_ledger::tree::root(&office.shelf().reader(number), size).expect("a root")
+    };
+    let (in_third, in_second, end) = (roots(3, 4), roots(2, 5), first.checkpoint.root);
+    for (size, number, closed, root) in [
+        (third + 4, 3, vec![1, 2], in_third),
+        (first.end() + 5, 2, vec![1], in_second),
+        (first.end(), 1, vec![], end),
+    ] {
+        let signed = ledger::rewind(&log, size, &vault).expect("goes back");
+        assert_eq!(signed.root, root, "{number}");
+        let newest = office.shelf().newest().expect("read").expect("signed");
+        assert_eq!((newest.number, newest.end()), (number, size));
+        assert_eq!(office.shelf().closed().expect("read"), closed);
+        assert_eq!(mj_ledger::tree::root(&newest.reader, signed.size).expect("a root"), root);
+    }
+    assert!(ledger::rewind(&log, first.end() + 1, &vault).is_err(), "that is gone");
+}
+
+#[tokio::test]
+async fn another_key_in_a_later_volume_leaves_the_earlier_ones_provable() {
+    let office = Office::over_two_years(6).await;
+    let first = office.shelf().volume(1).expect("read").expect("signed");
+    let vault = Arc::new(office.vault());
+    let log = office.path("log");
+    let key = ledger::rekey(&log, office.kit.db(), vault, "370400").await.expect("exchanged");
+    let office = office.reopened().await;
+    office.next_year().await;
+    for outside in [None, Some(office.outside.as_str()), Some(&first.text)] {
+        assert_eq!(office.verify(outside).await.findings, []);
+    }
+    let verify = &mj_platform::gm::sign::verify;
+    let old = office.ledger.receipt(3).await.expect("asked").expect("signed");
+    old.check(Some(&first.key), verify).expect("the key of its time");
+    assert!(old.check(Some(&key), verify).is_err());
+    let new = office.ledger.receipt(office.ledger.sealed() - 1).await.expect("asked");
+    new.expect("signed").check(Some(&key), verify).expect("the new key");
+    assert_eq!(office.ledger.contradiction(&first.text).expect("compared"), None);
+}
