@@ -127,6 +127,9 @@ async fn examine(db: &Db, data_dir: &Path, outside: Option<String>) -> Result<Ou
     Ok(Outcome::clean_if(clean))
 }
 
+/// Rows of a frozen volume's list that are shown.
+const TOLD: usize = 1_000;
+
 /// Damage that was decided about, in words.
 pub fn told(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
@@ -135,7 +138,10 @@ pub fn told(report: &Report) -> Vec<String> {
             "第 {} 册损坏后已封存（已登记，不是新发现）：第 {} 条起的 {} 条无法证明，其中 {} 条已不可读；{} 行与可证明的日志不同",
             one.volume, one.proved, one.damage.entries, one.damage.lost, one.damage.rows
         ));
-        lines.extend(one.rows.iter().map(|row| format!("  {row}")));
+        lines.extend(one.rows.iter().take(TOLD).map(|row| format!("  {row}")));
+        if one.rows.len() > TOLD {
+            lines.push(format!("  另有 {} 行", one.rows.len() - TOLD));
+        }
     }
     lines
 }

@@ -51,6 +51,7 @@ export const ledger = {
   'ledger.volume_current': '当前一册',
   'ledger.volume_year': '满一年，已封存',
   'ledger.volume_freeze': '损坏，已封存；{n} 条无法证明',
+  'ledger.volume_last': '检查点',
   'ledger.volume_checkpoint': '复制检查点',
   'ledger.size': '条数',
   'ledger.root': '根摘要',
