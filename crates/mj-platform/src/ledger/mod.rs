@@ -197,6 +197,12 @@ impl Ledger {
         }
         let shelf = Shelf::new(folder);
         let opening = opening_waiting(&db).await?;
+        if opening.is_none() && shelf.named()?.is_none() && signed_size(&db).await? > 0 {
+            // without it everything in the files would be taken for what a crash left
+            return Err(Error::Corrupt(
+                "监管日志缺少检查点；用 mingjian log repair 从备份修复".into(),
+            ));
+        }
         let current = Current::load(&shelf, &key, opening.as_ref())?;
         let size = current.end();
         let head = db.fetch_one("SELECT entries FROM change_head WHERE id = 1", &[]).await?;

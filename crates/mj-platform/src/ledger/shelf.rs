@@ -241,8 +241,21 @@ impl Shelf {
     /// `verify`.
     pub fn damaged(&self) -> Result<Vec<String>> {
         let mut found = Vec::new();
-        let Some(newest) = self.named()? else { return Ok(found) };
+        let Some(newest) = self.named()? else {
+            if self.folder.join("tile").exists() || self.folder.join(CLOSED).exists() {
+                found.push("缺少检查点".to_owned());
+            }
+            return Ok(found);
+        };
         let closed = self.closed()?;
+        let last = closed.last().copied().unwrap_or(0);
+        if newest != last + 1 {
+            let own = LogReader::new(&self.folder).text(CHECKPOINT)?;
+            // killed in the middle of a turn, it is still that of the volume before
+            if last == 0 || own != self.reader(last).text(CHECKPOINT)? {
+                found.push(format!("第 {} 册的检查点不是它的", last + 1));
+            }
+        }
         for number in 1..=newest {
             if number != newest && !closed.contains(&number) {
                 found.push(format!("缺少第 {number} 册"));

@@ -362,7 +362,9 @@ impl<'a> Check<'a> {
         for number in 1..=newest {
             let waiting = waits.as_ref().is_some_and(|(opened, _, _)| *opened == number)
                 && named != Some(number);
-            let is_there = waiting || named == Some(number) || closed.contains(&number);
+            // what lies in the log's own folder is the newest, whatever is left of it
+            let is_own = named == Some(number) || number == last + 1;
+            let is_there = waiting || is_own || closed.contains(&number);
             let end = pieces.last().map_or(0, |piece: &Piece| piece.end);
             let own = if number == 1 { None } else { head(number)? };
             let next = head(number + 1)?;
@@ -399,7 +401,11 @@ impl<'a> Check<'a> {
                     None
                 }
             };
-            if let Some(checkpoint) = &signed {
+            let is_lost = signed.is_none() && number == last + 1 && number > 1;
+            if is_lost && !waiting && !frozen && named.is_none() {
+                found.push((Kind::Gap, CHECKPOINT, number.to_string(), first));
+            }
+            if let Some(checkpoint) = signed.as_ref().filter(|_| !frozen) {
                 let (of, which) = volume::split(&checkpoint.origin);
                 if which != number || log.get_or_insert_with(|| of.clone()) != &of {
                     found.push((Kind::Log, VOLUME, number.to_string(), first));

@@ -483,10 +483,12 @@ struct ProofStep {
 async fn proof(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Json<LogProof>> {
     let number = u64::try_from(seq).map_err(|_| Problem::not_found())?;
     let Some(volume) = desk.shelf.holding(number).map_err(broken)? else {
-        return Err(if number < desk.sealed()? {
-            Problem::conflict("ledger.not_proved", "这条日志所在的一册已损坏封存，无法再证明")
-        } else {
-            Problem::conflict("ledger.not_signed", "这条日志还没有签署，请稍候一两秒")
+        return Err(match desk.sealed()? {
+            0 => Problem::not_found(),
+            sealed if number < sealed => {
+                Problem::conflict("ledger.not_proved", "这条日志所在的一册已损坏封存，无法再证明")
+            }
+            _ => Problem::conflict("ledger.not_signed", "这条日志还没有签署，请稍候一两秒"),
         });
     };
     let (index, size) = (volume.index(number), volume.checkpoint.size);

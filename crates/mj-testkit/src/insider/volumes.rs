@@ -624,3 +624,37 @@ async fn another_key_in_a_later_volume_leaves_the_earlier_ones_provable() {
     new.expect("signed").check(Some(&key), verify).expect("the new key");
     assert_eq!(office.ledger.contradiction(&first.text).expect("compared"), None);
 }
+
+/// Without its checkpoint a log is not begun anew over what was signed.
+#[tokio::test]
+async fn a_log_that_lost_its_checkpoint_is_left_alone_until_it_is_mended() {
+    let office = Office::over_two_years(7).await;
+    let log = office.path("log");
+    copy_folder(&log, &office.path("copy"));
+    std::fs::remove_file(office.log("checkpoint")).expect("gone");
+    assert!(!office.verify(None).await.is_clean());
+    assert_eq!(office.shelf().damaged().expect("looked"), ["缺少检查点"]);
+    let entries = std::fs::read(office.log("tile/entries/000")).expect("read");
+    let vault = Arc::new(office.vault());
+    let opened = Ledger::open(office.kit.db().clone(), &log, vault, "370400").await;
+    assert!(opened.is_err_and(|error| error.to_string().contains("缺少检查点")));
+    assert_eq!(std::fs::read(office.log("tile/entries/000")).expect("read"), entries);
+    let mended = ledger::repair(&log, &office.path("copy")).expect("asked");
+    assert_eq!(mended.files, ["checkpoint"]);
+    assert_eq!(office.verify(None).await.findings, []);
+    // nor is it frozen at less than was signed, whatever stands there instead
+    for (number, instead) in (3..).zip([None, Some("x\n1\n"), Some("")]) {
+        std::fs::remove_file(office.log("checkpoint")).expect("gone");
+        if let Some(text) = instead {
+            std::fs::write(office.log("checkpoint"), text).expect("put");
+        }
+        assert!(!office.verify(None).await.is_clean());
+        assert!(!office.shelf().damaged().expect("looked").is_empty(), "{instead:?}");
+        let frozen = office.freeze().await.expect("damaged");
+        assert_eq!((frozen.volume, frozen.damage.entries), (number, 0));
+        let again = open(&office.kit, &log).await;
+        again.drain().await.expect("sealed");
+        let report = office.verify(Some(&office.outside)).await;
+        assert_eq!((report.findings, report.volumes), (vec![], number + 1), "{instead:?}");
+    }
+}
