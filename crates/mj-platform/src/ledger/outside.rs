@@ -8,6 +8,7 @@
 use std::path::Path;
 
 use mj_kernel::{Actor, Instant};
+use mj_ledger::tree::Subtrees;
 use mj_ledger::volume::{self, Cause, Opened};
 use mj_ledger::witness::AddCheckpoint;
 use mj_ledger::{Checkpoint, Hash, Note, WitnessKey, tree};
@@ -95,26 +96,20 @@ impl Ledger {
         if old.size > 0 {
             // where the volume the witness saw ends: there the next one goes on
             let mut end = newest.checkpoint.size;
+            let mut tree = tree_of(shelf.reader(newest.number), None, end)?;
             for number in (old.volume..newest.number).rev() {
-                let reader = shelf.reader(number + 1);
-                let Some(entry) = reader.head()? else { return Ok(None) };
-                let path = tree::inclusion(&reader, 0, end).map_err(wrong)?;
+                let Some(entry) = shelf.reader(number + 1).head()? else { return Ok(None) };
+                let path = tree::inclusion(&*tree, 0, end).map_err(wrong)?;
                 let Some((_, opening)) = super::shelf::opening_of(&entry) else { return Ok(None) };
                 end = opening.size;
+                tree = tree_of(shelf.reader(number), Some(opening.cause), end)?;
                 openings.push(Opened { entry, path });
             }
             if old.volume > newest.number || old.size > end {
                 return Ok(None);
             }
             openings.reverse();
-            let reader = shelf.reader(old.volume);
-            proof = match tree::consistency(&reader, old.size, end) {
-                Ok(proof) => proof,
-                // of a frozen volume the tiles may be what was damaged
-                Err(_) => {
-                    tree::consistency(&from_entries(&reader, end)?, old.size, end).map_err(wrong)?
-                }
-            };
+            proof = tree::consistency(&*tree, old.size, end).map_err(wrong)?;
         }
         let note = note_of(&newest.text)?;
         let asked = AddCheckpoint { old: old.size, proof, openings, note: note.clone() };
@@ -168,6 +163,7 @@ impl Ledger {
         if number > newest {
             return Ok(Some(seen));
         }
+        let mut closed = None;
         let mut own = shelf.volume(number).ok().flatten().map_or(0, |own| own.checkpoint.size);
         if number < newest
             && let Some((_, opening)) = shelf.opening_after(number)?
@@ -177,12 +173,13 @@ impl Ledger {
                 // lost by decision: the witness waits for one of its own people's
                 return Ok(None);
             }
-            own = opening.size;
+            (own, closed) = (opening.size, Some(opening.cause));
         }
         if seen.size > own {
             return Ok(Some(seen));
         }
-        let root = tree::root(&shelf.reader(number), seen.size).map_err(wrong)?;
+        let tree = tree_of(shelf.reader(number), closed, own)?;
+        let root = tree::root(&*tree, seen.size).map_err(wrong)?;
         Ok((root != seen.root).then_some(seen))
     }
 
@@ -251,6 +248,18 @@ impl Ledger {
         let held = suspicion(&LogReader::new(self.shelf().folder()))?.is_some();
         self.db().hold(held);
         Ok(held)
+    }
+}
+
+/// The tree over the first entries of a volume: by its tiles, unless these may be what it was frozen for.
+fn tree_of(
+    reader: LogReader,
+    closed: Option<Cause>,
+    size: u64,
+) -> Result<Box<dyn Subtrees + Send>> {
+    match closed {
+        Some(Cause::Freeze) => Ok(Box::new(from_entries(&reader, size)?)),
+        _ => Ok(Box::new(reader)),
     }
 }
 

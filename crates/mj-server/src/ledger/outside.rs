@@ -165,6 +165,9 @@ impl Outside {
             return Err(format!("{trouble}，但没有出示证据（{}）", shown.status));
         }
         match self.ledger.contradiction(&shown.body).map_err(broken)? {
+            None if self.has_frozen().map_err(broken)? => Err(format!(
+                "{trouble}：损坏的一册已封存，请见证方执行 mingjian log reset-witnessed"
+            )),
             None => Err(format!("{trouble}，但出示的证据不成立")),
             Some(seen) => {
                 let held = self.ledger.suspect(&witness.key.name, &seen, &shown.body).await;
@@ -174,6 +177,13 @@ impl Outside {
                 })
             }
         }
+    }
+
+    /// Whether a damaged volume was given up, which a witness may have seen more of.
+    fn has_frozen(&self) -> mj_platform::Result<bool> {
+        let volumes = self.ledger.shelf().list()?;
+        let mut closed = volumes.iter().filter_map(|one| one.closed.as_ref());
+        Ok(closed.any(|closed| closed.cause == mj_ledger::Cause::Freeze))
     }
 
     /// Every witness and how it stands.
