@@ -8,6 +8,7 @@ signer's id 1234567812345678; the tree is RFC 6962's, the checkpoint a C2SP sign
 """
 import base64
 import json
+import re
 import struct
 import sys
 
@@ -83,7 +84,7 @@ def sm2_holds(point, message, signature):
 def root_of(leaf, index, size, path):
     """The root a path leads to, RFC 9162 2.1.3.2; None where the path has a wrong length."""
     place, last, found = index, size - 1, leaf
-    for sibling in path:
+    for sibling in map(bytes.fromhex, path):
         if last <= 0:
             return None
         if place & 1 or place == last:
@@ -97,26 +98,26 @@ def root_of(leaf, index, size, path):
 
 
 def check(receipt, key):
+    log_of = lambda origin: re.sub("^(mingjian/[^/]+/[^/]+)/([2-9]|[1-9][0-9]+)/sm3$", r"\1/sm3", origin)
     name, key_id, packed = key.strip().split("+", 2)
     kind = base64.b64decode(packed)
-    own_id = sm3(name.encode() + b"\n" + kind)[:4]
-    if not kind.startswith(KIND) or own_id.hex() != key_id:
+    if not kind.startswith(KIND) or sm3(name.encode() + b"\n" + kind)[:4].hex() != key_id:
         return "公钥不是监管日志的公钥"
     text, tail = receipt["checkpoint"].rsplit("\n\n", 1)
-    signed = [line.split(" ") for line in tail.splitlines()]
-    signed = [base64.b64decode(signature) for _, signer, signature in signed if signer == name]
+    origin, size, root, _ = text.split("\n", 3)
+    if log_of(origin) != log_of(name) or int(size) != receipt["size"]:
+        return "检查点与凭证或公钥不符"
+    own_id = sm3(origin.encode() + b"\n" + kind)[:4]  # one key signs all volumes, each under its own name
+    signed = [base64.b64decode(one.split(" ")[2]) for one in tail.splitlines() if one.split(" ")[1] == origin]
     if not any(one[:4] == own_id and sm2_holds(kind[len(KIND):], f"{text}\n".encode(), one[4:]) for one in signed):
         return "检查点没有这把密钥的签名，或签名不成立"
-    origin, size, root, _ = text.split("\n", 3)
-    if origin != name or int(size) != receipt["size"]:
-        return "检查点与凭证不符"
     canonical = lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     entry = json.loads(receipt["entry"])
     if canonical(entry) != receipt["entry"]:
         return "条目不是规范形式"
-    path = [bytes.fromhex(one) for one in receipt["path"]]
-    found = root_of(sm3(b"\0" + receipt["entry"].encode()), entry["seq"], int(size), path)
-    if entry["seq"] != receipt["index"] or found != base64.b64decode(root):
+    index, before = receipt["index"], entry["seq"] - receipt["index"]  # entries of earlier volumes
+    found = root_of(sm3(b"\0" + receipt["entry"].encode()), index, int(size), receipt["path"])
+    if before < 0 or (before > 0 and log_of(origin) == origin) or found != base64.b64decode(root):
         return "条目不在这份日志中"
     if "payload" in receipt:
         opened = dict(receipt["payload"])
@@ -124,8 +125,7 @@ def check(receipt, key):
         if sm3(salt + canonical(opened).encode()).hex() != entry["payload"]["digest"]:
             return "办理人、对象或原因与条目的摘要不符"
     for one in receipt.get("lines", []):
-        path = [bytes.fromhex(sibling) for sibling in one["path"]]
-        found = root_of(sm3(b"\0" + one["line"].encode()), one["index"], entry["changes"]["rows"], path)
+        found = root_of(sm3(b"\0" + one["line"].encode()), one["index"], entry["changes"]["rows"], one["path"])
         if found is None or found.hex() != entry["sheet"]:
             return "行不在条目的行清单中"
 
@@ -142,7 +142,7 @@ def main(arguments):
         return 2
     except (ValueError, KeyError, TypeError) as error:
         wrong = f"格式不符：{error}"
-    print(f"FAIL\t{wrong}" if wrong else f"ok\t{receipt['index']}\t{json.loads(receipt['entry'])['action']}")
+    print(f"FAIL\t{wrong}" if wrong else "ok\t{seq}\t{action}".format(**json.loads(receipt["entry"])))
     return 1 if wrong else 0
 
 

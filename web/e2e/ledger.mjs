@@ -17,6 +17,11 @@ export const stories = {
     await page.getByRole('heading', { level: 1, name: '监管日志' }).waitFor()
     await page.locator('[data-test=ledger-q]').waitFor()
     await page.getByText('已签署').first().waitFor()
+    const volumes = page.locator('[data-test=volumes]')
+    // with one alone the list is folded
+    if ((await volumes.getAttribute('open')) === null) await volumes.locator('summary').click()
+    await volumes.getByText('当前一册', { exact: true }).waitFor()
+    await visit.look('the volumes of the log')
     await down(page)
     await page.locator('[data-test=ledger-row]').first().waitFor()
     await visit.look('the log')

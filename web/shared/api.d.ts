@@ -1715,7 +1715,7 @@ export interface paths {
         put?: never;
         /**
          * 提交检查点请求见证签名（C2SP tlog-witness，摘要用 SM3、签名用 SM2）
-         * @description 正文：old 行、一致性证明、空行、已签署的检查点。200 为签名行；409 的正文是见证方上次见过的条目数。
+         * @description 正文：old 行、一致性证明、空行、已签署的检查点；见证方上次见过的是较早的一册时，证明之后每册一行 opening（启用新册的条目，base64）及其存在证明。200 为签名行；409 的正文是见证方上次见过的条目数。
          */
         post: operations["postLogWitnessAddCheckpoint"];
         delete?: never;
@@ -3736,6 +3736,11 @@ export interface components {
             /** @description 改动的行，至多二百行 */
             lines: components["schemas"]["LogLine"][];
             request_id: string;
+            /**
+             * Format: int64
+             * @description 在第几册；还没有签署，或随损坏的一册封存、已无法证明时为空
+             */
+            volume?: number | null;
         };
         LogEntryRow: {
             action: string;
@@ -3770,12 +3775,18 @@ export interface components {
         LogProof: {
             /** @description 已签署的检查点 */
             checkpoint: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description 在本册中的位置，从 0 起
+             */
             index: number;
             /** @description 条目的叶摘要 */
             leaf: string;
             root: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description 本册的条目数
+             */
             size: number;
             /** @description 从叶到根逐步合并 */
             steps: components["schemas"]["ProofStep"][];
@@ -3804,6 +3815,8 @@ export interface components {
              * @description 已签署的条目数
              */
             sealed: number;
+            /** @description 各册，新的在前 */
+            volumes: components["schemas"]["LogVolume"][];
         };
         LogSuspicion: {
             at: string;
@@ -3818,6 +3831,36 @@ export interface components {
              */
             seen_size: number;
             witness: string;
+        };
+        LogVolume: {
+            /** @description 首条的时间 */
+            began?: string | null;
+            /** @description 本册最后一个已签署的检查点，可另行保存供核对 */
+            checkpoint?: string | null;
+            /** @description 为什么封存：year 满一年，freeze 损坏；当前一册为空 */
+            closed?: string | null;
+            /**
+             * Format: int64
+             * @description 首条的序号
+             */
+            first: number;
+            /**
+             * Format: int64
+             * @description 第几册
+             */
+            number: number;
+            /** @description 最后一个检查点的时间 */
+            signed_at?: string | null;
+            /**
+             * Format: int64
+             * @description 可证明的条目数
+             */
+            size: number;
+            /**
+             * Format: int64
+             * @description 损坏封存时无法证明的条目数
+             */
+            unproved: number;
         };
         LogWitness: {
             alarm: boolean;

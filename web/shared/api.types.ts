@@ -86,6 +86,7 @@ export type Colleague = Shapes['ColleagueView']
 // -- supervision log --------------------------------------------------------------------------------------
 
 export type LogStatus = Shapes['LogStatus']
+export type LogVolume = Shapes['LogVolume']
 export type LogEntryRow = Shapes['LogEntryRow']
 export type LogEntry = Shapes['LogEntry']
 export type LogProof = Shapes['LogProof']

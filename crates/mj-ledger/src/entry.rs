@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::tree::{Hash, sm3};
+use crate::volume::Opening;
 
 /// The order of the fields is their order in canonical JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub struct Entry {
     pub changes: Changes,
     /// The kind of object, such as `party`; `""` where the act has none.
     pub object: String,
+    /// Only the first entry of a volume after the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Opening>,
     pub payload: PayloadRef,
     pub seq: u64,
     /// Root over the lines of the sheet.

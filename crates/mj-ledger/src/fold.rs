@@ -18,6 +18,8 @@ struct Slot {
     digest: Option<Hash>,
     seq: u64,
     seen: bool,
+    /// Spoken of by the entry that opens the next volume.
+    restated: bool,
 }
 
 /// What is wrong with a row, or with a line of the log.
@@ -79,10 +81,56 @@ impl Fold {
             (Some(slot), None) => line.version == slot.version,
             (None, None) => false,
         };
-        let slot = Slot { version: line.version, digest: line.digest, seq, seen: false };
+        let (version, digest) = (line.version, line.digest);
+        let slot = Slot { version, digest, seq, seen: false, restated: false };
         self.rows.insert(place, slot);
         let wrong = !follows && !founding;
         wrong.then(|| Fault { kind: Kind::Gap, seq: known.map(|slot| slot.seq) })
+    }
+
+    /// One line of the entry `seq` that opens the next volume and says the state anew: it must say what
+    /// was known. From then on it counts.
+    pub fn restate(&mut self, seq: u64, line: Line<'_>) -> Option<Fault> {
+        let place = self.place(line.table, line.key);
+        let known = self.rows.get(&place).copied().filter(|slot| slot.digest.is_some());
+        let (version, digest) = (line.version, line.digest);
+        let fault = match known {
+            Some(slot) if slot.version == version && slot.digest == digest => None,
+            Some(slot) => Some(Fault { kind: Kind::Changed, seq: Some(slot.seq) }),
+            None => Some(Fault { kind: Kind::Extra, seq: None }),
+        };
+        // what it merely repeats came about when it was said first
+        let seq = known.filter(|_| fault.is_none()).map_or(seq, |slot| slot.seq);
+        self.rows.insert(place, Slot { version, digest, seq, seen: false, restated: true });
+        fault
+    }
+
+    /// Whether any row that was known was not said anew.
+    pub fn has_unstated(&self) -> bool {
+        self.rows.values().any(|slot| slot.digest.is_some() && !slot.restated)
+    }
+
+    /// Whether this row is among them. Once: it is gone then.
+    pub fn take_unstated(&mut self, table: &str, key: &str) -> Option<Fault> {
+        let place = self.place(table, key);
+        let slot = self.rows.get(&place).copied()?;
+        if slot.digest.is_none() || slot.restated {
+            return None;
+        }
+        self.rows.remove(&place);
+        Some(Fault { kind: Kind::Missing, seq: Some(slot.seq) })
+    }
+
+    /// The state as it was said anew is the beginning of the next volume.
+    pub fn turn(&mut self) {
+        self.rows.retain(|_, slot| slot.digest.is_some() && slot.restated);
+        self.rows.values_mut().for_each(|slot| slot.restated = false);
+    }
+
+    /// Takes a row as seen whatever it holds; whether it was known.
+    pub fn see(&mut self, table: &str, key: &str) -> bool {
+        let slot = self.rows.get_mut(&self.place(table, key));
+        slot.map(|slot| slot.seen = true).is_some()
     }
 
     /// One row as it stands in a table, its digest computed from its content.

@@ -11,6 +11,7 @@ pub mod receipt;
 pub mod sheet;
 pub mod tiles;
 pub mod tree;
+pub mod volume;
 pub mod witness;
 
 mod error;
@@ -22,4 +23,5 @@ pub use error::{Error, Result};
 pub use note::{Checkpoint, Note, VerifierKey};
 pub use sheet::{Line, Sheet};
 pub use tree::Hash;
+pub use volume::{Cause, Opening};
 pub use witness::WitnessKey;

@@ -7,6 +7,7 @@ use crate::entry::{Entry, Payload};
 use crate::error::{Error, Result};
 use crate::note::{Checkpoint, VerifierKey, Verify};
 use crate::tree::{self, Hash};
+use crate::volume;
 
 pub const FORMAT: &str = "mingjian-receipt-1";
 
@@ -18,6 +19,7 @@ pub struct Receipt {
     /// What the entry commits to; absent when it was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<Opened>,
+    /// In its volume; the entry itself bears its number in the whole log.
     pub index: u64,
     pub size: u64,
     /// Siblings from the leaf upward, in hex.
@@ -67,13 +69,17 @@ impl Receipt {
     /// used, which proves only that the receipt agrees with itself.
     pub fn check(&self, trusted: Option<&VerifierKey>, verify: Verify<'_>) -> Result<Proved> {
         let own = VerifierKey::parse(&self.key)?;
-        let key = trusted.unwrap_or(&own).clone();
+        let key = trusted.unwrap_or(&own);
+        let origin = self.checkpoint.lines().next().unwrap_or_default();
+        // one key signs all volumes of a log, each under its own name
+        let key = key.of_volume(origin);
         let checkpoint = Checkpoint::open(&self.checkpoint, &key, verify)?;
         if checkpoint.size != self.size {
             return Err(Error::Proof("大小与检查点不符"));
         }
         let entry = Entry::parse(self.entry.as_bytes())?;
-        if entry.seq != self.index {
+        let is_first = volume::split(origin).1 == 1;
+        if entry.seq < self.index || (is_first && entry.seq > self.index) {
             return Err(Error::Proof("序号与条目不符"));
         }
         let leaf = tree::leaf(self.entry.as_bytes());

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 
 use crate::entry::{Changes, Entry, Payload, PayloadRef};
-use crate::fold::{Fold, Kind};
+use crate::fold::{Fault, Fold, Kind};
 use crate::note::{Checkpoint, Note, Signature, VerifierKey};
 use crate::sheet::{self, Line};
 use crate::tree::{self, Frontier, Hash, Memory, Subtrees};
+use crate::volume::{self, Cause, Opened, Opening};
 use crate::witness::{self, AddCheckpoint, Refusal, Seen, WitnessKey};
 use crate::{Error, tiles};
 
@@ -225,6 +226,7 @@ fn entry() -> Entry {
         actor: "account".into(),
         changes: Changes { last: 9, rows: 2 },
         object: "party".into(),
+        opens: None,
         payload: PayloadRef { digest: payload.digest(&[7; 16]), id: "act-1".into() },
         seq: 3,
         sheet: sheet::root("party\tp\t2\t-"),
@@ -363,6 +365,7 @@ fn a_witness_signs_only_what_goes_on_from_what_it_saw() {
     let ask = |old: u64, size: u64, proof: Vec<Hash>, root: Hash| AddCheckpoint {
         old,
         proof,
+        openings: Vec::new(),
         note: signed(&key(), size, root),
     };
     let proof = |old, new| tree::consistency(&tree, old, new).expect("proof");
@@ -371,7 +374,7 @@ fn a_witness_signs_only_what_goes_on_from_what_it_saw() {
         let asked = AddCheckpoint::parse(&asked.to_text()).expect("reads");
         witness::judge(&asked, &key(), seen, &verify)
     };
-    let seen = Some(Seen { size: 20, root: root(20) });
+    let seen = Some(Seen { volume: 1, size: 20, root: root(20) });
     for (old, new, seen) in [(0, 1, None), (0, 40, None), (20, 20, seen), (20, 33, seen)] {
         let asked = ask(old, new, proof(old, new), root(new));
         assert_eq!(judge(&asked, seen).expect("cosigned").size, new);
@@ -400,8 +403,126 @@ fn a_witness_signs_only_what_goes_on_from_what_it_saw() {
     for text in ["", "old 1\n", "old 01\n\nx", "old +1\n\nx", "old 1\nabc\n\nx\n1\n\n— a b\n"] {
         assert!(AddCheckpoint::parse(text).is_err(), "{text}");
     }
-    let long = AddCheckpoint { old: 1, proof: vec![[0; 32]; 64], note: signed(&key(), 3, root(3)) };
+    let long = AddCheckpoint { old: 1, ..ask(1, 3, vec![[0; 32]; 64], root(3)) };
     assert!(AddCheckpoint::parse(&long.to_text()).is_err());
+}
+
+/// Volumes 1, 2 and 3 of a log, of 9, 5 and 4 entries.
+struct Volumes {
+    trees: Vec<Memory>,
+    heads: Vec<Entry>,
+}
+
+impl Volumes {
+    fn new() -> Self {
+        let mut trees = vec![memory(&leaves(9))];
+        let mut heads = Vec::new();
+        for (before, size) in [(1, 5), (2, 4)] {
+            let last = &trees[before - 1];
+            let opens = Opening {
+                cause: Cause::Year,
+                damage: None,
+                first: 0,
+                origin: Self::key(before as u64).name,
+                root: last.root(),
+                size: last.size(),
+            };
+            let head = Entry { seq: 9, opens: Some(opens), ..entry() };
+            let mut all = vec![tree::leaf(head.canonical().as_bytes())];
+            all.extend(leaves(size - 1));
+            trees.push(memory(&all));
+            heads.push(head);
+        }
+        Self { trees, heads }
+    }
+
+    fn key(number: u64) -> VerifierKey {
+        let first = VerifierKey { name: "mingjian/370400/753fd062/sm3".into(), ..key() };
+        first.of_volume(&volume::origin(&first.name, number))
+    }
+
+    fn note(&self, number: usize) -> Note {
+        let tree = &self.trees[number - 1];
+        signed(&Self::key(number as u64), tree.size(), tree.root())
+    }
+
+    fn opened(&self, number: usize) -> Opened {
+        let tree = &self.trees[number - 1];
+        let path = tree::inclusion(tree, 0, tree.size()).expect("a path");
+        Opened { entry: self.heads[number - 2].canonical().into_bytes(), path }
+    }
+}
+
+#[test]
+fn a_witness_follows_from_volume_to_volume_and_never_back() {
+    let verify =
+        |point: &[u8; 65], message: &[u8], given: &[u8; 64]| stand_in(point, message) == *given;
+    let log = Volumes::new();
+    let judge = |asked: &AddCheckpoint, number: u64, seen| {
+        let asked = AddCheckpoint::parse(&asked.to_text()).expect("reads");
+        witness::judge(&asked, &Volumes::key(number), seen, &verify).map(|it| it.origin)
+    };
+    let first = &log.trees[0];
+    let seen = |size| Some(Seen { volume: 1, size, root: tree::root(first, size).expect("root") });
+    let proof = |old| tree::consistency(first, old, 9).expect("proof");
+    let ask = |old, number: usize, openings: Vec<Opened>| AddCheckpoint {
+        old,
+        proof: proof(old),
+        openings,
+        note: log.note(number),
+    };
+    let to_two = ask(6, 2, vec![log.opened(2)]);
+    assert_eq!(judge(&to_two, 2, seen(6)).expect("goes on"), Volumes::key(2).name);
+    let to_three = ask(9, 3, vec![log.opened(2), log.opened(3)]);
+    assert_eq!(judge(&to_three, 3, seen(9)).expect("over two"), Volumes::key(3).name);
+    // without the opening, with another's, out of order, from another beginning
+    let missing = judge(&ask(6, 2, Vec::new()), 2, seen(6));
+    assert_eq!(missing, Err(Refusal::Proof));
+    assert_eq!(judge(&ask(6, 2, vec![log.opened(3)]), 2, seen(6)), Err(Refusal::Proof));
+    let swapped = ask(9, 3, vec![log.opened(3), log.opened(2)]);
+    assert_eq!(judge(&swapped, 3, seen(9)), Err(Refusal::Proof));
+    assert_eq!(judge(&ask(9, 3, vec![log.opened(3)]), 3, seen(9)), Err(Refusal::Proof));
+    let other = Some(Seen { volume: 1, size: 6, root: tree::sm3(b"other") });
+    assert_eq!(judge(&to_two, 2, other), Err(Refusal::Proof));
+    let mut forged = to_two.clone();
+    let mut head = log.heads[0].clone();
+    head.opens.as_mut().expect("opens").root = tree::sm3(b"other");
+    forged.openings[0].entry = head.canonical().into_bytes();
+    assert_eq!(judge(&forged, 2, seen(6)), Err(Refusal::Proof));
+    // the witness saw more than the new volume goes on from
+    let more = Some(Seen { volume: 1, size: 12, root: tree::sm3(b"more") });
+    let short = AddCheckpoint { old: 12, proof: Vec::new(), ..to_two.clone() };
+    assert_eq!(judge(&short, 2, more), Err(Refusal::Conflict { size: 12 }));
+    // and who saw the second takes nothing of the first
+    let later = Some(Seen { volume: 2, size: 5, root: log.trees[1].root() });
+    let back = AddCheckpoint { proof: Vec::new(), ..ask(5, 1, Vec::new()) };
+    assert_eq!(judge(&back, 1, later), Err(Refusal::Conflict { size: 5 }));
+    assert_eq!(judge(&ask(9, 1, Vec::new()), 1, later), Err(Refusal::Conflict { size: 5 }));
+}
+
+#[test]
+fn a_state_said_anew_must_be_the_one_that_was_known() {
+    let line = |key, version, digest| Line { table: "party", key, version, digest };
+    let mut fold = Fold::new([3; 16]);
+    for key in ["a", "b", "c", "d"] {
+        assert_eq!(fold.line(1, line(key, 1, Some([1; 32])), false), None);
+    }
+    assert_eq!(fold.line(2, line("d", 1, None), false), None);
+    let kind = |fault: Option<Fault>| fault.map(|fault| fault.kind);
+    assert_eq!(fold.restate(5, line("a", 1, Some([1; 32]))), None);
+    assert_eq!(kind(fold.restate(5, line("b", 1, Some([2; 32])))), Some(Kind::Changed));
+    assert_eq!(kind(fold.restate(5, line("x", 1, Some([2; 32])))), Some(Kind::Extra));
+    assert!(fold.has_unstated());
+    assert_eq!(fold.take_unstated("party", "d"), None, "it was deleted");
+    assert_eq!(fold.take_unstated("party", "a"), None);
+    assert_eq!(kind(fold.take_unstated("party", "c")), Some(Kind::Missing));
+    assert!(!fold.has_unstated());
+    fold.turn();
+    // from here on the new volume's word counts, and what it repeats is as old as it was
+    assert_eq!(fold.row("party", "b", 1, &[2; 32]), None);
+    let fault = fold.row("party", "a", 1, &[9; 32]).expect("changed");
+    assert_eq!((fault.kind, fault.seq), (Kind::Changed, Some(1)));
+    assert_eq!(kind(fold.row("party", "c", 1, &[1; 32])), Some(Kind::Extra));
 }
 
 #[test]

@@ -11,10 +11,15 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::error::{Error, Result};
 use crate::note::{self, Checkpoint, Note, Signature, VerifierKey, Verify};
 use crate::tree::{self, Hash};
+use crate::volume::{self, Opened};
 
 const KIND: &[u8] = b"\xffmingjian/sm2-sm3/cosignature-v1";
 /// Lines of a consistency proof: a tree of 2^63 leaves needs no more.
 const MOST_LINES: usize = 63;
+/// Volumes that a witness may have missed at most.
+const MOST_VOLUMES: usize = 16;
+/// Before an opening entry in a request; C2SP has no word for it.
+const OPENING: &str = "opening ";
 
 /// The public key of a witness; never the key of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +79,10 @@ pub fn message(time: u64, checkpoint: &str) -> String {
 pub struct AddCheckpoint {
     /// The size the witness saw last, as far as the log knows.
     pub old: u64,
+    /// From there to this checkpoint, or to the end of the volume that the witness saw last.
     pub proof: Vec<Hash>,
+    /// The opening entries of the volumes since, in order.
+    pub openings: Vec<Opened>,
     /// The signed checkpoint.
     pub note: Note,
 }
@@ -82,9 +90,18 @@ pub struct AddCheckpoint {
 impl AddCheckpoint {
     pub fn to_text(&self) -> String {
         let mut text = format!("old {}\n", self.old);
-        for hash in &self.proof {
-            text.push_str(&BASE64.encode(hash));
+        let put = |hashes: &[Hash], text: &mut String| {
+            for hash in hashes {
+                text.push_str(&BASE64.encode(hash));
+                text.push('\n');
+            }
+        };
+        put(&self.proof, &mut text);
+        for opened in &self.openings {
+            text.push_str(OPENING);
+            text.push_str(&BASE64.encode(&opened.entry));
             text.push('\n');
+            put(&opened.path, &mut text);
         }
         text.push('\n');
         text.push_str(&self.note.to_text());
@@ -99,21 +116,31 @@ impl AddCheckpoint {
         let old = old.filter(|old| *old == "0" || !old.starts_with('0'));
         let old = old.filter(|old| old.bytes().all(|byte| byte.is_ascii_digit()));
         let old = old.and_then(|old| old.parse().ok()).ok_or(wrong("第一行应为 old 大小"))?;
-        let mut proof = Vec::new();
+        let (mut proof, mut openings) = (Vec::new(), Vec::<Opened>::new());
         for line in lines {
+            if let Some(entry) = line.strip_prefix(OPENING) {
+                let entry = BASE64.decode(entry).map_err(|_| wrong("启用新册的条目不是 base64"))?;
+                openings.push(Opened { entry, path: Vec::new() });
+                if openings.len() > MOST_VOLUMES {
+                    return Err(wrong("跨过的册数过多"));
+                }
+                continue;
+            }
+            let path = openings.last_mut().map_or(&mut proof, |opened| &mut opened.path);
             let hash = BASE64.decode(line).ok().and_then(|hash| hash.try_into().ok());
-            proof.push(hash.ok_or(wrong("证明行不是摘要"))?);
-            if proof.len() > MOST_LINES {
+            path.push(hash.ok_or(wrong("证明行不是摘要"))?);
+            if path.len() > MOST_LINES {
                 return Err(wrong("证明过长"));
             }
         }
-        Ok(Self { old, proof, note: Note::parse(note)? })
+        Ok(Self { old, proof, openings, note: Note::parse(note)? })
     }
 }
 
 /// The newest checkpoint of a log that a witness cosigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
+    pub volume: u64,
     pub size: u64,
     pub root: Hash,
 }
@@ -153,22 +180,67 @@ pub fn judge(
     if checkpoint.origin != key.name {
         return Err(Refusal::Unknown);
     }
-    if asked.old > checkpoint.size {
+    let number = volume::split(&checkpoint.origin).1;
+    let last = seen.map_or(0, |seen| seen.size);
+    let Some(seen) = seen.filter(|seen| seen.size > 0) else {
+        return match (asked.old, asked.proof.is_empty() && asked.openings.is_empty()) {
+            (0, true) => Ok(checkpoint),
+            (0, false) => Err(Refusal::Proof),
+            (old, _) if old > checkpoint.size && asked.openings.is_empty() => {
+                Err(Refusal::Malformed(Error::Proof("旧树不能比新树大")))
+            }
+            _ => Err(Refusal::Conflict { size: last }),
+        };
+    };
+    if asked.old > checkpoint.size && number == seen.volume {
         return Err(Refusal::Malformed(Error::Proof("旧树不能比新树大")));
     }
-    let last = seen.map_or(0, |seen| seen.size);
-    if asked.old != last {
+    // who saw the next volume takes nothing of the one before
+    if asked.old != last || number < seen.volume {
         return Err(Refusal::Conflict { size: last });
     }
-    let Some(seen) = seen.filter(|seen| seen.size > 0) else {
-        return if asked.proof.is_empty() { Ok(checkpoint) } else { Err(Refusal::Proof) };
-    };
+    if number > seen.volume {
+        return match follows(asked, &checkpoint, number, seen) {
+            Ok(true) => Ok(checkpoint),
+            // what was seen is more than what the next volume goes on from
+            Ok(false) => Err(Refusal::Conflict { size: last }),
+            Err(_) => Err(Refusal::Proof),
+        };
+    }
     if seen.size == checkpoint.size && seen.root != checkpoint.root {
         return Err(Refusal::Conflict { size: last });
+    }
+    if !asked.openings.is_empty() {
+        return Err(Refusal::Proof);
     }
     let (size, root) = (checkpoint.size, checkpoint.root);
     match tree::check_consistency(seen.size, &seen.root, size, &root, &asked.proof) {
         Ok(()) => Ok(checkpoint),
         Err(_) => Err(Refusal::Proof),
     }
+}
+
+/// Whether a checkpoint of a later volume goes on from what was seen: each volume since shows, as its
+/// first entry, which checkpoint of the one before it follows, and the first of those holds what was
+/// seen.
+fn follows(
+    asked: &AddCheckpoint,
+    checkpoint: &Checkpoint,
+    number: u64,
+    seen: Seen,
+) -> Result<bool, Error> {
+    if asked.openings.len() as u64 != number - seen.volume {
+        return Err(Error::Proof("缺少启用新册的条目"));
+    }
+    let Checkpoint { origin, size, root, .. } = checkpoint;
+    let (mut origin, mut size, mut root) = (origin.clone(), *size, *root);
+    for opened in asked.openings.iter().rev() {
+        let opening = opened.check(&origin, size, &root)?;
+        (origin, size, root) = (opening.origin, opening.size, opening.root);
+    }
+    if size < seen.size {
+        return Ok(false);
+    }
+    tree::check_consistency(seen.size, &seen.root, size, &root, &asked.proof)?;
+    Ok(true)
 }

@@ -68,6 +68,7 @@ struct NodeSection {
 #[serde(default, deny_unknown_fields)]
 struct LedgerSection {
     verify_minutes: Option<u32>,
+    volume: Option<String>,
     witness_seconds: Option<u32>,
     witness_alarm_minutes: Option<u32>,
     witness_stop_minutes: Option<u32>,
@@ -218,6 +219,8 @@ pub struct Config {
     pub production: bool,
     /// How often the tables that people work on are held against the log; 0 is never.
     pub verify_minutes: u32,
+    /// Whether a new year begins a new volume of the log (`ledger.volume`: `year` unless said, `never`).
+    pub yearly: bool,
     pub witness: WitnessSettings,
     /// Who must have a second factor: `optional`, `administrators` (unless said) or `everybody`.
     pub second_factor: String,
@@ -307,6 +310,16 @@ impl Config {
             })?,
             None => file.ledger.verify_minutes.unwrap_or(10),
         };
+        let volume = env("MINGJIAN_LEDGER_VOLUME").or(file.ledger.volume.clone());
+        let yearly = match volume.as_deref() {
+            None | Some("year") => true,
+            Some("never") => false,
+            Some(other) => {
+                return Err(Error::Config(format!(
+                    "ledger.volume={other} 应为 year（每年一册）或 never（不分册）"
+                )));
+            }
+        };
         let number = |name: &str, said: Option<u32>, unless: u32| match env(name) {
             Some(text) => {
                 text.parse().map_err(|_| Error::Config(format!("{name}={text} 不是数字")))
@@ -326,6 +339,7 @@ impl Config {
             backups,
             production,
             verify_minutes,
+            yearly,
             witness,
             data_dir: data_dir.to_owned(),
             database_url,

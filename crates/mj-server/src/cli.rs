@@ -137,7 +137,7 @@ enum Command {
         #[command(subcommand)]
         what: Keys,
     },
-    /// 监管日志：公钥、分叉登记、见证、依法删除
+    /// 监管日志：公钥、分叉登记、修复、封存、见证、依法删除
     Log {
         #[command(subcommand)]
         what: crate::ledger::command::Log,

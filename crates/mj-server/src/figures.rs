@@ -67,9 +67,7 @@ impl Figures {
 
     async fn log(&self, page: &mut Exposition) -> Result<()> {
         let entries = self.db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
-        let signed = mj_platform::ledger::signed(self.log.reader())?;
-        let sealed = signed.map_or(0, |(_, checkpoint, _)| checkpoint.size);
-        let sealed = i64::try_from(sealed).unwrap_or(i64::MAX);
+        let sealed = i64::try_from(self.log.shelf().sealed()?).unwrap_or(i64::MAX);
         for (name, help, value) in [
             ("mingjian_log_entries", "Entries of the supervision log.", entries),
             ("mingjian_log_unsigned", "Of these not yet in a signed checkpoint.", entries - sealed),

@@ -208,7 +208,8 @@ pub async fn open_ledger(floor: &Floor) -> Result<Ledger, Failure> {
     let keys = Vault::beside_master(&data_dir.join("keys"), floor.config.production)?;
     ledger::finish_rekey(&data_dir.join("log"), &keys)?;
     ledger::found(&floor.db).await?;
-    Ok(Ledger::open(floor.db.clone(), &data_dir.join("log"), Arc::new(keys), area).await?)
+    let log = Ledger::open(floor.db.clone(), &data_dir.join("log"), Arc::new(keys), area).await?;
+    Ok(log.turning_yearly(floor.config.yearly))
 }
 
 /// The domains of a data directory that another process may be using: for reading beside it.

@@ -164,7 +164,7 @@ async fn prove(
     let size = signed_size(db).await?;
     let signed = rewind(&dir.join("log"), size, &keys)?;
     let root = BASE64.encode(signed.root);
-    println!("日志根\t{}\t{root}", signed.size);
+    println!("日志根\t{size}\t{root}");
     let outside = match checkpoint {
         Some(path) => Some(
             fs::read_to_string(path)

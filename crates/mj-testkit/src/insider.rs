@@ -14,6 +14,7 @@ use mj_platform::{RowExt, TruthTable, Value};
 
 use super::*;
 
+mod volumes;
 mod witnessed;
 
 const NOTE: TruthTable = TruthTable { name: "note", columns: &["id", "text", "number", "hash"] };
@@ -533,7 +534,7 @@ async fn a_receipt_convinces_whoever_has_the_key_and_nobody_when_changed() {
     let receipt = office.ledger.receipt(5).await.expect("asked").expect("signed");
     let key = office.ledger.key();
     let verify = &mj_platform::gm::sign::verify;
-    let proved = receipt.check(Some(key), verify).expect("holds");
+    let proved = receipt.check(Some(&key), verify).expect("holds");
     assert_eq!((proved.entry.seq, proved.entry.action.as_str()), (5, "test.note.update"));
     let text = serde_json::to_string(&receipt).expect("JSON");
     let again = mj_ledger::receipt::Receipt::parse(&text).expect("reads");
@@ -548,7 +549,7 @@ async fn a_receipt_convinces_whoever_has_the_key_and_nobody_when_changed() {
         let changed = text.replace(from, to);
         assert_ne!(changed, text, "{from}");
         let checked = mj_ledger::receipt::Receipt::parse(&changed)
-            .and_then(|receipt| receipt.check(Some(key), verify).map(drop));
+            .and_then(|receipt| receipt.check(Some(&key), verify).map(drop));
         assert!(checked.is_err(), "{from}");
     }
 }

@@ -22,6 +22,7 @@ fn entry(seq: u64) -> Entry {
         actor: "account".into(),
         changes: Changes { last: 1, rows: 1 },
         object: "party".into(),
+        opens: None,
         payload: PayloadRef { digest: root, id: format!("0197c1d2-0000-7000-8000-{seq:012x}") },
         seq,
         sheet: root,

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use mj_kernel::{Actor, Event, Instant};
 use mj_ledger::entry::{Changes, Payload, PayloadRef};
 use mj_ledger::lanes::Messages;
-use mj_ledger::{Entry, Hash, Line};
+use mj_ledger::{Entry, Hash, Line, Opening};
 use rustc_hash::FxHashMap;
 use sqlx::{Any, AssertSqlSafe, Executor, Transaction};
 use tokio::sync::watch;
@@ -77,6 +77,8 @@ pub struct WriteTx {
     now: Instant,
     change_seq: Option<i64>,
     book: Book,
+    /// The act opens the next volume of the log.
+    opens: Option<Opening>,
     /// Where it is told how many entries of the log there are now.
     log_head: watch::Sender<i64>,
     /// Nothing that makes an entry may be written: this store is taken for an older copy.
@@ -173,7 +175,18 @@ impl WriteTx {
         held: bool,
     ) -> Self {
         let book = Book::default();
-        Self { tx, dialect, act, now, change_seq: None, book, log_head, held, _pass: pass }
+        Self {
+            tx,
+            dialect,
+            act,
+            now,
+            change_seq: None,
+            book,
+            opens: None,
+            log_head,
+            held,
+            _pass: pass,
+        }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -503,6 +516,7 @@ impl WriteTx {
             actor: kind(&payload.actor),
             changes: Changes { last, rows },
             object: kind(&payload.object),
+            opens: self.opens.take(),
             payload: PayloadRef { digest: payload.digest(&salt), id: id.clone() },
             seq: u64::try_from(entries - 1).unwrap_or_default(),
             sheet,
@@ -537,6 +551,11 @@ impl WriteTx {
         )
         .await?;
         Ok(entries)
+    }
+
+    /// Makes this act's entry the first of the next volume of the log.
+    pub(crate) fn open_volume(&mut self, opening: Opening) {
+        self.opens = Some(opening);
     }
 
     /// Takes a row that was there before the log into the sheet of this act, as it stands.

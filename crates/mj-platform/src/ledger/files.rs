@@ -171,7 +171,7 @@ impl LogFiles {
     }
 }
 
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| durable::sync(&folder)).map_err(Error::io(folder))
 }
 
@@ -229,87 +229,125 @@ fn read_tile(path: &Path) -> Result<Vec<Hash>> {
 /// A tile and its number.
 type NumberedTile = (u64, Arc<Vec<Hash>>);
 
-/// The log's folder for reading: by the node itself, by `verify`, by whoever has a copy.
+/// One volume for reading: by the node itself, by `verify`, by whoever has a copy.
 pub struct LogReader {
-    root: PathBuf,
+    folder: PathBuf,
+    /// Where its files lie once it is closed.
+    closed: Option<PathBuf>,
     /// The tile read last of each level: proofs ask the same ones again.
     recent: Mutex<BTreeMap<u32, NumberedTile>>,
 }
 
 impl LogReader {
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), recent: Mutex::default() }
+    /// The files of this very folder.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), closed: None, recent: Mutex::default() }
     }
 
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// A volume that may be closed at any moment.
+    pub(super) fn of_volume(folder: &Path, closed: PathBuf) -> Self {
+        Self { closed: Some(closed), ..Self::new(folder) }
     }
 
-    /// A file of the log's folder; `None` where there is none.
+    fn root(&self) -> &Path {
+        self.closed.as_deref().filter(|closed| closed.exists()).unwrap_or(&self.folder)
+    }
+
+    /// Reads a file of the volume. Where it was closed meanwhile, what was read may be of the next.
+    fn read<T>(&self, name: &str, how: impl Fn(&Path) -> Result<T>) -> Result<T> {
+        loop {
+            let root = self.root();
+            let got = how(&root.join(name));
+            if self.root() == root {
+                return got;
+            }
+        }
+    }
+
+    /// A file of the volume; `None` where there is none.
     pub fn text(&self, name: &str) -> Result<Option<String>> {
-        let path = self.root.join(name);
-        match fs::read_to_string(&path) {
+        self.read(name, |path| match fs::read_to_string(path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(&path)(error)),
-        }
+            Err(error) => Err(Error::io(path)(error)),
+        })
+    }
+
+    /// The bytes of a file of the volume.
+    pub(super) fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        self.read(name, |path| fs::read(path).map_err(Error::io(path)))
     }
 
     /// The last lines of a growing file, whole ones, within so many bytes.
     pub fn tail(&self, name: &str, bytes: u64) -> Result<String> {
-        let path = self.root.join(name);
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
-            Err(error) => return Err(Error::io(&path)(error)),
-        };
-        let length = file.metadata().map_err(Error::io(&path))?.len();
-        let from = length.saturating_sub(bytes);
-        file.seek(SeekFrom::Start(from)).map_err(Error::io(&path))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(Error::io(&path))?;
-        match text.split_once('\n') {
-            Some((_, whole)) if from > 0 => Ok(whole.to_owned()),
-            _ => Ok(text),
-        }
+        self.read(name, |path| {
+            let Some(mut file) = open_if_there(path)? else { return Ok(String::new()) };
+            let length = file.metadata().map_err(Error::io(path))?.len();
+            let from = length.saturating_sub(bytes);
+            file.seek(SeekFrom::Start(from)).map_err(Error::io(path))?;
+            let mut text = String::new();
+            file.read_to_string(&mut text).map_err(Error::io(path))?;
+            match text.split_once('\n') {
+                Some((_, whole)) if from > 0 => Ok(whole.to_owned()),
+                _ => Ok(text),
+            }
+        })
     }
 
     /// The entries of one bundle, as many as there are whole.
     pub fn bundle(&self, index: u64) -> Result<Vec<Vec<u8>>> {
-        let path = self.root.join(tiles::entries_path(index));
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io(&path)(error)),
-        };
-        Ok(tiles::entries(&bytes).map_while(|entry| entry.map(<[u8]>::to_vec)).collect())
+        self.read(&tiles::entries_path(index), |path| {
+            let bytes = match fs::read(path) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(Error::io(path)(error)),
+            };
+            Ok(tiles::entries(&bytes).map_while(|entry| entry.map(<[u8]>::to_vec)).collect())
+        })
     }
 
-    /// One entry, as it stands in the log.
-    pub fn entry(&self, seq: u64) -> Result<Option<Vec<u8>>> {
-        let at = usize::try_from(seq % WIDTH).unwrap_or(0);
-        Ok(self.bundle(seq / WIDTH)?.into_iter().nth(at))
+    /// The first entry alone.
+    pub(super) fn head(&self) -> Result<Option<Vec<u8>>> {
+        self.read(&tiles::entries_path(0), |path| {
+            let Some(mut file) = open_if_there(path)? else { return Ok(None) };
+            let mut length = [0; 2];
+            if file.read_exact(&mut length).is_err() {
+                return Ok(None);
+            }
+            let mut entry = vec![0; usize::from(u16::from_be_bytes(length))];
+            Ok(file.read_exact(&mut entry).is_ok().then_some(entry))
+        })
+    }
+
+    /// One entry by its place in the volume, as it stands in the log.
+    pub fn entry(&self, index: u64) -> Result<Option<Vec<u8>>> {
+        let at = usize::try_from(index % WIDTH).unwrap_or(0);
+        Ok(self.bundle(index / WIDTH)?.into_iter().nth(at))
     }
 
     /// The sheets of one bundle, one after another.
     pub fn sheets(&self, index: u64) -> Result<Sheets> {
-        let path = self.root.join(tiles::sheets_path(index));
-        match File::open(&path) {
-            Ok(file) => Ok(Sheets { path, file: Some(std::io::BufReader::new(file)) }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Sheets { path, file: None })
-            }
-            Err(error) => Err(Error::io(&path)(error)),
-        }
+        self.read(&tiles::sheets_path(index), |path| {
+            let file = open_if_there(path)?.map(std::io::BufReader::new);
+            Ok(Sheets { path: path.to_owned(), file })
+        })
     }
 
-    /// One sheet, as text.
-    pub fn sheet(&self, seq: u64) -> Result<Option<String>> {
-        let mut sheets = self.sheets(seq / WIDTH)?;
-        for _ in 0..seq % WIDTH {
+    /// One sheet by its entry's place in the volume, as text.
+    pub fn sheet(&self, index: u64) -> Result<Option<String>> {
+        let mut sheets = self.sheets(index / WIDTH)?;
+        for _ in 0..index % WIDTH {
             sheets.next_stored()?;
         }
         sheets.next_stored()?.map(|stored| super::book::unpack(&stored)).transpose()
+    }
+}
+
+fn open_if_there(path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(path)(error)),
     }
 }
 
@@ -344,7 +382,7 @@ impl tiles::Tiles for LogReader {
         {
             return Ok(tile.clone());
         }
-        let tile = read_tile(&self.root.join(tiles::tile_path(level, index)));
+        let tile = self.read(&tiles::tile_path(level, index), read_tile);
         let tile = Arc::new(tile.map_err(|_| missing)?);
         recent.insert(level, (index, tile.clone()));
         Ok(tile)

@@ -4,10 +4,12 @@
 //! like all others; what happened to them before cannot be proved and is not claimed.
 
 use mj_kernel::Actor;
+use mj_ledger::Line;
 
+use super::retold::Retold;
 use super::verify;
 use crate::db::door::{Act, WriteTx};
-use crate::db::{Db, Dialect, Lane, RowExt, Value};
+use crate::db::{Db, Lane, RowExt, Value};
 use crate::error::Result;
 use crate::gm;
 
@@ -25,7 +27,7 @@ pub async fn found(db: &Db) -> Result<u64> {
     tx.note().await?;
     let mut rows = journal(&mut tx).await?;
     for table in verify::truth_tables(db).await? {
-        rows += take(&mut tx, &table).await?;
+        rows += take(&mut tx, &table, &mut None).await?;
     }
     tx.commit().await?;
     tracing::warn!(rows, "监管日志已启用，并接管了已有数据");
@@ -62,11 +64,54 @@ async fn journal(tx: &mut WriteTx) -> Result<u64> {
     }
 }
 
-async fn take(tx: &mut WriteTx, table: &str) -> Result<u64> {
-    let lock = if tx.dialect() == Dialect::Postgres { " FOR SHARE" } else { "" };
-    let sql = format!(
-        "SELECT id, version, row_digest FROM {table} WHERE id > $1 ORDER BY id LIMIT 2000{lock}"
-    );
+/// Says the whole state anew, for the entry that opens the next volume; `retold` hears every line. Acts
+/// from before the log, and those whose entries are past proof, stand in it like rows.
+pub(super) async fn restate(
+    tx: &mut WriteTx,
+    db: &Db,
+    past: &[(u64, u64)],
+    retold: &mut Option<Retold<'_>>,
+) -> Result<u64> {
+    let mut which = String::from("log_seq IS NULL");
+    for (from, until) in past {
+        which.push_str(&format!(" OR log_seq >= {from} AND log_seq < {until}"));
+    }
+    let sql =
+        format!("SELECT * FROM act_journal WHERE ({which}) AND id > $1 ORDER BY id LIMIT 500");
+    let mut last = String::new();
+    let mut count = 0;
+    loop {
+        let acts = tx.fetch_all(&sql, &[last.as_str().into()]).await?;
+        for act in &acts {
+            last = act.text("id")?;
+            // erased lawfully, it says nothing any more
+            let Some(salt) = act.opt_bytes("salt")? else { continue };
+            let digest = verify::journal_digest(act, &salt)?;
+            tx.take_over(verify::JOURNAL, &last, 1, digest);
+            if let Some(retold) = retold {
+                retold.line(Line {
+                    table: verify::JOURNAL,
+                    key: &last,
+                    version: 1,
+                    digest: Some(digest),
+                });
+            }
+            count += 1;
+        }
+        if acts.len() < 500 {
+            break;
+        }
+    }
+    for table in verify::truth_tables(db).await? {
+        count += take(tx, &table, retold).await?;
+    }
+    Ok(count)
+}
+
+/// The rows of a table as they stand. The head of changes is held: nobody writes one meanwhile.
+async fn take(tx: &mut WriteTx, table: &str, retold: &mut Option<Retold<'_>>) -> Result<u64> {
+    let sql =
+        format!("SELECT id, version, row_digest FROM {table} WHERE id > $1 ORDER BY id LIMIT 2000");
     let mut last = String::new();
     let mut count = 0;
     loop {
@@ -74,7 +119,11 @@ async fn take(tx: &mut WriteTx, table: &str) -> Result<u64> {
         for row in &rows {
             let id = row.text("id")?;
             let digest = row.bytes("row_digest")?.try_into().unwrap_or_default();
-            tx.take_over(table, &id, row.int("version")?, digest);
+            let version = row.int("version")?;
+            tx.take_over(table, &id, version, digest);
+            if let Some(retold) = retold {
+                retold.line(Line { table, key: &id, version, digest: Some(digest) });
+            }
             last = id;
             count += 1;
         }

@@ -10,30 +10,39 @@ pub(crate) mod book;
 pub mod erase;
 mod files;
 mod founding;
+mod freeze;
 pub mod outside;
 mod rekey;
+mod repair;
+mod retold;
 mod rewind;
+mod shelf;
 #[cfg(test)]
 mod tests;
 mod touch;
+mod turn;
 pub mod verify;
 pub mod witness;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mj_kernel::{Actor, Instant};
 use mj_ledger::note::{Note, Signature};
 use mj_ledger::receipt::{FORMAT, Opened, Receipt};
-use mj_ledger::{Checkpoint, Entry, VerifierKey, tree};
+use mj_ledger::{Cause, Checkpoint, Entry, Opening, VerifierKey, tree, volume};
 use tokio::sync::{Notify, watch};
 
 pub use book::unpack;
 pub use files::{LogReader, Sheets};
 pub use founding::found;
+pub use freeze::{Frozen, freeze};
 pub use rekey::{OLD_KEYS, finish_rekey, old_keys, rekey};
+pub use repair::{Mended, repair};
 pub use rewind::{rewind, signed_size};
+pub use shelf::{CLOSED, Listed, Shelf, Volume, signed};
 
 use crate::db::door::Act;
 use crate::db::{Db, Lane, RowExt};
@@ -65,10 +74,11 @@ pub struct Ledger {
 
 struct Inner {
     db: Db,
-    files: Mutex<LogFiles>,
-    reader: LogReader,
+    shelf: Shelf,
+    current: Mutex<Current>,
     provider: Arc<dyn SmProvider>,
-    key: VerifierKey,
+    /// Whether a new year begins a new volume.
+    yearly: AtomicBool,
     /// One round at a time.
     round: tokio::sync::Mutex<()>,
     sealed: watch::Sender<u64>,
@@ -76,9 +86,89 @@ struct Inner {
     hurry: Notify,
 }
 
+/// The volume that is being written.
+struct Current {
+    files: LogFiles,
+    /// The platform-wide number of its first entry.
+    first: u64,
+    /// The key under the volume's name.
+    key: VerifierKey,
+    /// When it was made, once that was asked.
+    began: Option<Instant>,
+}
+
+impl Current {
+    /// Opens the newest volume of `shelf`. Where `opening` waits, the entry that opens the next one, the
+    /// one it names is closed first, or the closing is finished.
+    fn load(shelf: &Shelf, key: &VerifierKey, opening: Option<&(u64, Opening)>) -> Result<Self> {
+        let reader = LogReader::new(shelf.folder());
+        let closed = shelf.closed()?.last().copied().unwrap_or(0);
+        if let Some((first, opening)) = opening {
+            let number = volume::split(&opening.origin).1;
+            let next = key.of_volume(&volume::origin(&volume::split(&key.name).0, number + 1));
+            let text = reader.text(CHECKPOINT)?;
+            let begun = text
+                .as_ref()
+                .is_some_and(|text| Checkpoint::open(text, &next, &sign::verify).is_ok());
+            if !begun {
+                let is_next = closed == number || closed + 1 == number;
+                if !is_next || !volume::is_same_log(&opening.origin, &key.name) {
+                    return Err(Error::Corrupt("监管日志的册次与待签条目不符".into()));
+                }
+                if closed < number && opening.cause == Cause::Year {
+                    let last = key.of_volume(&opening.origin);
+                    let text = text.unwrap_or_default();
+                    let last = Checkpoint::open(&text, &last, &sign::verify).map_err(wrong)?;
+                    if (last.size, last.root) != (opening.size, opening.root) {
+                        return Err(Error::Corrupt("监管日志的检查点不是新册所接的".into()));
+                    }
+                }
+                shelf.close(number)?;
+                shelf.clear()?;
+                let files = LogFiles::open(shelf.folder(), 0)?;
+                return Ok(Self { files, first: *first, key: next, began: None });
+            }
+        }
+        let text = reader.text(CHECKPOINT)?;
+        let origin = text.as_deref().and_then(|text| text.lines().next()).unwrap_or(&key.name);
+        let number = volume::split(origin).1;
+        if number != closed + 1 {
+            return Err(Error::Corrupt(format!(
+                "监管日志的当前一册是第 {number} 册，已封存到第 {closed} 册：缺少其中的册，或数据库像是被退回到旧的备份"
+            )));
+        }
+        let key = key.of_volume(origin);
+        let signed = match &text {
+            Some(text) => Some(Checkpoint::open(text, &key, &sign::verify).map_err(wrong)?),
+            None => None,
+        };
+        let size = signed.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let first = match number {
+            1 => 0,
+            _ => {
+                let head = reader.head()?.and_then(|head| shelf::opening_of(&head));
+                let lost = || Error::Corrupt(format!("监管日志第 {number} 册缺少首条"));
+                head.ok_or_else(lost)?.0
+            }
+        };
+        let files = LogFiles::open(shelf.folder(), size)?;
+        if signed.is_some_and(|checkpoint| checkpoint.root != files.root()) {
+            return Err(Error::Corrupt(
+                "监管日志的内容与已签署的检查点不符；用 mingjian log repair 从备份修复".into(),
+            ));
+        }
+        Ok(Self { files, first, key, began: None })
+    }
+
+    /// The platform-wide number of the next entry.
+    fn end(&self) -> u64 {
+        self.first + self.files.size()
+    }
+}
+
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ledger").field("origin", &self.inner.key.name).finish_non_exhaustive()
+        f.debug_struct("Ledger").field("folder", &self.inner.shelf).finish_non_exhaustive()
     }
 }
 
@@ -95,8 +185,7 @@ impl Ledger {
         area: &str,
     ) -> Result<Self> {
         let point = provider.public(KeyClass::Log)?;
-        let reader = LogReader::new(folder);
-        let key = match reader.text(KEY)? {
+        let key = match LogReader::new(folder).text(KEY)? {
             Some(text) => VerifierKey::parse(&text).map_err(wrong)?,
             None => {
                 let short = hex::encode(&tree::sm3(&point)[..4]);
@@ -106,11 +195,16 @@ impl Ledger {
         if key.point != point {
             return Err(Error::Key("监管日志的公钥与本节点的日志密钥不符".into()));
         }
-        let signed = match reader.text(CHECKPOINT)? {
-            Some(text) => Some(Checkpoint::open(&text, &key, &sign::verify).map_err(wrong)?),
-            None => None,
-        };
-        let size = signed.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let shelf = Shelf::new(folder);
+        let opening = opening_waiting(&db).await?;
+        if opening.is_none() && shelf.named()?.is_none() && signed_size(&db).await? > 0 {
+            // without it everything in the files would be taken for what a crash left
+            return Err(Error::Corrupt(
+                "监管日志缺少检查点；用 mingjian log repair 从备份修复".into(),
+            ));
+        }
+        let current = Current::load(&shelf, &key, opening.as_ref())?;
+        let size = current.end();
         let head = db.fetch_one("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
         let numbered = u64::try_from(head.int("entries")?).unwrap_or(0);
         if numbered < size {
@@ -118,17 +212,13 @@ impl Ledger {
                 "数据库只有 {numbered} 条监管日志，已签署的检查点有 {size} 条：数据库像是被退回到旧的备份；请用 mingjian verify 查看"
             )));
         }
-        let files = LogFiles::open(folder, size)?;
-        if signed.is_some_and(|checkpoint| checkpoint.root != files.root()) {
-            return Err(Error::Corrupt("监管日志的内容与已签署的检查点不符".into()));
-        }
-        files.replace(KEY, &format!("{}\n", key.to_text()))?;
+        current.files.replace(KEY, &format!("{}\n", current.key.to_text()))?;
         let inner = Inner {
             db,
-            files: Mutex::new(files),
-            reader,
+            shelf,
+            current: Mutex::new(current),
             provider,
-            key,
+            yearly: AtomicBool::new(false),
             round: tokio::sync::Mutex::default(),
             sealed: watch::Sender::new(size),
             hurry: Notify::new(),
@@ -142,12 +232,25 @@ impl Ledger {
         &self.inner.db
     }
 
-    pub fn reader(&self) -> &LogReader {
-        &self.inner.reader
+    /// All volumes, for reading.
+    pub fn shelf(&self) -> &Shelf {
+        &self.inner.shelf
     }
 
-    pub fn key(&self) -> &VerifierKey {
-        &self.inner.key
+    /// The log's key under the name of the volume that is being written.
+    pub fn key(&self) -> VerifierKey {
+        self.current().key.clone()
+    }
+
+    fn current(&self) -> std::sync::MutexGuard<'_, Current> {
+        self.inner.current.lock().expect("no panic while holding the log's files")
+    }
+
+    /// Whether a new year begins a new volume.
+    #[must_use]
+    pub fn turning_yearly(self, yearly: bool) -> Self {
+        self.inner.yearly.store(yearly, Ordering::SeqCst);
+        self
     }
 
     /// How many entries the newest signed checkpoint holds.
@@ -157,40 +260,34 @@ impl Ledger {
 
     /// The newest signed checkpoint as text; `None` before the first.
     pub fn checkpoint(&self) -> Result<Option<String>> {
-        self.inner.reader.text(CHECKPOINT)
+        LogReader::new(self.inner.shelf.folder()).text(CHECKPOINT)
     }
 
     /// One round: takes what waits, up to a limit, into the files and signs. How many it took.
     pub async fn seal(&self) -> Result<usize> {
         let _round = self.inner.round.lock().await;
         let db = &self.inner.db;
-        let first = self.inner.files.lock().expect("no panic while holding the log's files").size();
+        let first = self.current().end();
         if first > self.sealed() {
             // a round was cut off after its signature
             self.forget(first, None).await?;
         }
-        let mut fresh = Vec::new();
+        let mut fresh: Vec<Fresh> = Vec::new();
         let mut bytes = 0;
-        while fresh.len() < ENTRIES && bytes < BYTES {
+        'gather: while fresh.len() < ENTRIES && bytes < BYTES {
             let next = first + fresh.len() as u64;
-            let rows = db
-                .fetch_all(
-                    "SELECT seq, entry, sheet FROM log_pending WHERE seq >= $1 ORDER BY seq \
-                     LIMIT 40",
-                    &[number(next).into()],
-                )
-                .await?;
+            let rows = db.fetch_all(WAITING, &[number(next).into(), 40.into()]).await?;
             if rows.is_empty() {
                 break;
             }
             for row in rows {
-                let due = first + fresh.len() as u64;
-                if row.int("seq")? != number(due) {
-                    return Err(Error::Corrupt(format!("监管日志缺少第 {due} 条待签条目")));
+                let one = waiting(&row, first + fresh.len() as u64)?;
+                if opens(&one.entry).is_some() && !fresh.is_empty() {
+                    // the next volume is another round
+                    break 'gather;
                 }
-                let (entry, sheet) = (row.text("entry")?, row.bytes("sheet")?);
-                bytes += entry.len() + sheet.len();
-                fresh.push(Fresh { entry, sheet });
+                bytes += one.entry.len() + one.sheet.len();
+                fresh.push(one);
             }
         }
         if fresh.is_empty() {
@@ -224,25 +321,42 @@ impl Ledger {
     }
 
     fn write(&self, fresh: &[Fresh], now: Instant) -> Result<()> {
-        let mut files = self.inner.files.lock().expect("no panic while holding the log's files");
-        let before = files.size();
-        let outcome = files.append(fresh).and_then(|()| {
-            let (size, root) = (files.size(), files.root());
-            let origin = self.inner.key.name.clone();
-            let text = Checkpoint { origin, size, root, time: now }.text();
-            let signature = Signature {
-                name: self.inner.key.name.clone(),
-                key_id: self.inner.key.id(),
-                bytes: self.inner.provider.sign(KeyClass::Log, text.as_bytes())?.to_vec(),
-            };
-            files.replace(CHECKPOINT, &Note { text, signatures: vec![signature] }.to_text())?;
-            files.note(HISTORY, &format!("{now}\t{size}\t{}\n", hex::encode(root)))
-        });
+        let mut current = self.current();
+        let opening = fresh.first().and_then(|one| shelf::opening_of(one.entry.as_bytes()));
+        let outcome = self.write_to(&mut current, opening.as_ref(), fresh, now);
         if outcome.is_err() {
             // what is in memory no longer says what is on disk
-            *files = LogFiles::open(self.inner.reader.root(), before)?;
+            *current = Current::load(&self.inner.shelf, &current.key, opening.as_ref())?;
         }
         outcome
+    }
+
+    fn write_to(
+        &self,
+        current: &mut Current,
+        pair: Option<&(u64, Opening)>,
+        fresh: &[Fresh],
+        now: Instant,
+    ) -> Result<()> {
+        if let Some((_, opening)) = pair
+            && opening.origin == current.key.name
+        {
+            let (shelf, number) = (&self.inner.shelf, volume::split(&opening.origin).1);
+            *current = Current::load(shelf, &current.key, pair)?;
+            current.files.replace(KEY, &format!("{}\n", current.key.to_text()))?;
+            tracing::info!(number = number + 1, "监管日志启用新册");
+        }
+        let Current { files, key, .. } = current;
+        files.append(fresh)?;
+        let (size, root) = (files.size(), files.root());
+        let text = Checkpoint { origin: key.name.clone(), size, root, time: now }.text();
+        let signature = Signature {
+            name: key.name.clone(),
+            key_id: key.id(),
+            bytes: self.inner.provider.sign(KeyClass::Log, text.as_bytes())?.to_vec(),
+        };
+        files.replace(CHECKPOINT, &Note { text, signatures: vec![signature] }.to_text())?;
+        files.note(HISTORY, &format!("{now}\t{size}\t{}\n", hex::encode(root)))
     }
 
     /// Everything that waits now, in as many rounds as it takes.
@@ -278,8 +392,7 @@ impl Ledger {
 
     /// Puts a file into the log's folder in place of the one before.
     fn replace(&self, name: &str, text: &str) -> Result<()> {
-        let files = self.inner.files.lock().expect("no panic while holding the log's files");
-        files.replace(name, text)
+        self.current().files.replace(name, text)
     }
 
     /// Seals until told to stop, and once more then.
@@ -291,8 +404,12 @@ impl Ledger {
             if let Err(error) = self.drain().await {
                 tracing::error!(error = %error, "监管日志未能签署，稍后重试");
             }
+            match self.turn().await {
+                Ok(turned) => behind |= turned,
+                Err(error) => tracing::error!(error = %error, "监管日志未能启用新册，稍后重试"),
+            }
             while behind {
-                let more = touch::catch_up(self.db(), self.reader(), self.sealed()).await;
+                let more = touch::catch_up(self.db(), self.shelf(), self.sealed()).await;
                 behind = more.unwrap_or_else(|error| {
                     tracing::error!(error = %error, "监管日志的索引未能补全，重新启动时再补");
                     false
@@ -325,29 +442,40 @@ impl Ledger {
 
     /// An entry with everything needed to check it elsewhere; `None` while it is not signed.
     pub async fn receipt(&self, seq: u64) -> Result<Option<Receipt>> {
-        receipt(&self.inner.db, &self.inner.reader, seq).await
+        receipt(&self.inner.db, &self.inner.shelf, seq).await
     }
 }
 
-/// The newest signed checkpoint of a log's folder, as text and read, and the log's key.
-pub fn signed(reader: &LogReader) -> Result<Option<(String, Checkpoint, VerifierKey)>> {
-    let (Some(text), Some(key)) = (reader.text(CHECKPOINT)?, reader.text(KEY)?) else {
-        return Ok(None);
-    };
-    let key = VerifierKey::parse(&key).map_err(wrong)?;
-    let checkpoint = Checkpoint::open(&text, &key, &sign::verify).map_err(wrong)?;
-    Ok(Some((text, checkpoint, key)))
+/// Entries that wait, from a number on.
+const WAITING: &str =
+    "SELECT seq, entry, sheet FROM log_pending WHERE seq >= $1 ORDER BY seq LIMIT $2";
+
+fn waiting(row: &crate::DbRow, due: u64) -> Result<Fresh> {
+    if row.int("seq")? != number(due) {
+        return Err(Error::Corrupt(format!("监管日志缺少第 {due} 条待签条目")));
+    }
+    Ok(Fresh { entry: row.text("entry")?, sheet: row.bytes("sheet")? })
+}
+
+/// What an entry that opens a volume says, and its number. Looks at the text before it reads it.
+fn opens(entry: &str) -> Option<(u64, Opening)> {
+    entry.contains("\"opens\":{").then(|| shelf::opening_of(entry.as_bytes())).flatten()
+}
+
+/// The entry that opens the next volume, if it is the first that waits.
+async fn opening_waiting(db: &Db) -> Result<Option<(u64, Opening)>> {
+    let row = db.fetch_optional(WAITING, &[0.into(), 1.into()]).await?;
+    let entry = row.map(|row| row.text("entry")).transpose()?;
+    Ok(entry.and_then(|entry| opens(&entry)))
 }
 
 /// [`Ledger::receipt`] for whoever only reads the log.
-pub async fn receipt(db: &Db, reader: &LogReader, seq: u64) -> Result<Option<Receipt>> {
-    let Some((text, checkpoint, key)) = signed(reader)? else { return Ok(None) };
-    if seq >= checkpoint.size {
-        return Ok(None);
-    }
-    let bytes = reader.entry(seq)?.ok_or_else(|| Error::Corrupt("监管日志缺少条目".into()))?;
+pub async fn receipt(db: &Db, shelf: &Shelf, seq: u64) -> Result<Option<Receipt>> {
+    let Some(volume) = shelf.holding(seq)? else { return Ok(None) };
+    let (index, size) = (volume.index(seq), volume.checkpoint.size);
+    let bytes = volume.entry(seq)?.ok_or_else(|| Error::Corrupt("监管日志缺少条目".into()))?;
     let entry = Entry::parse(&bytes).map_err(wrong)?;
-    let path = tree::inclusion(reader, seq, checkpoint.size).map_err(wrong)?;
+    let path = volume.proof(seq, &bytes)?;
     let sql = "SELECT * FROM act_journal WHERE log_seq = $1";
     let payload = match db.fetch_optional(sql, &[number(seq).into()]).await? {
         Some(row) => match row.opt_bytes("salt")? {
@@ -363,11 +491,11 @@ pub async fn receipt(db: &Db, reader: &LogReader, seq: u64) -> Result<Option<Rec
         format: FORMAT.into(),
         entry: entry.canonical(),
         payload,
-        index: seq,
-        size: checkpoint.size,
+        index,
+        size,
         path: path.iter().map(hex::encode).collect(),
-        checkpoint: text,
-        key: key.to_text(),
+        checkpoint: volume.text,
+        key: volume.key.to_text(),
         lines: Vec::new(),
     }))
 }

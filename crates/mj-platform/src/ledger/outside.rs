@@ -8,12 +8,15 @@
 use std::path::Path;
 
 use mj_kernel::{Actor, Instant};
+use mj_ledger::tree::Subtrees;
+use mj_ledger::volume::{self, Cause, Opened};
 use mj_ledger::witness::AddCheckpoint;
 use mj_ledger::{Checkpoint, Hash, Note, WitnessKey, tree};
 use serde::{Deserialize, Serialize};
 
+use super::shelf::from_entries;
 use super::witness::note_of;
-use super::{Ledger, LogReader, number, old_keys, signed, wrong};
+use super::{Ledger, LogReader, number, old_keys, wrong};
 use crate::db::door::{Act, TruthTable};
 use crate::db::{Db, Lane, RowExt};
 use crate::error::{Error, Result};
@@ -36,14 +39,33 @@ const KEPT: i64 = 10_000;
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub text: String,
+    /// In the whole log.
     pub size: u64,
     pub root: Hash,
     note: Note,
 }
 
+/// How far a witness saw the log: so many entries of this volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    pub volume: u64,
+    pub size: u64,
+}
+
+impl Reached {
+    /// Never saw it.
+    pub const NOTHING: Self = Self { volume: 1, size: 0 };
+
+    /// As a checkpoint says itself.
+    pub fn of(checkpoint: &Checkpoint) -> Self {
+        Self { volume: volume::split(&checkpoint.origin).1, size: checkpoint.size }
+    }
+}
+
 /// This node's newest checkpoint that a witness cosigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cosigned {
+    /// In the whole log.
     pub size: i64,
     pub root: String,
     /// By the witness's clock.
@@ -65,17 +87,33 @@ pub struct Suspicion {
 }
 
 impl Ledger {
-    /// What to send to a witness that saw `old` entries last; `None` while nothing is signed or where
-    /// the witness saw more than there is.
-    pub fn ask(&self, old: u64) -> Result<Option<Asked>> {
-        let Some((text, checkpoint, _)) = signed(self.reader())? else { return Ok(None) };
-        if old > checkpoint.size {
-            return Ok(None);
+    /// What to send to a witness that saw so much last; `None` while nothing is signed or where the
+    /// witness saw more than there is.
+    pub fn ask(&self, old: Reached) -> Result<Option<Asked>> {
+        let shelf = self.shelf();
+        let Some(newest) = shelf.newest()? else { return Ok(None) };
+        let (mut proof, mut openings) = (Vec::new(), Vec::new());
+        if old.size > 0 {
+            // where the volume the witness saw ends: there the next one goes on
+            let mut end = newest.checkpoint.size;
+            let mut tree = tree_of(shelf.reader(newest.number), None, end)?;
+            for number in (old.volume..newest.number).rev() {
+                let Some(entry) = shelf.reader(number + 1).head()? else { return Ok(None) };
+                let path = tree::inclusion(&*tree, 0, end).map_err(wrong)?;
+                let Some((_, opening)) = super::shelf::opening_of(&entry) else { return Ok(None) };
+                end = opening.size;
+                tree = tree_of(shelf.reader(number), Some(opening.cause), end)?;
+                openings.push(Opened { entry, path });
+            }
+            if old.volume > newest.number || old.size > end {
+                return Ok(None);
+            }
+            openings.reverse();
+            proof = tree::consistency(&*tree, old.size, end).map_err(wrong)?;
         }
-        let proof = tree::consistency(self.reader(), old, checkpoint.size).map_err(wrong)?;
-        let note = note_of(&text)?;
-        let asked = AddCheckpoint { old, proof, note: note.clone() };
-        let (size, root) = (checkpoint.size, checkpoint.root);
+        let note = note_of(&newest.text)?;
+        let asked = AddCheckpoint { old: old.size, proof, openings, note: note.clone() };
+        let (size, root) = (newest.end(), newest.checkpoint.root);
         Ok(Some(Asked { text: asked.to_text(), size, root, note }))
     }
 
@@ -118,39 +156,66 @@ impl Ledger {
     /// store is older than, or another than, the one that signed. What this log's key did not sign
     /// proves nothing.
     pub fn contradiction(&self, shown: &str) -> Result<Option<Checkpoint>> {
-        // also by a key that was exchanged since: the witness may have seen it last under that one
-        let mut keys = vec![self.key().clone()];
-        keys.extend(old_keys(self.reader())?);
-        let open = |key| Checkpoint::open(shown, key, &sign::verify).ok();
-        let Some(seen) = keys.iter().find_map(open) else { return Ok(None) };
-        let own = signed(self.reader())?.map_or(0, |(_, checkpoint, _)| checkpoint.size);
+        let Some(seen) = self.own(shown)? else { return Ok(None) };
+        let shelf = self.shelf();
+        let number = volume::split(&seen.origin).1;
+        let newest = shelf.newest()?.map_or(1, |newest| newest.number);
+        if number > newest {
+            return Ok(Some(seen));
+        }
+        let mut closed = None;
+        let mut own = shelf.volume(number).ok().flatten().map_or(0, |own| own.checkpoint.size);
+        if number < newest
+            && let Some((_, opening)) = shelf.opening_after(number)?
+        {
+            let signed = opening.damage.as_ref().map_or(0, |damage| damage.signed);
+            if opening.cause == Cause::Freeze && (opening.size + 1..=signed).contains(&seen.size) {
+                // lost by decision: the witness waits for one of its own people's
+                return Ok(None);
+            }
+            (own, closed) = (opening.size, Some(opening.cause));
+        }
         if seen.size > own {
             return Ok(Some(seen));
         }
-        let root = tree::root(self.reader(), seen.size).map_err(wrong)?;
+        let tree = tree_of(shelf.reader(number), closed, own)?;
+        let root = tree::root(&*tree, seen.size).map_err(wrong)?;
         Ok((root != seen.root).then_some(seen))
+    }
+
+    /// A checkpoint that this log's key signed, also one that was exchanged since: the witness may have
+    /// seen it last under that.
+    pub fn own(&self, shown: &str) -> Result<Option<Checkpoint>> {
+        let mut keys = vec![self.key()];
+        keys.extend(old_keys(&LogReader::new(self.shelf().folder()))?);
+        let origin = shown.lines().next().unwrap_or_default();
+        let open = |key: &mj_ledger::VerifierKey| {
+            Checkpoint::open(shown, &key.of_volume(origin), &sign::verify).ok()
+        };
+        Ok(keys.iter().find_map(open))
     }
 
     /// Shuts the write door: what a witness saw is not in this store. Nothing happens where this very
     /// fork was recorded already. Whether the door is shut now.
     pub async fn suspect(&self, witness: &str, seen: &Checkpoint, shown: &str) -> Result<bool> {
         let seen_root = hex::encode(seen.root);
+        let seen_size = number(self.whole(seen)?);
         let known = "SELECT COUNT(*) FROM log_fork WHERE seen_size = $1 AND seen_root = $2";
-        let args = [number(seen.size).into(), seen_root.as_str().into()];
+        let args = [seen_size.into(), seen_root.as_str().into()];
         if self.db().count(known, &args).await? > 0 {
             return Ok(false);
         }
         if self.db().is_held() {
             return Ok(true);
         }
-        let own = signed(self.reader())?.map(|(_, checkpoint, _)| checkpoint);
+        let own = self.shelf().newest()?;
         let suspicion = Suspicion {
             at: self.db().clock().now(),
             witness: witness.to_owned(),
-            seen_size: number(seen.size),
+            seen_size,
             seen_root,
-            own_size: own.as_ref().map_or(0, |own| number(own.size)),
-            own_root: own.map_or(String::new(), |own| hex::encode(own.root)),
+            own_size: own.as_ref().map_or(0, |own| number(own.end())),
+            own_root: own.map_or(String::new(), |own| hex::encode(own.checkpoint.root)),
             checkpoint: shown.to_owned(),
         };
         let text = serde_json::to_string_pretty(&suspicion)
@@ -166,11 +231,35 @@ impl Ledger {
         Ok(true)
     }
 
+    /// How many entries of the whole log a checkpoint stands for. Of a volume that is not here at least
+    /// one more than there are.
+    fn whole(&self, seen: &Checkpoint) -> Result<u64> {
+        let number = volume::split(&seen.origin).1;
+        if number == 1 {
+            return Ok(seen.size);
+        }
+        let first = self.shelf().volume(number).ok().flatten().map(|volume| volume.first);
+        let first = first.map_or_else(|| self.shelf().sealed(), Ok)?;
+        Ok(first + seen.size)
+    }
+
     /// Holds the door as the suspicion on disk says: another process may have recorded the fork.
     pub fn heed(&self) -> Result<bool> {
-        let held = suspicion(self.reader())?.is_some();
+        let held = suspicion(&LogReader::new(self.shelf().folder()))?.is_some();
         self.db().hold(held);
         Ok(held)
+    }
+}
+
+/// The tree over the first entries of a volume: by its tiles, unless these may be what it was frozen for.
+fn tree_of(
+    reader: LogReader,
+    closed: Option<Cause>,
+    size: u64,
+) -> Result<Box<dyn Subtrees + Send>> {
+    match closed {
+        Some(Cause::Freeze) => Ok(Box::new(from_entries(&reader, size)?)),
+        _ => Ok(Box::new(reader)),
     }
 }
 

@@ -49,7 +49,7 @@ pub async fn rekey(folder: &Path, db: &Db, vault: Arc<Vault>, area: &str) -> Res
     }
     let next = vault.next_pair(KeyClass::Log)?;
     let ledger = Ledger::open(db.clone(), folder, vault.clone(), area).await?;
-    let old = ledger.key().clone();
+    let old = ledger.key();
     let new = VerifierKey { name: old.name.clone(), point: next.public() };
     let object = format!("key:log-{}", hex::encode(new.id()));
     let told = "SELECT id FROM act_journal WHERE action = $1 AND object = $2";
@@ -60,7 +60,7 @@ pub async fn rekey(folder: &Path, db: &Db, vault: Arc<Vault>, area: &str) -> Res
         tx.commit().await?;
     }
     ledger.drain().await?;
-    let (text, _, _) = signed(ledger.reader())?
+    let (text, _, _) = signed(&LogReader::new(folder))?
         .ok_or_else(|| Error::Corrupt("监管日志没有已签署的检查点".into()))?;
     let mut note = Note::parse(&text).map_err(wrong)?;
     note.signatures.retain(|one| one.key_id != new.id());

@@ -8,7 +8,7 @@ use mj_ledger::tree::Frontier;
 use mj_ledger::{Checkpoint, Entry};
 
 use super::files::LogFiles;
-use super::{CHECKPOINT, HISTORY, LogReader, signed, wrong};
+use super::{CHECKPOINT, HISTORY, LogReader, Shelf, wrong};
 use crate::error::{Error, Result};
 use crate::gm::vault::{KeyClass, SmProvider};
 
@@ -26,18 +26,33 @@ pub async fn signed_size(db: &crate::db::Db) -> Result<u64> {
     Ok(u64::try_from(size).unwrap_or(0))
 }
 
-/// Cuts the log in `folder` back to `size` entries. The log as it lies there must be whole and signed;
-/// its beginning is then what was signed at that size, and is signed so again.
-pub fn rewind(folder: &Path, size: u64, provider: &dyn SmProvider) -> Result<Checkpoint> {
-    let reader = LogReader::new(folder);
-    let (_, newest, key) =
-        signed(&reader)?.ok_or_else(|| Error::Corrupt("监管日志没有已签署的检查点".into()))?;
-    if newest.size < size {
+/// Cuts the log in `folder` back to `whole` entries; volumes begun since go, the one that holds the last
+/// of them is the newest again. The log as it lies there must be whole and signed; its beginning is
+/// then what was signed at that size, and is signed so again.
+pub fn rewind(folder: &Path, whole: u64, provider: &dyn SmProvider) -> Result<Checkpoint> {
+    let shelf = Shelf::new(folder);
+    let none = || Error::Corrupt("监管日志没有已签署的检查点".into());
+    let mut volume = shelf.newest()?.ok_or_else(none)?;
+    if volume.end() < whole {
         return Err(Error::Corrupt(format!(
-            "监管日志只有 {} 条，数据库已有 {size} 条签署过的：日志文件比数据库旧",
-            newest.size
+            "监管日志只有 {} 条，数据库已有 {whole} 条签署过的：日志文件比数据库旧",
+            volume.end()
         )));
     }
+    while volume.number > 1 && volume.first >= whole {
+        shelf.reopen(volume.number - 1)?;
+        volume = shelf.newest()?.ok_or_else(none)?;
+    }
+    if shelf.closed()?.contains(&volume.number) {
+        // copied in the middle of a turn
+        shelf.reopen(volume.number)?;
+    }
+    if volume.end() < whole {
+        return Err(Error::Corrupt("监管日志在册与册之间有缺口".into()));
+    }
+    let reader = LogReader::new(folder);
+    let size = whole - volume.first;
+    let (newest, key) = (volume.checkpoint, volume.key);
     let root_at = |size| {
         let frontier = Frontier::of(&reader, size);
         frontier.map(|it| it.root()).map_err(|error| Error::Corrupt(format!("监管日志：{error}")))

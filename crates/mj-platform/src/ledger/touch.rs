@@ -6,8 +6,8 @@
 use mj_kernel::Actor;
 use mj_ledger::{Entry, sheet, tiles};
 
-use super::files::{Fresh, LogReader};
-use super::{book, number};
+use super::files::Fresh;
+use super::{Shelf, book, number};
 use crate::db::door::{Act, WriteTx};
 use crate::db::{Db, Lane, Value};
 use crate::error::Result;
@@ -58,22 +58,30 @@ pub(super) async fn reached(db: &Db) -> Result<u64> {
 
 /// Makes up for one bundle of entries that were signed before there was a look-up. Whether there may
 /// be more.
-pub(super) async fn catch_up(db: &Db, reader: &LogReader, sealed: u64) -> Result<bool> {
+pub(super) async fn catch_up(db: &Db, shelf: &Shelf, sealed: u64) -> Result<bool> {
     let from = reached(db).await?;
     if from >= sealed {
         return Ok(false);
     }
-    let bundle = from / tiles::WIDTH;
-    let end = sealed.min((bundle + 1) * tiles::WIDTH);
-    let entries = reader.bundle(bundle)?;
-    let mut sheets = reader.sheets(bundle)?;
     let mut touches = Touches::default();
-    for (seq, entry) in (bundle * tiles::WIDTH..end).zip(&entries) {
-        let stored = sheets.next_stored()?;
-        if seq >= from {
-            touches.add(seq, entry, || stored);
+    let end = match shelf.holding(from)? {
+        Some(volume) => {
+            let bundle = volume.index(from) / tiles::WIDTH;
+            let start = volume.first + bundle * tiles::WIDTH;
+            let end = volume.end().min(start + tiles::WIDTH);
+            let entries = volume.reader.bundle(bundle)?;
+            let mut sheets = volume.reader.sheets(bundle)?;
+            for (seq, entry) in (start..end).zip(&entries) {
+                let stored = sheets.next_stored()?;
+                if seq >= from {
+                    touches.add(seq, entry, || stored);
+                }
+            }
+            end
         }
-    }
+        // past proof, behind the end of a frozen volume
+        None => shelf.newest()?.map_or(sealed, |newest| newest.first.max(from + 1)).min(sealed),
+    };
     let act = Act::new(&Actor::system("ledger"), "ledger.touch.make", "log");
     let mut tx = db.begin(Lane::Bulk, act).await?;
     touches.keep(&mut tx, end).await?;

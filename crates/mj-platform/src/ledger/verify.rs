@@ -13,11 +13,14 @@ use mj_kernel::Instant;
 use mj_ledger::entry::Payload;
 use mj_ledger::fold::{Fault, Fold, Kind};
 use mj_ledger::tree::{self, Frontier};
-use mj_ledger::{Checkpoint, Entry, Hash, Note, VerifierKey, sheet, tiles};
+use mj_ledger::volume::{self, Cause, Damage};
+use mj_ledger::{Checkpoint, Entry, Hash, Note, Opening, VerifierKey, sheet, tiles};
 
 use super::erase::PAYLOAD_ERASURE;
 use super::files::LogReader;
 use super::founding::FOUND;
+use super::retold::Retold;
+use super::shelf::{self, Shelf};
 use super::{CHECKPOINT, KEY, book, number};
 use crate::db::door::Canon;
 use crate::db::{Db, Dialect, RowExt, Snapshot, Value};
@@ -30,6 +33,8 @@ const PAGE: usize = 1_000;
 /// Rows of the fact store's manifest, one a file.
 const SEGMENTS: &str = "fact_segment";
 pub(super) const JOURNAL: &str = "act_journal";
+/// What a finding about a volume as a whole is put under.
+const VOLUME: &str = "volume";
 /// Findings beyond this are counted, not listed: a table emptied by hand needs no million lines.
 const LISTED: usize = 10_000;
 
@@ -68,6 +73,21 @@ pub struct Report {
     pub compared_outside: bool,
     /// The entry, and its instant, that last spoke of each segment of the fact store.
     pub segments: BTreeMap<String, (u64, Instant)>,
+    /// Volumes of the log.
+    pub volumes: u64,
+    /// Damage that was decided about, as the opening entries say: no finding, and told each time.
+    pub told: Vec<Told>,
+}
+
+/// What was lost with a frozen volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub volume: u64,
+    /// The number of the entry after the last that is proved.
+    pub proved: u64,
+    pub damage: Damage,
+    /// Rows that are not as the proved entries say; empty where only a part was compared.
+    pub rows: Vec<String>,
 }
 
 impl Report {
@@ -132,8 +152,69 @@ pub async fn run(snapshot: &mut Snapshot, folder: &Path, wanted: &Wanted) -> Res
     Ok(check.done())
 }
 
-struct Check<'a> {
+/// The state as the log says it up to the last good checkpoint of its newest volume, and with what can
+/// still be read behind that.
+pub(super) struct Known {
+    pub(super) fold: Fold,
+    pub(super) walked: Vec<(LogReader, u64)>,
+    /// Entries that cannot be read any more.
+    pub(super) lost: u64,
+}
+
+/// What is known where the newest volume is damaged and only `size` entries of it, under `root`, hold.
+pub(super) async fn known(
+    snapshot: &mut Snapshot,
+    shelf: &Shelf,
+    wanted: &Wanted,
+    size: u64,
+    root: Hash,
+) -> Result<Known> {
+    let mut check = Check::new(shelf.folder(), wanted);
+    check.head(snapshot).await?;
+    // what waited for a checkpoint of this volume has no place any more
+    check.pending.clear();
+    let mut pieces = check.pieces()?;
+    if let Some(last) = pieces.last_mut() {
+        let nothing = Damage { digest: [0; 32], entries: 0, lost: 0, rows: 0, signed: 0 };
+        (last.proved, last.root, last.frozen) = (size, Some(root), Some(nothing));
+        last.end = check.numbered.max(last.first + size);
+        last.filed = last.end;
+    }
+    for piece in pieces {
+        check.walk(snapshot, piece).await?;
+    }
+    let lost = check.before.map_or(0, |before| before.lost);
+    Ok(Known { fold: check.fold, walked: check.walked, lost })
+}
+
+/// A volume as it is to be walked.
+struct Piece {
+    number: u64,
+    /// Platform-wide numbers of its first entry and after its last.
+    first: u64,
+    end: u64,
+    /// Entries that a checkpoint proves, and the root over them.
+    proved: u64,
+    root: Option<Hash>,
+    /// Everything up to here lies in files; what follows waits.
+    filed: u64,
+    /// It was frozen with this damage.
+    frozen: Option<Damage>,
     reader: LogReader,
+}
+
+/// The volume that was walked last.
+struct Before {
+    number: u64,
+    frozen: Option<Damage>,
+    proved: u64,
+    /// Entries past proof, and those of them that cannot be read.
+    past: u64,
+    lost: u64,
+}
+
+struct Check<'a> {
+    shelf: Shelf,
     wanted: &'a Wanted,
     fold: Fold,
     /// Tables that are compared in this run.
@@ -147,6 +228,14 @@ struct Check<'a> {
     /// What was found, with the entry from which on it may have happened.
     found: Vec<(Kind, String, String, u64)>,
     more: u64,
+    /// Volumes that were walked, each with its number of bundles.
+    walked: Vec<(LogReader, u64)>,
+    before: Option<Before>,
+    /// Entries past proof: their acts stand in the next volume's beginning.
+    past: Vec<(u64, u64)>,
+    outside: Option<Checkpoint>,
+    /// The entry at hand stands behind the last good checkpoint of a frozen volume.
+    is_past_proof: bool,
     /// Acts without a payload: right only if their erasure is in the log.
     erased: Vec<(String, u64)>,
     report: Report,
@@ -155,7 +244,7 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     fn new(folder: &Path, wanted: &'a Wanted) -> Self {
         Self {
-            reader: LogReader::new(folder),
+            shelf: Shelf::new(folder),
             wanted,
             fold: Fold::new(gm::random()),
             tables: BTreeSet::new(),
@@ -165,6 +254,11 @@ impl<'a> Check<'a> {
             pending: BTreeMap::new(),
             found: Vec::new(),
             more: 0,
+            walked: Vec::new(),
+            before: None,
+            past: Vec::new(),
+            outside: None,
+            is_past_proof: false,
             erased: Vec::new(),
             report: Report::default(),
         }
@@ -216,49 +310,185 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// The signed checkpoint of the store itself.
-    fn checkpoint(&mut self) -> Result<Option<(Checkpoint, VerifierKey)>> {
-        let key = self.reader.text(KEY)?.and_then(|text| VerifierKey::parse(&text).ok());
-        let (Some(text), Some(key)) = (self.reader.text(CHECKPOINT)?, key) else {
-            return Ok(None);
-        };
-        match Checkpoint::open(&text, &key, &sign::verify) {
-            Ok(checkpoint) => Ok(Some((checkpoint, key))),
-            Err(error) => {
-                self.find(Kind::Log, CHECKPOINT, error.to_string(), 0);
-                Ok(None)
-            }
-        }
-    }
-
-    /// The log itself: bytes, tree, signature, sheets, journal; and the fold on the way.
+    /// The log itself, volume by volume: bytes, tree, signature, sheets, journal; and the fold on the
+    /// way.
     async fn log(&mut self, snapshot: &mut Snapshot) -> Result<()> {
-        let checkpoint = self.checkpoint()?;
-        self.sealed = checkpoint.as_ref().map_or(0, |(checkpoint, _)| checkpoint.size);
+        self.outside = self.outside_checkpoint();
+        let pieces = self.pieces()?;
+        self.report.volumes = pieces.len() as u64;
+        if let Some(last) = pieces.last() {
+            self.sealed = last.first + last.proved;
+        }
         if self.sealed > self.numbered {
             self.find(Kind::Gap, "change_head", self.sealed.to_string(), self.numbered);
         }
-        let mut frontier = Frontier::new();
-        let outside = self.outside(checkpoint.as_ref().map(|(_, key)| key));
+        for piece in pieces {
+            self.walk(snapshot, piece).await?;
+        }
+        if let Some(outside) = self.outside.take() {
+            // of a volume that is not there
+            self.find(Kind::Gap, CHECKPOINT, outside.size.to_string(), self.sealed);
+        }
+        self.strays(snapshot).await
+    }
+
+    /// The volumes there are, and what each must hold as the one after it says.
+    fn pieces(&mut self) -> Result<Vec<Piece>> {
+        let closed = self.shelf.closed()?;
+        let last = closed.last().copied().unwrap_or(0);
+        let waits = self.pending.values().find_map(|(entry, _)| super::opens(entry));
+        let waits =
+            waits.map(|(seq, opening)| (volume::split(&opening.origin).1 + 1, seq, opening));
+        let named = self.shelf.named()?;
+        let mut newest = named.unwrap_or(last + 1).max(last + 1);
+        if let Some((opened, _, _)) = &waits
+            && *opened == newest + 1
+        {
+            newest += 1;
+        }
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut log: Option<String> = None;
+        // what each volume's first entry says of the one before
+        let head = |number: u64| -> Result<Option<(u64, Opening)>> {
+            match &waits {
+                Some((opened, seq, opening)) if *opened == number => {
+                    Ok(Some((*seq, opening.clone())))
+                }
+                _ if number > newest || number > last + 1 && named != Some(number) => Ok(None),
+                _ => self.shelf.opening_after(number - 1),
+            }
+        };
+        let mut found: Vec<(Kind, &str, String, u64)> = Vec::new();
+        for number in 1..=newest {
+            let waiting = waits.as_ref().is_some_and(|(opened, _, _)| *opened == number)
+                && named != Some(number);
+            // what lies in the log's own folder is the newest, whatever is left of it
+            let is_own = named == Some(number) || number == last + 1;
+            let is_there = waiting || is_own || closed.contains(&number);
+            let end = pieces.last().map_or(0, |piece: &Piece| piece.end);
+            let own = if number == 1 { None } else { head(number)? };
+            let next = head(number + 1)?;
+            let first = match (&own, &next) {
+                (Some((seq, _)), _) => *seq,
+                (None, Some((_, opening))) => opening.first,
+                (None, None) => end,
+            };
+            if !is_there {
+                // the first of a log that has nothing signed yet is not missing
+                if number > 1 || !closed.is_empty() || named.is_some() {
+                    found.push((Kind::Gap, VOLUME, number.to_string(), end));
+                    continue;
+                }
+            }
+            let is_frozen = |after: &Option<(u64, Opening)>| {
+                after.as_ref().is_some_and(|(_, opening)| opening.cause == Cause::Freeze)
+            };
+            let frozen = is_frozen(&next);
+            // the first entry itself may be what was damaged
+            if number > 1 && own.is_none() && !frozen {
+                found.push((Kind::Log, VOLUME, number.to_string(), first));
+            }
+            let reader = match waiting {
+                true => LogReader::new(self.shelf.place(number)),
+                false => self.shelf.reader(number),
+            };
+            let signed = match shelf::signed(&reader) {
+                Ok(signed) => signed.map(|(_, checkpoint, _)| checkpoint),
+                Err(error) => {
+                    if !frozen {
+                        found.push((Kind::Log, CHECKPOINT, error.to_string(), first));
+                    }
+                    None
+                }
+            };
+            let is_lost = signed.is_none() && number == last + 1 && number > 1;
+            if is_lost && !waiting && !frozen && named.is_none() {
+                found.push((Kind::Gap, CHECKPOINT, number.to_string(), first));
+            }
+            if let Some(checkpoint) = signed.as_ref().filter(|_| !frozen) {
+                let (of, which) = volume::split(&checkpoint.origin);
+                if which != number || log.get_or_insert_with(|| of.clone()) != &of {
+                    found.push((Kind::Log, VOLUME, number.to_string(), first));
+                }
+            }
+            let size = signed.as_ref().map_or(0, |checkpoint| checkpoint.size);
+            let is_last = number == newest;
+            let mut piece = Piece {
+                number,
+                first,
+                end: if is_last { self.numbered.max(first + size) } else { first + size },
+                proved: size,
+                root: signed.as_ref().map(|checkpoint| checkpoint.root),
+                filed: first + size,
+                frozen: None,
+                reader,
+            };
+            if let Some((seq, opening)) = next {
+                let (of, which) = volume::split(&opening.origin);
+                let known = log.get_or_insert_with(|| of.clone()) == &of && which == number;
+                let by_year = opening.cause == Cause::Year
+                    && opening.damage.is_none()
+                    && seq == first + opening.size
+                    && size == opening.size
+                    && piece.root == Some(opening.root);
+                let by_freeze = opening.cause == Cause::Freeze
+                    && opening.damage.as_ref().is_some_and(|damage| {
+                        first + opening.size + damage.entries == seq
+                            && damage.lost <= damage.entries
+                    });
+                if !known || opening.first != first || !(by_year || by_freeze) {
+                    found.push((Kind::Log, VOLUME, number.to_string(), first));
+                }
+                piece.end = seq.max(first);
+                piece.filed = piece.end;
+                piece.proved = opening.size;
+                piece.root = Some(opening.root);
+                piece.frozen = opening.damage.filter(|_| opening.cause == Cause::Freeze);
+            } else if !is_last && !is_frozen(&head(number + 2)?) {
+                found.push((Kind::Gap, VOLUME, (number + 1).to_string(), piece.end));
+            }
+            pieces.push(piece);
+        }
+        found.dedup();
+        for (kind, table, key, from) in found {
+            self.find(kind, table, key, from);
+        }
+        Ok(pieces)
+    }
+
+    /// One volume. Gives nothing: what it found stands in `self`.
+    async fn walk(&mut self, snapshot: &mut Snapshot, piece: Piece) -> Result<()> {
+        let Piece { number: nth, first, end, proved, root, filed, frozen, reader } = piece;
+        let outside = self.outside.take_if(|outside| volume::split(&outside.origin).1 == nth);
         let mut outside_root = None;
-        let end = self.numbered.max(self.sealed);
-        let mut seq = 0;
+        let mut frontier = Frontier::new();
+        let mut lost = 0;
+        let last = self.times.last().copied().unwrap_or(0);
+        while (self.times.len() as u64) < first {
+            self.times.push(last);
+        }
+        if (self.times.len() as u64) > first {
+            self.find(Kind::Log, VOLUME, nth.to_string(), first);
+            self.times.truncate(usize::try_from(first).unwrap_or(usize::MAX));
+        }
+        let mut seq = first;
         while seq < end {
-            let bundle = seq / tiles::WIDTH;
-            let entries = self.reader.bundle(bundle)?;
-            let mut sheets = self.reader.sheets(bundle)?;
-            let tile = tiles::Tiles::tile(&self.reader, 0, bundle).ok();
-            let mut journal = self.journal(snapshot, bundle).await?;
-            for at in 0..tiles::WIDTH {
+            let bundle = (seq - first) / tiles::WIDTH;
+            let entries = reader.bundle(bundle)?;
+            let mut sheets = reader.sheets(bundle)?;
+            let tile = tiles::Tiles::tile(&reader, 0, bundle).ok();
+            let until = end.min(first + (bundle + 1) * tiles::WIDTH);
+            let mut journal = self.journal(snapshot, seq, until).await?;
+            for place in 0..usize::try_from(tiles::WIDTH).unwrap_or(0) {
                 if seq == end {
                     break;
                 }
-                if outside.as_ref().is_some_and(|outside| outside.size == seq) {
+                let index = seq - first;
+                if outside.as_ref().is_some_and(|outside| outside.size == index) {
                     outside_root = Some(frontier.root());
                 }
-                let place = at as usize;
                 let stored = sheets.next_stored()?;
-                let (entry, sheet) = if seq < self.sealed {
+                let (entry, sheet) = if seq < filed {
                     (entries.get(place).cloned(), stored)
                 } else {
                     match self.pending.remove(&seq) {
@@ -267,52 +497,78 @@ impl<'a> Check<'a> {
                         None => (entries.get(place).cloned(), stored),
                     }
                 };
-                if let Some(bytes) = &entry {
+                let act = journal.remove(&seq);
+                let opens = (index == 0 && nth > 1).then_some(nth);
+                if index >= proved && frozen.is_some() {
+                    // nothing proves it, but it is what was written: its tile says so
+                    let tiled = tile.as_ref().and_then(|tile| tile.get(place)).copied();
+                    let is_written = tiled.is_some() && tiled == entry.as_deref().map(tree::leaf);
+                    if is_written && intact(seq, entry.as_deref(), sheet.as_deref()) {
+                        self.is_past_proof = true;
+                        self.entry(seq, entry.as_deref(), sheet.as_deref(), act, opens)?;
+                        self.is_past_proof = false;
+                    } else {
+                        lost += 1;
+                        self.times.push(self.times.last().copied().unwrap_or(0));
+                    }
+                    seq += 1;
+                    continue;
+                }
+                if let Some(bytes) = &entry
+                    && index < proved
+                {
                     let leaf = tree::leaf(bytes);
                     let tiled = tile.as_ref().and_then(|tile| tile.get(place)).copied();
-                    if seq < self.sealed && tiled != Some(leaf) {
+                    // of a frozen volume the tiles may be what was damaged
+                    if tiled != Some(leaf) && frozen.is_none() {
                         self.find(Kind::Log, "entries", seq.to_string(), seq);
                     }
-                    if seq < self.sealed {
-                        frontier.push(leaf);
-                    }
+                    frontier.push(leaf);
                 }
-                self.entry(seq, entry.as_deref(), sheet.as_deref(), journal.remove(&seq))?;
+                self.entry(seq, entry.as_deref(), sheet.as_deref(), act, opens)?;
                 seq += 1;
             }
-            for (_, act) in journal {
-                self.find(Kind::Extra, JOURNAL, act.text("id")?, seq.saturating_sub(1));
-            }
         }
-        if let Some((checkpoint, _)) = &checkpoint
-            && (frontier.size() != checkpoint.size || frontier.root() != checkpoint.root)
-        {
-            self.find(Kind::Log, CHECKPOINT, checkpoint.size.to_string(), 0);
+        if frontier.size() != proved || root.is_some_and(|root| frontier.root() != root) {
+            self.find(Kind::Log, CHECKPOINT, proved.to_string(), first);
         }
         if let Some(outside) = outside {
             let root =
                 if outside.size == frontier.size() { Some(frontier.root()) } else { outside_root };
-            if outside.size > self.sealed {
-                self.find(Kind::Gap, CHECKPOINT, outside.size.to_string(), self.sealed);
+            let given_up = frozen.as_ref().is_some_and(|damage| outside.size <= damage.signed);
+            if outside.size > proved {
+                if !given_up {
+                    self.find(Kind::Gap, CHECKPOINT, outside.size.to_string(), first + proved);
+                }
             } else if root != Some(outside.root) {
-                self.find(Kind::Log, CHECKPOINT, outside.size.to_string(), 0);
+                self.find(Kind::Log, CHECKPOINT, outside.size.to_string(), first);
             }
         }
-        self.strays(snapshot).await
+        if frozen.is_some() {
+            self.past.push((first + proved, end));
+        }
+        let past = end.saturating_sub(first + proved);
+        self.walked.push((reader, (end - first).div_ceil(tiles::WIDTH)));
+        self.before = Some(Before { number: nth, frozen, proved: first + proved, past, lost });
+        Ok(())
     }
 
     /// The checkpoint kept elsewhere; what cannot be this log's is a finding, for a log whose key was
     /// exchanged looks just so.
-    fn outside(&mut self, key: Option<&VerifierKey>) -> Option<Checkpoint> {
+    fn outside_checkpoint(&mut self) -> Option<Checkpoint> {
         let text = self.wanted.outside.as_deref()?;
         self.report.compared_outside = true;
+        let own = LogReader::new(self.shelf.folder());
+        let key = own.text(KEY).ok().flatten().and_then(|text| VerifierKey::parse(&text).ok());
         let checked = match key {
             // kept before the log got another key, it carries the old one's signature
             Some(key) => {
-                let older = super::old_keys(&self.reader).unwrap_or_default();
-                let opened = Checkpoint::open(text, key, &sign::verify);
-                let older = older.iter().map(|key| Checkpoint::open(text, key, &sign::verify));
-                older.fold(opened, |opened, other| opened.or(other))
+                let origin = text.lines().next().unwrap_or_default();
+                let open = |key: &VerifierKey| {
+                    Checkpoint::open(text, &key.of_volume(origin), &sign::verify)
+                };
+                let older = super::old_keys(&own).unwrap_or_default();
+                older.iter().fold(open(&key), |opened, other| opened.or(open(other)))
             }
             None => Note::parse(text).and_then(|note| Checkpoint::parse(&note.text)),
         };
@@ -329,13 +585,13 @@ impl<'a> Check<'a> {
     async fn journal(
         &mut self,
         snapshot: &mut Snapshot,
-        bundle: u64,
+        from: u64,
+        until: u64,
     ) -> Result<BTreeMap<u64, DbRow>> {
-        let from = bundle * tiles::WIDTH;
         let rows = snapshot
             .fetch_all(
                 "SELECT * FROM act_journal WHERE log_seq >= $1 AND log_seq < $2 ORDER BY log_seq",
-                &[number(from).into(), number(from + tiles::WIDTH).into()],
+                &[number(from).into(), number(until).into()],
             )
             .await?;
         let mut journal = BTreeMap::new();
@@ -351,6 +607,7 @@ impl<'a> Check<'a> {
         bytes: Option<&[u8]>,
         stored: Option<&[u8]>,
         act: Option<DbRow>,
+        opens: Option<u64>,
     ) -> Result<()> {
         let last = self.times.last().copied().unwrap_or(0);
         let Some(bytes) = bytes else {
@@ -364,7 +621,7 @@ impl<'a> Check<'a> {
             return Ok(());
         };
         self.times.push(entry.time);
-        if entry.seq != seq {
+        if entry.seq != seq || entry.opens.is_some() != opens.is_some() {
             self.find(Kind::Log, "entries", seq.to_string(), seq);
         }
         let text = stored.and_then(|stored| book::unpack(stored).ok());
@@ -375,6 +632,9 @@ impl<'a> Check<'a> {
             self.find(Kind::Log, "sheets", seq.to_string(), seq);
         }
         self.act(&entry, text.as_deref(), act)?;
+        if let Some(nth) = opens {
+            return self.retell(nth, &entry, text.as_deref().unwrap_or_default());
+        }
         let founding = entry.action == FOUND;
         for line in sheet::lines(text.as_deref().unwrap_or_default()) {
             let Ok(line) = line else {
@@ -388,7 +648,51 @@ impl<'a> Check<'a> {
                 self.report.segments.insert(line.key.to_owned(), (seq, entry.time));
             }
             let fault = self.fold.line(seq, line, founding);
-            self.fault(fault, line.table, line.key);
+            // past proof a row may go on from a version that is lost; where that led is in the list
+            self.fault(fault.filter(|_| !self.is_past_proof), line.table, line.key);
+        }
+        Ok(())
+    }
+
+    /// The state as the first entry of a volume says it anew, against what was known.
+    fn retell(&mut self, nth: u64, entry: &Entry, text: &str) -> Result<()> {
+        let mut retold = Retold::new(&mut self.fold, entry.seq);
+        for line in sheet::lines(text).flatten() {
+            if !self.tables.contains(line.table) {
+                continue;
+            }
+            if line.table == SEGMENTS {
+                let told = (entry.seq, entry.time);
+                self.report.segments.entry(line.key.to_owned()).or_insert(told);
+            }
+            retold.line(line);
+        }
+        let walked: Vec<(&LogReader, u64)> =
+            self.walked.iter().map(|(reader, bundles)| (reader, *bundles)).collect();
+        let mut otherwise = retold.done(&walked)?;
+        otherwise.retain(|one| !is_erased(&self.fold, &one.table, &one.key));
+        // after a volume that is missing nothing is known, and that was said
+        let before = self.before.take().filter(|before| before.number + 1 == nth);
+        let Some(before) = before else { return Ok(()) };
+        if let Some(damage) = before.frozen {
+            let is_part = self.wanted.up_to.is_some();
+            let mut rows: Vec<String> = otherwise.iter().map(|one| one.line.clone()).collect();
+            let same = is_part
+                || damage.rows == rows.len() as u64
+                    && damage.digest == Damage::digest_of(&rows)
+                    && (damage.entries, damage.lost) == (before.past, before.lost);
+            if is_part {
+                rows.clear();
+            }
+            if same {
+                let (volume, proved) = (before.number, before.proved);
+                self.report.told.push(Told { volume, proved, damage, rows });
+                return Ok(());
+            }
+            self.find(Kind::Log, VOLUME, before.number.to_string(), before.proved);
+        }
+        for one in otherwise {
+            self.fault(Some(one.fault), &one.table, &one.key);
         }
         Ok(())
     }
@@ -445,14 +749,31 @@ impl<'a> Check<'a> {
         for seq in beyond {
             self.find(Kind::Extra, "log_pending", seq.to_string(), end);
         }
+        self.unproved(snapshot, "log_seq IS NULL").await?;
+        for (from, until) in std::mem::take(&mut self.past) {
+            let range = format!("log_seq >= {from} AND log_seq < {until}");
+            self.unproved(snapshot, &range).await?;
+        }
+        Ok(())
+    }
+
+    /// Acts that no entry commits to: from before the log, or whose entries are past proof. They stand
+    /// in the beginning of a volume like rows.
+    async fn unproved(&mut self, snapshot: &mut Snapshot, which: &str) -> Result<()> {
+        let sql =
+            format!("SELECT * FROM act_journal WHERE {which} AND id > $1 ORDER BY id LIMIT {PAGE}");
         let mut last = String::new();
         loop {
-            let sql = "SELECT * FROM act_journal WHERE log_seq IS NULL AND id > $1 ORDER BY id \
-                       LIMIT 1000";
-            let rows = snapshot.fetch_all(sql, &[last.as_str().into()]).await?;
+            let rows = snapshot.fetch_all(&sql, &[last.as_str().into()]).await?;
             for row in &rows {
                 last = row.text("id")?;
-                let salt = row.opt_bytes("salt")?.unwrap_or_default();
+                let Some(salt) = row.opt_bytes("salt")? else {
+                    self.fold.see(JOURNAL, &last);
+                    if !self.fold.holds(PAYLOAD_ERASURE.name, &last) {
+                        self.find(Kind::Changed, JOURNAL, last.clone(), 0);
+                    }
+                    continue;
+                };
                 let digest = journal_digest(row, &salt)?;
                 let fault = self.fold.row(JOURNAL, &last, 1, &digest);
                 let id = last.clone();
@@ -513,14 +834,16 @@ impl<'a> Check<'a> {
         if !self.fold.has_missing() {
             return Ok(());
         }
-        let bundles = (self.times.len() as u64).div_ceil(tiles::WIDTH);
-        for bundle in (0..bundles).rev() {
-            let mut sheets = self.reader.sheets(bundle)?;
-            while let Some(stored) = sheets.next_stored()? {
-                let Ok(text) = book::unpack(&stored) else { continue };
-                for line in sheet::lines(&text).flatten() {
-                    let fault = self.fold.take_missing(line.table, line.key);
-                    self.fault(fault, line.table, line.key);
+        let walked = std::mem::take(&mut self.walked);
+        for (reader, bundles) in walked.iter().rev() {
+            for bundle in (0..*bundles).rev() {
+                let mut sheets = reader.sheets(bundle)?;
+                while let Some(stored) = sheets.next_stored()? {
+                    let Ok(text) = book::unpack(&stored) else { continue };
+                    for line in sheet::lines(&text).flatten() {
+                        let fault = self.fold.take_missing(line.table, line.key);
+                        self.fault(fault, line.table, line.key);
+                    }
                 }
             }
         }
@@ -555,6 +878,18 @@ impl<'a> Check<'a> {
             ..self.report
         }
     }
+}
+
+/// Whether this is an act whose payload was erased lawfully: it is not said anew.
+pub(super) fn is_erased(fold: &Fold, table: &str, key: &str) -> bool {
+    table == JOURNAL && fold.holds(PAYLOAD_ERASURE.name, key)
+}
+
+/// Whether an entry past proof can be read with its sheet.
+fn intact(seq: u64, entry: Option<&[u8]>, stored: Option<&[u8]>) -> bool {
+    let Some(Ok(entry)) = entry.map(Entry::parse) else { return false };
+    let text = stored.and_then(|stored| book::unpack(stored).ok());
+    entry.seq == seq && text.is_some_and(|text| sheet::root(&text) == entry.sheet)
 }
 
 /// Columns outside a row's digest, and `version`, which the canonical form adds itself.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mj_kernel::{Actor, Instant};
 use mj_ledger::witness::{self, AddCheckpoint, Refusal, Seen};
-use mj_ledger::{Note, VerifierKey, WitnessKey, tree};
+use mj_ledger::{Note, VerifierKey, WitnessKey, tree, volume};
 
 use super::{number, wrong};
 use crate::db::door::{Act, TruthTable};
@@ -76,13 +76,21 @@ impl Witness {
             Err(error) => return Ok(Verdict::Refused(Refusal::Malformed(error))),
         };
         let origin = witness::origin(&asked.note).to_owned();
-        if !self.logs.iter().any(|key| key.name == origin) {
+        // one row for all volumes of a log, and one key
+        let (log, _) = volume::split(&origin);
+        let keys: Vec<VerifierKey> = self
+            .logs
+            .iter()
+            .filter(|key| volume::is_same_log(&key.name, &log))
+            .map(|key| key.of_volume(&origin))
+            .collect();
+        if keys.is_empty() {
             return Ok(Verdict::Refused(Refusal::Unknown));
         }
         // before a transaction is opened for it: anybody may send anything. While a log exchanges its
         // key, both are listed under one name.
         let signed = |key: &&VerifierKey| asked.note.check(key, &sign::verify).is_ok();
-        let Some(key) = self.logs.iter().filter(|key| key.name == origin).find(signed) else {
+        let Some(key) = keys.iter().find(signed) else {
             return Ok(Verdict::Refused(Refusal::Signature));
         };
         let act = Act::new(&Actor::system("witness"), "ledger.checkpoint.witness", "log");
@@ -91,15 +99,19 @@ impl Witness {
         tx.execute(
             "INSERT INTO log_witnessed (origin, size, root, checkpoint, cosigned_at) \
              VALUES ($1, 0, '', '', 0) ON CONFLICT (origin) DO NOTHING",
-            &[origin.as_str().into()],
+            &[log.as_str().into()],
         )
         .await?;
         let lock = if tx.dialect() == Dialect::Postgres { " FOR UPDATE" } else { "" };
-        let sql = format!("SELECT size, root FROM log_witnessed WHERE origin = $1{lock}");
-        let row = tx.fetch_optional(&sql, &[origin.as_str().into()]).await?;
+        let sql =
+            format!("SELECT size, root, checkpoint FROM log_witnessed WHERE origin = $1{lock}");
+        let row = tx.fetch_optional(&sql, &[log.as_str().into()]).await?;
         let seen = match row {
             Some(row) if row.int("size")? > 0 => {
-                Some(Seen { size: size_of(row.int("size")?), root: root_of(&row.text("root")?)? })
+                let text = row.text("checkpoint")?;
+                let (size, root) = (size_of(row.int("size")?), root_of(&row.text("root")?)?);
+                let volume = volume::split(text.lines().next().unwrap_or_default()).1;
+                Some(Seen { volume, size, root })
             }
             _ => None,
         };
@@ -123,7 +135,7 @@ impl Witness {
                 hex::encode(checkpoint.root).into(),
                 note.to_text().into(),
                 now.into(),
-                origin.into(),
+                log.into(),
             ],
         )
         .await?;
@@ -135,12 +147,13 @@ impl Witness {
     pub async fn watched(&self) -> Result<Vec<Witnessed>> {
         let mut all = Vec::new();
         for (at, key) in self.logs.iter().enumerate() {
-            if self.logs[..at].iter().any(|earlier| earlier.name == key.name) {
+            let (log, _) = volume::split(&key.name);
+            if self.logs[..at].iter().any(|earlier| volume::is_same_log(&earlier.name, &log)) {
                 continue;
             }
-            let seen = self.seen(&key.name).await?;
+            let seen = self.seen(&log).await?;
             all.push(seen.unwrap_or_else(|| Witnessed {
-                origin: key.name.clone(),
+                origin: log,
                 size: 0,
                 root: String::new(),
                 cosigned_at: 0,
@@ -150,18 +163,21 @@ impl Witness {
         Ok(all)
     }
 
-    /// A log as this node saw it last; `None` where it never cosigned.
+    /// A log, asked for by the origin of any of its volumes, as this node saw it last; `None` where it
+    /// never cosigned.
     pub async fn seen(&self, origin: &str) -> Result<Option<Witnessed>> {
         let sql = "SELECT * FROM log_witnessed WHERE origin = $1 AND size > 0";
-        let Some(row) = self.db.fetch_optional(sql, &[origin.into()]).await? else {
+        let log = volume::split(origin).0;
+        let Some(row) = self.db.fetch_optional(sql, &[log.into()]).await? else {
             return Ok(None);
         };
+        let checkpoint = row.text("checkpoint")?;
         Ok(Some(Witnessed {
-            origin: row.text("origin")?,
+            origin: checkpoint.lines().next().unwrap_or_default().to_owned(),
             size: row.int("size")?,
             root: row.text("root")?,
             cosigned_at: row.int("cosigned_at")?,
-            checkpoint: row.text("checkpoint")?,
+            checkpoint,
         }))
     }
 }
@@ -172,6 +188,8 @@ pub async fn reset(db: &Db, actor: &Actor, origin: &str, reason: &str) -> Result
     let act = Act::new(actor, RESET, "log").because(reason);
     let mut tx = db.begin(Lane::People, act).await?;
     let sql = "SELECT * FROM log_witnessed WHERE origin = $1 AND size > 0";
+    let log = volume::split(origin).0;
+    let origin = log.as_str();
     let Some(row) = tx.fetch_optional(sql, &[origin.into()]).await? else { return Ok(None) };
     let size = row.int("size")?;
     let at = tx.now();

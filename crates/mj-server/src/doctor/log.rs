@@ -2,7 +2,7 @@
 //! and whether its witnesses still sign.
 
 use mj_kernel::Instant;
-use mj_platform::ledger::{LogReader, outside, signed};
+use mj_platform::ledger::{LogReader, Shelf, outside};
 use mj_platform::{Config, Db};
 
 use super::Findings;
@@ -17,7 +17,8 @@ pub async fn examine(
     running: bool,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    let reader = LogReader::new(config.data_dir.join("log"));
+    let shelf = Shelf::new(config.data_dir.join("log"));
+    let reader = LogReader::new(shelf.folder());
     if let Some(found) = outside::suspicion(&reader)? {
         findings.wrong(
             "监管日志",
@@ -28,13 +29,19 @@ pub async fn examine(
             "用最新的备份重新恢复；确实找不回时，由负责人批准后执行 mingjian log fork --reason 依据",
         );
     }
+    for damage in shelf.damaged()? {
+        findings.wrong(
+            "监管日志",
+            &format!("损坏：{damage}"),
+            "停止节点，用 mingjian log repair --from 备份 修复；没有可用的副本时，经批准用 mingjian log freeze 封存",
+        );
+    }
     if !running {
         return Ok(());
     }
     let now = db.clock().now();
     let waiting = "SELECT MIN(at) AS at FROM act_journal WHERE log_seq >= $1";
-    let size = signed(&reader)?.map_or(0, |(_, checkpoint, _)| checkpoint.size);
-    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let size = i64::try_from(shelf.sealed().unwrap_or(0)).unwrap_or(i64::MAX);
     let since = db.fetch_one(waiting, &[size.into()]).await?;
     if let Some(age) = mj_platform::RowExt::opt_int(&since, "at")?.map(|at| now - at)
         && age > MINUTE

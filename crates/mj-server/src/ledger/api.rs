@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use mj_kernel::clock::to_rfc3339;
 use mj_kernel::{Page, PageOf};
+use mj_ledger::Cause;
 use mj_ledger::tree::{self, Hash};
 use mj_platform::DbRow;
 use mj_platform::db::contains_pattern;
 use mj_platform::ledger::witness::Witness;
-use mj_platform::ledger::{self as log, LogReader};
+use mj_platform::ledger::{self as log, Listed, LogReader, Shelf};
 use mj_platform::{Config, Db, RowExt, Value};
 use mj_web::{Action, ActorNames, Answer, Caller, Module, PathOf, Problem, Query, get};
 use serde::{Deserialize, Serialize};
@@ -30,12 +31,14 @@ pub const ENTRY_READ: Action = Action::new("ledger.entry.read", "查看监管日
 pub(super) const ERASED: &str = "已依法删除";
 /// How many changed rows of an act are shown.
 const LINES: usize = 200;
+/// A sheet of more rows than this is not unpacked to show some of them.
+const UNPACKED: i64 = 10_000;
 
 /// What the routes need: the log for reading, and what the last comparison found.
 #[derive(Clone)]
 pub struct Desk {
     db: Db,
-    reader: Arc<LogReader>,
+    shelf: Shelf,
     pub verifier: Verifier,
     /// Only a running node witnesses and is witnessed.
     attached: Arc<OnceLock<Attached>>,
@@ -52,10 +55,10 @@ pub struct Attached {
 impl Desk {
     pub fn new(db: Db, config: &Config) -> Self {
         let data_dir: PathBuf = config.data_dir.clone();
-        let reader = Arc::new(LogReader::new(data_dir.join("log")));
+        let shelf = Shelf::new(data_dir.join("log"));
         let verifier = Verifier::new(db.clone(), data_dir, config.verify_minutes);
         let (attached, routes) = (Arc::default(), Arc::default());
-        Self { db, reader, verifier, attached, routes }
+        Self { db, shelf, verifier, attached, routes }
     }
 
     /// Makes the desk one of a running node; the first time counts.
@@ -79,14 +82,19 @@ impl Desk {
         &self.db
     }
 
-    pub fn reader(&self) -> &LogReader {
-        &self.reader
+    /// All volumes of the log.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
-    /// How many entries the newest signed checkpoint holds.
+    /// The log's own folder, which holds the newest checkpoint.
+    pub fn reader(&self) -> LogReader {
+        LogReader::new(self.shelf.folder())
+    }
+
+    /// How many entries are in signed checkpoints.
     pub(super) fn sealed(&self) -> Answer<u64> {
-        let signed = log::signed(&self.reader).map_err(broken)?;
-        Ok(signed.map_or(0, |(_, checkpoint, _)| checkpoint.size))
+        self.shelf.sealed().map_err(broken)
     }
 }
 
@@ -124,10 +132,6 @@ pub(super) fn broken(error: mj_platform::Error) -> Problem {
     Problem::internal(&error)
 }
 
-fn of_ledger(error: mj_ledger::Error) -> Problem {
-    Problem::internal(&error)
-}
-
 pub(super) fn plain(text: Option<String>) -> Answer<Response> {
     let text = text.ok_or_else(Problem::not_found)?;
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
@@ -135,11 +139,11 @@ pub(super) fn plain(text: Option<String>) -> Answer<Response> {
 }
 
 async fn checkpoint(Of(desk): Of<Desk>) -> Answer<Response> {
-    plain(desk.reader.text(log::CHECKPOINT).map_err(broken)?)
+    plain(desk.reader().text(log::CHECKPOINT).map_err(broken)?)
 }
 
 async fn key(Of(desk): Of<Desk>) -> Answer<Response> {
-    plain(desk.reader.text(log::KEY).map_err(broken)?)
+    plain(desk.reader().text(log::KEY).map_err(broken)?)
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -154,6 +158,8 @@ struct LogStatus {
     sealed: i64,
     /// 最近签署的检查点，新的在前
     checkpoints: Vec<LogCheckpoint>,
+    /// 各册，新的在前
+    volumes: Vec<LogVolume>,
     /// 最近一次后台核对；还没有核对过时为空
     last_check: Option<LogCheck>,
 }
@@ -163,6 +169,43 @@ struct LogCheckpoint {
     at: String,
     size: i64,
     root: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct LogVolume {
+    /// 第几册
+    number: i64,
+    /// 首条的序号
+    first: i64,
+    /// 可证明的条目数
+    size: i64,
+    /// 首条的时间
+    began: Option<String>,
+    /// 最后一个检查点的时间
+    signed_at: Option<String>,
+    /// 为什么封存：year 满一年，freeze 损坏；当前一册为空
+    closed: Option<String>,
+    /// 损坏封存时无法证明的条目数
+    unproved: i64,
+    /// 本册最后一个已签署的检查点，可另行保存供核对
+    checkpoint: Option<String>,
+}
+
+fn volume(one: Listed) -> LogVolume {
+    let damage = one.closed.as_ref().and_then(|closed| closed.damage.as_ref());
+    LogVolume {
+        number: signed_number(one.number),
+        first: signed_number(one.first),
+        size: signed_number(one.size),
+        began: one.began.map(to_rfc3339),
+        signed_at: one.signed_at.map(to_rfc3339),
+        unproved: damage.map_or(0, |damage| signed_number(damage.entries)),
+        closed: one.closed.map(|closed| match closed.cause {
+            Cause::Year => "year".to_owned(),
+            Cause::Freeze => "freeze".to_owned(),
+        }),
+        checkpoint: one.text,
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -181,14 +224,18 @@ struct LogCheck {
 async fn status(Of(desk): Of<Desk>) -> Answer<Json<LogStatus>> {
     let head = desk.db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await;
     let entries = head.map_err(broken)?;
-    let signed = log::signed(&desk.reader).map_err(broken)?;
-    let history = desk.reader.tail(log::HISTORY, 4_096).map_err(broken)?;
+    let newest = desk.shelf.newest().map_err(broken)?;
+    let history = match &newest {
+        Some(newest) => newest.reader.tail(log::HISTORY, 4_096).map_err(broken)?,
+        None => String::new(),
+    };
+    let first = newest.as_ref().map_or(0, |newest| signed_number(newest.first));
     let checkpoints = history.lines().rev().filter_map(|line| {
         let mut parts = line.split('\t');
         let (at, size, root) = (parts.next()?, parts.next()?, parts.next()?);
         Some(LogCheckpoint {
             at: to_rfc3339(at.parse().ok()?),
-            size: size.parse().ok()?,
+            size: first + size.parse::<i64>().ok()?,
             root: root.to_owned(),
         })
     });
@@ -202,11 +249,12 @@ async fn status(Of(desk): Of<Desk>) -> Answer<Json<LogStatus>> {
         failed: last.failed,
     });
     Ok(Json(LogStatus {
-        origin: signed.as_ref().map(|(_, checkpoint, _)| checkpoint.origin.clone()),
-        key: signed.as_ref().map(|(_, _, key)| key.to_text()),
-        sealed: signed.map_or(0, |(_, checkpoint, _)| signed_number(checkpoint.size)),
+        origin: newest.as_ref().map(|newest| newest.checkpoint.origin.clone()),
+        key: newest.as_ref().map(|newest| newest.key.to_text()),
+        sealed: newest.map_or(0, |newest| signed_number(newest.end())),
         entries,
         checkpoints: checkpoints.take(20).collect(),
+        volumes: desk.shelf.list().map_err(broken)?.into_iter().map(volume).collect(),
         last_check,
     }))
 }
@@ -339,8 +387,7 @@ async fn list(
     let actors: mj_platform::Result<Vec<String>> =
         rows.iter().map(|row| row.text("actor")).collect();
     let names = caller.names_of(actors.map_err(broken)?).await?;
-    let signed = log::signed(&desk.reader).map_err(broken)?;
-    let sealed = signed.map_or(0, |(_, checkpoint, _)| signed_number(checkpoint.size));
+    let sealed = signed_number(desk.sealed()?);
     let items: Answer<Vec<LogEntryRow>> =
         rows.iter().map(|row| entry_row(row, &names, sealed)).collect();
     Ok(Json(PageOf::from_surplus(items?, page.limit(), |row| row.seq.to_string())))
@@ -352,6 +399,8 @@ struct LogEntry {
     row: LogEntryRow,
     /// 写进日志的原文（规范 JSON）；尚未签署时为空
     entry: Option<String>,
+    /// 在第几册；还没有签署，或随损坏的一册封存、已无法证明时为空
+    volume: Option<i64>,
     request_id: String,
     /// 改动的行，至多二百行
     lines: Vec<LogLine>,
@@ -375,15 +424,18 @@ async fn read(
     let row = desk.db.fetch_optional(sql, &[seq.into()]).await.map_err(broken)?;
     let row = row.ok_or_else(Problem::not_found)?;
     let names = caller.names_of(vec![row.text("actor").map_err(broken)?]).await?;
-    let signed = log::signed(&desk.reader).map_err(broken)?;
-    let sealed = signed.map_or(0, |(_, checkpoint, _)| signed_number(checkpoint.size));
+    let sealed = signed_number(desk.sealed()?);
     let number = u64::try_from(seq).unwrap_or(u64::MAX);
-    let is_sealed = seq < sealed;
-    let entry = if is_sealed { desk.reader.entry(number).map_err(broken)? } else { None };
-    let sheet = if is_sealed {
-        desk.reader.sheet(number).map_err(broken)?
-    } else {
-        Some(row.text("lines").map_err(broken)?)
+    let volume = desk.shelf.holding(number).map_err(broken)?;
+    let entry = match &volume {
+        Some(volume) => volume.entry(number).map_err(broken)?,
+        None => None,
+    };
+    let is_short = row.int("changes").map_err(broken)? <= UNPACKED;
+    let sheet = match &volume {
+        Some(volume) if is_short => volume.sheet(number).map_err(broken)?,
+        // what is shown of it stands in the journal, too
+        _ => Some(row.text("lines").map_err(broken)?),
     };
     let lines = mj_ledger::sheet::lines(sheet.as_deref().unwrap_or_default())
         .flatten()
@@ -398,6 +450,7 @@ async fn read(
     Ok(Json(LogEntry {
         request_id: row.text("request_id").map_err(broken)?,
         row: entry_row(&row, &names, sealed)?,
+        volume: volume.map(|volume| signed_number(volume.number)),
         entry: entry.and_then(|bytes| String::from_utf8(bytes).ok()),
         lines,
     }))
@@ -405,7 +458,9 @@ async fn read(
 
 #[derive(Debug, Serialize, ToSchema)]
 struct LogProof {
+    /// 在本册中的位置，从 0 起
     index: i64,
+    /// 本册的条目数
     size: i64,
     /// 条目的叶摘要
     leaf: String,
@@ -426,22 +481,27 @@ struct ProofStep {
 }
 
 async fn proof(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Json<LogProof>> {
-    let signed = log::signed(&desk.reader).map_err(broken)?;
-    let (text, checkpoint, _) = signed.ok_or_else(Problem::not_found)?;
-    let index = u64::try_from(seq).map_err(|_| Problem::not_found())?;
-    if index >= checkpoint.size {
-        return Err(Problem::conflict("ledger.not_signed", "这条日志还没有签署，请稍候一两秒"));
-    }
-    let entry = desk.reader.entry(index).map_err(broken)?.ok_or_else(Problem::not_found)?;
-    let path = tree::inclusion(&*desk.reader, index, checkpoint.size).map_err(of_ledger)?;
+    let number = u64::try_from(seq).map_err(|_| Problem::not_found())?;
+    let Some(volume) = desk.shelf.holding(number).map_err(broken)? else {
+        return Err(match desk.sealed()? {
+            0 => Problem::not_found(),
+            sealed if number < sealed => {
+                Problem::conflict("ledger.not_proved", "这条日志所在的一册已损坏封存，无法再证明")
+            }
+            _ => Problem::conflict("ledger.not_signed", "这条日志还没有签署，请稍候一两秒"),
+        });
+    };
+    let (index, size) = (volume.index(number), volume.checkpoint.size);
+    let entry = volume.entry(number).map_err(broken)?.ok_or_else(Problem::not_found)?;
+    let path = volume.proof(number, &entry).map_err(broken)?;
     let leaf = tree::leaf(&entry);
     Ok(Json(LogProof {
-        index: seq,
-        size: signed_number(checkpoint.size),
+        index: signed_number(index),
+        size: signed_number(size),
         leaf: hex::encode(leaf),
-        steps: steps(leaf, index, checkpoint.size, &path),
-        root: hex::encode(checkpoint.root),
-        checkpoint: text,
+        steps: steps(leaf, index, size, &path),
+        root: hex::encode(volume.checkpoint.root),
+        checkpoint: volume.text,
     }))
 }
 
@@ -471,7 +531,7 @@ fn steps(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Vec<ProofStep> {
 
 async fn receipt(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Response> {
     let index = u64::try_from(seq).map_err(|_| Problem::not_found())?;
-    let receipt = log::receipt(&desk.db, &desk.reader, index).await.map_err(broken)?;
+    let receipt = log::receipt(&desk.db, &desk.shelf, index).await.map_err(broken)?;
     let receipt = receipt.ok_or_else(Problem::not_found)?;
     let body = serde_json::to_string_pretty(&receipt).map_err(|error| Problem::internal(&error))?;
     let headers = [

@@ -3,7 +3,7 @@
 //! and is answered when that is signed.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use mj_kernel::Actor;
 use mj_platform::gm::vault::Vault;
 use mj_platform::keys::Keys;
 use mj_platform::ledger::erase::{self, Erased};
+use mj_platform::ledger::verify::Wanted;
 use mj_platform::ledger::witness::{self, Witness};
 use mj_platform::ledger::{self as log, LogReader, outside};
 use mj_platform::{Config, Db};
@@ -39,6 +40,25 @@ pub enum Log {
         /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
         #[arg(long)]
         by: Option<String>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 监管日志损坏、又没有副本可修时：封存损坏的一册，启用新册（须先停止节点）
+    Freeze {
+        /// 谁批准的，为什么
+        #[arg(long)]
+        reason: String,
+        /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
+        #[arg(long)]
+        by: Option<String>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 监管日志损坏时：用备份或副本修复，只接受与已签署的根相符的内容（须先停止节点）
+    Repair {
+        /// 副本的数据目录，或其中的 log 目录
+        #[arg(long)]
+        from: PathBuf,
         #[command(flatten)]
         at: At,
     },
@@ -89,6 +109,45 @@ pub async fn run(what: Log) -> Result<Outcome, Failure> {
             );
             Ok(Outcome::Clean)
         }
+        Log::Freeze { reason, by, at } => {
+            let data_dir = &at.data_dir;
+            let reason = given(&reason)?;
+            let (at, who) = Place::open(data_dir, by.as_deref()).await?;
+            if at.lock.is_none() {
+                at.close().await;
+                return Err(Failure::Usage("请先停止节点，再封存损坏的一册".into()));
+            }
+            let wanted = Wanted { added: super::added_columns(), ..Wanted::default() };
+            let folder = data_dir.join("log");
+            let frozen = log::freeze(&at.floor.db, &folder, &who, &reason, &wanted).await;
+            let frozen = match frozen {
+                Ok(Some(frozen)) => frozen,
+                Ok(None) => {
+                    at.close().await;
+                    return Err(Failure::Usage("当前一册完好，不需要封存".into()));
+                }
+                Err(error) => {
+                    at.close().await;
+                    return Err(error.into());
+                }
+            };
+            at.settle(data_dir).await?;
+            let damage = &frozen.damage;
+            println!(
+                "封存\t第 {} 册\t可证明到 {} 条\t无法证明 {} 条\t其中不可读 {} 条\t{} 行不同",
+                frozen.volume, frozen.proved, damage.entries, damage.lost, damage.rows
+            );
+            for row in &frozen.rows {
+                println!("{row}");
+            }
+            eprintln!(
+                "已启用第 {} 册。损坏的文件原样留在 log/closed/{}，请勿删除；清单的摘要已写入日志，以后每次 verify 都会说明",
+                frozen.volume + 1,
+                frozen.volume
+            );
+            Ok(Outcome::Clean)
+        }
+        Log::Repair { from, at } => repair(&at.data_dir, &from),
         Log::ResetWitnessed { origin, reason, by, at } => {
             let data_dir = &at.data_dir;
             let reason = given(&reason)?;
@@ -127,6 +186,37 @@ pub async fn run(what: Log) -> Result<Outcome, Failure> {
             Ok(Outcome::Clean)
         }
     }
+}
+
+fn repair(data_dir: &Path, from: &Path) -> Result<Outcome, Failure> {
+    let folder = data_dir.join("log");
+    if !folder.is_dir() {
+        return Err(Failure::Usage(format!("{} 中没有监管日志", data_dir.display())));
+    }
+    let copy = if from.join("log").is_dir() { from.join("log") } else { from.to_owned() };
+    if !copy.join("tile").is_dir() {
+        return Err(Failure::Usage(format!("{} 中没有监管日志的副本", from.display())));
+    }
+    let Some(_lock) = node::lock(data_dir)? else {
+        return Err(Failure::Usage("请先停止节点，再修复监管日志".into()));
+    };
+    let mended = log::repair(&folder, &copy)?;
+    for number in &mended.beyond {
+        println!("未修复\t第 {number} 册");
+    }
+    for file in &mended.files {
+        println!("已替换\tlog/{file}");
+    }
+    if !mended.beyond.is_empty() {
+        eprintln!(
+            "用这份副本修复不了，没有改动任何文件；可换一份副本，确实没有时用 mingjian log freeze"
+        );
+        return Ok(Outcome::Findings);
+    }
+    if mended.files.is_empty() {
+        eprintln!("监管日志完好，没有需要替换的文件");
+    }
+    Ok(Outcome::Clean)
 }
 
 fn given(reason: &str) -> Result<String, Failure> {
@@ -242,11 +332,11 @@ pub async fn seal(config: &Config, db: &Db) -> Result<(), Failure> {
 async fn signed_by_node(db: &Db, data_dir: &Path) -> Result<(), Failure> {
     let due = db.count("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
     let due = u64::try_from(due).unwrap_or(0);
-    let reader = LogReader::new(data_dir.join("log"));
+    let shelf = log::Shelf::new(data_dir.join("log"));
     let signed = async {
         loop {
-            match log::signed(&reader) {
-                Ok(Some((_, checkpoint, _))) if checkpoint.size >= due => return Ok(()),
+            match shelf.sealed() {
+                Ok(sealed) if sealed >= due => return Ok(()),
                 Err(error) => return Err(Failure::from(error)),
                 _ => tokio::time::sleep(LOOK_EVERY).await,
             }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::Method;
 use mj_kernel::Instant;
 use mj_platform::config::{WitnessAt, WitnessSettings};
+use mj_platform::ledger::outside::Reached;
 use mj_platform::ledger::{Ledger, outside};
 
 use super::ask::ask;
@@ -98,11 +99,14 @@ impl Outside {
     async fn one(&self, witness: &WitnessAt) -> Result<(), String> {
         let broken = |error: mj_platform::Error| error.to_string();
         let known = outside::cosigned(self.ledger.db(), &witness.key.name).await.map_err(broken)?;
-        let mut old = known.map_or(0, |known| u64::try_from(known.size).unwrap_or(0));
+        let mut old = match known {
+            Some(known) => self.reached(&known.checkpoint).map_err(broken)?,
+            None => Reached::NOTHING,
+        };
         // once more, where the witness remembers another size than this node
         for _ in 0..2 {
             let Some(asked) = self.ledger.ask(old).map_err(broken)? else {
-                return match old {
+                return match old.size {
                     // nothing was ever done here
                     0 => Ok(()),
                     _ => self.doubt(witness, "见证方见过的条目比本节点多").await,
@@ -116,8 +120,13 @@ impl Outside {
                     return kept.map(drop).map_err(broken);
                 }
                 409 => match answer.body.trim().parse::<u64>() {
-                    Ok(size) if size != old => old = size,
-                    _ => return self.doubt(witness, "见证方见过的是另一份日志").await,
+                    Ok(0) => old = Reached::NOTHING,
+                    // which volume it speaks of stands in what it shows alone
+                    Ok(_) => match self.shown(witness).await? {
+                        Some(seen) if seen != old => old = seen,
+                        _ => return self.doubt(witness, "见证方见过的是另一份日志").await,
+                    },
+                    Err(_) => return self.doubt(witness, "见证方见过的是另一份日志").await,
                 },
                 422 => return self.doubt(witness, "本节点的日志接不上见证方见过的").await,
                 404 => return Err("见证方没有登记本节点的日志（ledger.witness_for）".into()),
@@ -128,15 +137,37 @@ impl Outside {
         Err("见证方记得的大小一变再变".into())
     }
 
+    /// How far a checkpoint of this log reaches.
+    fn reached(&self, text: &str) -> mj_platform::Result<Reached> {
+        let own = self.ledger.own(text)?;
+        Ok(own.map_or(Reached::NOTHING, |checkpoint| Reached::of(&checkpoint)))
+    }
+
+    /// How far a witness saw this log, as it shows itself; `None` where it shows nothing of it.
+    async fn shown(&self, witness: &WitnessAt) -> Result<Option<Reached>, String> {
+        let shown = ask(Method::GET, &self.seen_at(witness), String::new()).await?;
+        if shown.status != 200 {
+            return Ok(None);
+        }
+        let reached = self.reached(&shown.body).map_err(|error| error.to_string())?;
+        Ok(Some(reached).filter(|reached| reached.size > 0))
+    }
+
+    fn seen_at(&self, witness: &WitnessAt) -> String {
+        format!("{}/checkpoint?origin={}", witness.url, self.ledger.key().name)
+    }
+
     /// What a witness refuses is believed only with what it saw, signed by this log's own key.
     async fn doubt(&self, witness: &WitnessAt, trouble: &str) -> Result<(), String> {
         let broken = |error: mj_platform::Error| error.to_string();
-        let url = format!("{}/checkpoint?origin={}", witness.url, self.ledger.key().name);
-        let shown = ask(Method::GET, &url, String::new()).await?;
+        let shown = ask(Method::GET, &self.seen_at(witness), String::new()).await?;
         if shown.status != 200 {
             return Err(format!("{trouble}，但没有出示证据（{}）", shown.status));
         }
         match self.ledger.contradiction(&shown.body).map_err(broken)? {
+            None if self.has_frozen().map_err(broken)? => Err(format!(
+                "{trouble}：损坏的一册已封存，请见证方执行 mingjian log reset-witnessed"
+            )),
             None => Err(format!("{trouble}，但出示的证据不成立")),
             Some(seen) => {
                 let held = self.ledger.suspect(&witness.key.name, &seen, &shown.body).await;
@@ -146,6 +177,13 @@ impl Outside {
                 })
             }
         }
+    }
+
+    /// Whether a damaged volume was given up, which a witness may have seen more of.
+    fn has_frozen(&self) -> mj_platform::Result<bool> {
+        let volumes = self.ledger.shelf().list()?;
+        let mut closed = volumes.iter().filter_map(|one| one.closed.as_ref());
+        Ok(closed.any(|closed| closed.cause == mj_ledger::Cause::Freeze))
     }
 
     /// Every witness and how it stands.
@@ -225,7 +263,7 @@ mod tests {
         tx.commit().await.expect("done");
         ledger.drain().await.expect("sealed");
         let other = vault(&kit, "other");
-        let logs = vec![ledger.key().clone()];
+        let logs = vec![ledger.key()];
         let witness =
             Witness::new(kit.db().clone(), other.clone(), "370000", logs).expect("a witness");
         assert_eq!(witness.key().point, other.public(KeyClass::Witness).expect("a key"));
@@ -238,7 +276,7 @@ mod tests {
 
         kit.clock.advance_seconds(11 * 60);
         assert!(outside.now().await.expect("read")[0].alarm, "never signed, and long started");
-        let asked = ledger.ask(0).expect("asked").expect("signed");
+        let asked = ledger.ask(Reached::NOTHING).expect("asked").expect("signed");
         let verdict = witness.add_checkpoint(&asked.text).await.expect("answered");
         let Verdict::Cosigned(line) = verdict else { panic!("{verdict:?}") };
         ledger.keep(&asked, witness.key(), &line).await.expect("kept");

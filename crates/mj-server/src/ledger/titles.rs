@@ -4,6 +4,7 @@
 /// Acts of the house itself, which no route has.
 const OWN: &[(&str, &str)] = &[
     ("ledger.log.found", "监管日志启用，接管已有数据"),
+    ("ledger.log.open", "启用新册"),
     ("ledger.checkpoint.sign", "签署检查点"),
     ("ledger.log.fork", "登记日志分叉，从退回后的状态继续"),
     ("ledger.payload.erase", "依法删除一条日志的办理人、对象和原因"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mj_facts::Depth;
 use mj_facts::disk::{Disk, RealDisk};
 use mj_kernel::clock::to_rfc3339;
+use mj_platform::ledger::Shelf;
 use mj_platform::ledger::verify::{self, Report, Wanted};
 use mj_platform::{Config, Db, Dialect, SystemClock};
 
@@ -72,9 +73,16 @@ pub async fn look(
     data_dir: &Path,
     wanted: &Wanted,
 ) -> Result<(Report, Vec<mj_facts::Finding>), Failure> {
-    let mut snapshot = db.snapshot().await?;
-    let report = verify::run(&mut snapshot, &data_dir.join("log"), wanted).await?;
-    drop(snapshot);
+    let shelf = Shelf::new(data_dir.join("log"));
+    let report = loop {
+        let volumes = shelf.closed()?;
+        let mut snapshot = db.snapshot().await?;
+        let report = verify::run(&mut snapshot, shelf.folder(), wanted).await?;
+        // a volume closed meanwhile: what was read of it may be half of this and half of that
+        if shelf.closed()? == volumes {
+            break report;
+        }
+    };
     let segments = data_dir.join("segments");
     let facts = if wanted.up_to.is_none() {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::at(segments));
@@ -106,6 +114,9 @@ async fn examine(db: &Db, data_dir: &Path, outside: Option<String>) -> Result<Ou
         report.rows,
         to_rfc3339(report.newest)
     );
+    for line in told(&report) {
+        eprintln!("{line}");
+    }
     if !report.compared_outside {
         eprintln!(
             "没有给出外部保存的检查点（--checkpoint）：能发现局部改动，不能发现整个日志被连同密钥重写"
@@ -114,6 +125,25 @@ async fn examine(db: &Db, data_dir: &Path, outside: Option<String>) -> Result<Ou
     let clean = report.is_clean() && facts.is_empty();
     eprintln!("{}", if clean { "没有发现改动" } else { "发现改动" });
     Ok(Outcome::clean_if(clean))
+}
+
+/// Rows of a frozen volume's list that are shown.
+const TOLD: usize = 1_000;
+
+/// Damage that was decided about, in words.
+pub fn told(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in &report.told {
+        lines.push(format!(
+            "第 {} 册损坏后已封存（已登记，不是新发现）：第 {} 条起的 {} 条无法证明，其中 {} 条已不可读；{} 行与可证明的日志不同",
+            one.volume, one.proved, one.damage.entries, one.damage.lost, one.damage.rows
+        ));
+        lines.extend(one.rows.iter().take(TOLD).map(|row| format!("  {row}")));
+        if one.rows.len() > TOLD {
+            lines.push(format!("  另有 {} 行", one.rows.len() - TOLD));
+        }
+    }
+    lines
 }
 
 /// `FAIL⇥kind⇥table⇥key⇥from-seq..to-seq⇥from..to`

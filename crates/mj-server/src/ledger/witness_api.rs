@@ -18,15 +18,15 @@ use super::api::{CHECKPOINT_READ, Desk, ENTRY_READ, broken, plain};
 pub const WITNESS: Action = Action::new("ledger.checkpoint.witness", "为其他平台的日志作见证");
 pub const STANDING_READ: Action = Action::new("ledger.standing.read", "查看系统是否暂停办理");
 
-/// 63 lines of proof and a checkpoint with room for signatures.
-const REQUEST_BYTES: usize = 16 * 1024;
+/// 63 lines of proof, the opening entries of volumes with theirs, a checkpoint with room for signatures.
+const REQUEST_BYTES: usize = 64 * 1024;
 
 pub fn routes() -> Vec<RouteOf<Desk>> {
     vec![
         post(WITNESS, "/api/v1/log/witness/add-checkpoint", add_checkpoint)
             .summary("提交检查点请求见证签名（C2SP tlog-witness，摘要用 SM3、签名用 SM2）")
             .description(
-                "正文：old 行、一致性证明、空行、已签署的检查点。200 为签名行；409 的正文是见证方上次见过的条目数。",
+                "正文：old 行、一致性证明、空行、已签署的检查点；见证方上次见过的是较早的一册时，证明之后每册一行 opening（启用新册的条目，base64）及其存在证明。200 为签名行；409 的正文是见证方上次见过的条目数。",
             )
             .body_limit_bytes(REQUEST_BYTES)
             .binary_body("text/plain")
@@ -106,7 +106,7 @@ struct LogStanding {
 
 async fn standing(Of(desk): Of<Desk>) -> Answer<Json<LogStanding>> {
     let suspicion = match desk.db().is_held() {
-        true => outside::suspicion(desk.reader()).map_err(broken)?,
+        true => outside::suspicion(&desk.reader()).map_err(broken)?,
         false => None,
     };
     Ok(Json(LogStanding {
@@ -190,7 +190,7 @@ async fn witnesses(Of(desk): Of<Desk>) -> Answer<Json<LogWitnesses>> {
         size: one.size,
         root: one.root,
     });
-    let suspicion = outside::suspicion(desk.reader()).map_err(broken)?;
+    let suspicion = outside::suspicion(&desk.reader()).map_err(broken)?;
     Ok(Json(LogWitnesses {
         key: Some(attached.witness.key().to_text()),
         witnesses: own.collect(),

@@ -22,5 +22,6 @@ mod rows;
 mod service;
 mod trust;
 mod verify;
+mod volumes;
 mod witness;
 mod workbook;

@@ -189,6 +189,47 @@ fn a_backup_put_back_in_secret_is_refused_by_its_witness_and_the_node_stops_writ
     assert_eq!(backup.run(&["verify", "--checkpoint", text_of(&kept)]).code, 1);
 }
 
+/// Over HTTP, as two nodes do it: the opening entry goes with the request.
+#[test]
+fn a_witness_follows_a_node_into_its_next_volume_and_not_back() {
+    let (house, other) = (House::furnished(), House::bare());
+    let log = watch(&other, &house);
+    let witness = other.serve();
+    be_watched(&house, &other, witness.door);
+    let node = house.serve();
+    cosigned(&node, witness.door, &log, 0);
+    let system = &furnished().system;
+    node.door.post(system, "/api/v1/access/agencies", &agency(1)).expect(201);
+    assert!(node.stop().success());
+    let backup = house.copy();
+    // damaged where every entry can still be proved, so that the next volume goes on from all of them
+    let tile = house.data().join("log/tile/0/000");
+    let mut bytes = std::fs::read(&tile).expect("a tile");
+    bytes[7] ^= 0x10;
+    std::fs::write(&tile, bytes).expect("put");
+    let ran = house.run(&["log", "freeze", "--reason", "硬盘坏道，经局长批准"]);
+    assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+    let node = house.serve();
+    let kept = wait_for("the witness has signed the next volume", || {
+        let seen = seen(witness.door, &log)?;
+        let origin = seen.lines().next().expect("an origin").to_owned();
+        origin.ends_with("/2/sm3").then_some(seen)
+    });
+    assert!(!held(node.door));
+    assert!(node.stop().success());
+    let kept = house.file("kept", &kept);
+    let ran = house.run(&["verify", "--checkpoint", text_of(&kept)]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+    let node = backup.serve();
+    wait_for("the rollback is suspected", || held(node.door).then_some(()));
+    let auditor = &furnished().auditor;
+    let page = node.door.get(auditor, "/api/v1/log/witnesses").expect(200);
+    assert!(page["suspicion"]["seen_size"].as_u64() > page["suspicion"]["own_size"].as_u64());
+    drop(node);
+    let ran = backup.run(&["verify", "--checkpoint", text_of(&kept)]);
+    assert!(ran.out.starts_with("FAIL\tgap\tcheckpoint\t"), "{} {}", ran.out, ran.err);
+}
+
 #[test]
 fn a_witness_answers_as_the_protocol_says() {
     let (house, other) = (House::furnished(), House::bare());

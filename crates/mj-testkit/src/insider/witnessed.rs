@@ -3,6 +3,7 @@
 //! `MJ_LONG=1` runs a hundred of these and twenty clean nodes.
 
 use mj_ledger::VerifierKey;
+use mj_platform::ledger::outside::Reached;
 use mj_platform::ledger::witness::{Verdict, Witness};
 
 use super::*;
@@ -22,7 +23,7 @@ impl Other {
 
 /// What a node does every minute. Whether its newest checkpoint was cosigned.
 async fn ask(ledger: &Ledger, witness: &Witness) -> bool {
-    let mut old = 0;
+    let mut old = Reached::NOTHING;
     for _ in 0..2 {
         let Some(asked) = ledger.ask(old).expect("asked") else { return false };
         match witness.add_checkpoint(&asked.text).await.expect("answered") {
@@ -30,7 +31,12 @@ async fn ask(ledger: &Ledger, witness: &Witness) -> bool {
                 ledger.keep(&asked, witness.key(), &line).await.expect("kept");
                 return true;
             }
-            Verdict::Refused(mj_ledger::witness::Refusal::Conflict { size }) => old = size,
+            Verdict::Refused(mj_ledger::witness::Refusal::Conflict { .. }) => {
+                let shown = witness.seen(&ledger.key().name).await.expect("read");
+                let shown = shown.map(|shown| ledger.own(&shown.checkpoint).expect("read"));
+                let Some(Some(seen)) = shown else { return false };
+                old = Reached::of(&seen);
+            }
             Verdict::Refused(_) => return false,
         }
     }
@@ -44,7 +50,7 @@ async fn a_log_rewritten_with_the_nodes_own_keys_is_caught_by_its_witness() {
     for seed in rounds(4, 100) {
         let mut office = Office::new(seed).await;
         office.ledger.drain().await.expect("sealed");
-        let key = office.ledger.key().clone();
+        let key = office.ledger.key();
         let witness = other.watching(&key);
         assert!(ask(&office.ledger, &witness).await, "seed {seed}");
         let kept = witness.seen(&key.name).await.expect("read").expect("seen").checkpoint;
@@ -80,7 +86,7 @@ async fn an_honest_node_is_never_refused() {
     let other = Other(TestDb::new().await);
     for seed in rounds(2, 20) {
         let office = Office::new(seed).await;
-        let key = office.ledger.key().clone();
+        let key = office.ledger.key();
         let witness = other.watching(&key);
         let mut kept = Vec::new();
         for turn in 0..4 {
@@ -104,12 +110,12 @@ async fn an_honest_node_is_never_refused() {
 async fn two_requests_at_once_never_take_a_witness_back() {
     let other = Other(TestDb::new().await);
     let office = Office::new(1).await;
-    let witness = other.watching(office.ledger.key());
+    let witness = other.watching(&office.ledger.key());
     office.ledger.drain().await.expect("sealed");
-    let small = office.ledger.ask(0).expect("asked").expect("signed");
+    let small = office.ledger.ask(Reached::NOTHING).expect("asked").expect("signed");
     office.change(12, 20).await;
     office.ledger.drain().await.expect("sealed");
-    let large = office.ledger.ask(0).expect("asked").expect("signed");
+    let large = office.ledger.ask(Reached::NOTHING).expect("asked").expect("signed");
     let (one, two) =
         tokio::join!(witness.add_checkpoint(&small.text), witness.add_checkpoint(&large.text));
     let cosigned = [one.expect("answered"), two.expect("answered")]
@@ -194,4 +200,74 @@ async fn entries_signed_before_there_was_a_look_up_are_found_by_it_too() {
     again.watch(made).await;
     assert_eq!(touched("n0012").await, before);
     assert_eq!(touched("n0003").await.len(), 2, "changed, then deleted");
+}
+
+#[tokio::test]
+async fn a_witness_goes_along_with_honest_turns_and_not_with_others() {
+    let other = Other(TestDb::new().await);
+    for skipped in [1, 2] {
+        let office = Office::new(skipped).await;
+        office.ledger.drain().await.expect("sealed");
+        // known once, under the name of the first volume
+        let witness = other.watching(&office.ledger.key());
+        assert!(ask(&office.ledger, &witness).await);
+        copy_folder(&office.path("log"), &office.path("before"));
+        office.change(12, 15).await;
+        for _ in 0..skipped {
+            office.kit.clock.advance_seconds(366 * 86_400);
+            assert!(office.ledger.clone().turning_yearly(true).turn().await.expect("turned"));
+            office.change(15, 19).await;
+            office.ledger.drain().await.expect("sealed");
+        }
+        for _ in 0..2 {
+            assert!(ask(&office.ledger, &witness).await, "over {skipped}");
+            office.change(15, 19).await;
+            office.ledger.drain().await.expect("sealed");
+        }
+        let cosigned = ledger::outside::cosigned(office.kit.db(), &witness.key().name).await;
+        let size = cosigned.expect("read").expect("cosigned").size;
+        assert!(u64::try_from(size).expect("a size") > office.ledger.sealed() - 5);
+        let key = office.ledger.key();
+        let seen = witness.seen(&key.name).await.expect("read").expect("seen");
+        assert_eq!(seen.origin, key.name, "the newest volume");
+        assert_eq!(office.verify(Some(&seen.checkpoint)).await.findings, []);
+        assert_eq!(office.ledger.contradiction(&seen.checkpoint).expect("compared"), None);
+
+        // put back to before the turn: the witness refuses, and shows the node why
+        let log = office.path("log");
+        std::fs::remove_dir_all(&log).expect("gone");
+        copy_folder(&office.path("before"), &log);
+        assert!(!ask(&office.ledger, &witness).await);
+        let shown = office.ledger.contradiction(&seen.checkpoint).expect("compared");
+        let shown = shown.expect("not in this store");
+        assert!(office.ledger.suspect("witness", &shown, &seen.checkpoint).await.expect("held"));
+        assert!(office.kit.db().is_held());
+        let now = witness.seen(&key.name).await.expect("read").expect("seen");
+        assert_eq!(now, seen, "the witness keeps to what it saw");
+    }
+}
+
+/// A volume frozen further back than the witness saw is taken only when its own people decide.
+#[tokio::test]
+async fn a_witness_that_saw_what_was_lost_waits_for_a_decision() {
+    let other = Other(TestDb::new().await);
+    let office = Office::new(3).await;
+    office.ledger.drain().await.expect("sealed");
+    let witness = other.watching(&office.ledger.key());
+    assert!(ask(&office.ledger, &witness).await);
+    let log = office.ledger.key().name;
+    let seen = witness.seen(&log).await.expect("read").expect("seen");
+    office.flip("tile/entries/000");
+    let (who, wanted) = (Actor::system("command"), Wanted::default());
+    let folder = office.path("log");
+    let frozen = ledger::freeze(office.kit.db(), &folder, &who, "损坏", &wanted).await;
+    assert!(frozen.expect("asked").expect("damaged").damage.entries > 0);
+    let again = open(&office.kit, &folder).await;
+    again.drain().await.expect("sealed");
+    assert!(!ask(&again, &witness).await);
+    let shown = again.contradiction(&seen.checkpoint).expect("compared");
+    assert_eq!(shown, None, "given up by decision, and no rollback");
+    let reset = mj_platform::ledger::witness::reset(other.0.db(), &who, &log, "对方已封存").await;
+    assert!(reset.expect("reset").is_some());
+    assert!(ask(&again, &witness).await);
 }
