@@ -15,6 +15,7 @@ mod enrolment;
 mod error;
 mod grant_request;
 mod grant_request_api;
+pub mod identity;
 mod list_files;
 mod lockout;
 pub mod matrix;

@@ -285,7 +285,7 @@ async fn keep_a_successor(tx: &mut WriteTx, role: Role, account_id: &str) -> Res
     }
 }
 
-async fn end_sessions(tx: &mut WriteTx, account_id: &str) -> Result<()> {
+pub(crate) async fn end_sessions(tx: &mut WriteTx, account_id: &str) -> Result<()> {
     tx.execute("DELETE FROM session WHERE account_id = $1", &[account_id.into()]).await?;
     Ok(())
 }

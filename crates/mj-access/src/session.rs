@@ -12,8 +12,9 @@ use mj_platform::{Act, Lane, RowExt, WriteTx, new_id};
 use mj_web::Identity;
 
 use crate::error::{Error, Result};
+use crate::identity::{Issuer, enters_by};
 use crate::lockout::Buckets;
-use crate::model::{Account, AccountClass, AccountState};
+use crate::model::{Account, AccountClass};
 use crate::second_factor::{self, Stage};
 use crate::{Access, lockout, store, token};
 
@@ -173,9 +174,7 @@ pub async fn prove(
     if buckets.source_locked(&access.db).await? {
         return Err(Error::NotAccepted);
     }
-    let account = store::account_by_login(&access.db, &login).await?.filter(|account| {
-        account.class != AccountClass::Source && account.state == AccountState::Active
-    });
+    let account = enters_by(&access.db, Issuer::House, &login).await?;
     let hash = match &account {
         Some(account) => store::password_hash(&access.db, &account.id).await?,
         None => None,

@@ -1,6 +1,7 @@
 //! Stories told through the router, on whichever database the run is for.
 
 mod administrators;
+mod identities;
 mod passwords;
 mod people;
 mod second_factor;
