@@ -47,6 +47,7 @@ pub struct Backups {
 #[serde(default, deny_unknown_fields)]
 struct DatabaseSection {
     url: Option<String>,
+    migrate_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -202,12 +203,30 @@ impl WitnessSettings {
     }
 }
 
+/// An address that may hold a password, which no `{:?}` shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretUrl(…)")
+    }
+}
+
 /// The settings in force.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite:<data dir>/db/mingjian.sqlite3` unless said otherwise.
     pub database_url: String,
+    /// PostgreSQL: whose role migrates and owns the tables, where that is not the one that serves.
+    pub migrate_url: Option<SecretUrl>,
     pub port: u16,
     /// What to listen on; `::` takes IPv6 and IPv4 from one socket.
     pub address: std::net::IpAddr,
@@ -262,6 +281,10 @@ impl Config {
                     .into(),
             ));
         }
+        let migrate_url = migrate_url(
+            env("MINGJIAN_DATABASE_MIGRATE_URL").or(file.database.migrate_url),
+            &database_url,
+        )?;
         let port = match env("MINGJIAN_SERVER_PORT") {
             Some(text) => text.parse().map_err(|_| {
                 Error::Config(format!("MINGJIAN_SERVER_PORT={text} 不是 1–65535 的端口号"))
@@ -343,6 +366,7 @@ impl Config {
             witness,
             data_dir: data_dir.to_owned(),
             database_url,
+            migrate_url,
             port,
             address,
             node_name: env("MINGJIAN_NODE_NAME")
@@ -354,6 +378,22 @@ impl Config {
             portal: file.portal,
         })
     }
+}
+
+fn migrate_url(said: Option<String>, database_url: &str) -> Result<Option<SecretUrl>> {
+    let Some(url) = said else { return Ok(None) };
+    if database_url.starts_with("sqlite:") {
+        return Err(Error::Config(
+            "database.migrate_url 只用于 PostgreSQL，而 database.url 是 SQLite：请去掉 migrate_url"
+                .into(),
+        ));
+    }
+    if !["postgres:", "postgresql:"].iter().any(|kind| url.starts_with(kind)) {
+        return Err(Error::Config(
+            "database.migrate_url 应以 postgres:// 开头，例如 postgres://用户@主机/库名".into(),
+        ));
+    }
+    Ok(Some(SecretUrl(url)))
 }
 
 /// The line that a byte stands in, as the person who wrote the file finds it.
@@ -400,5 +440,25 @@ mod tests {
         let said =
             load("[node]\n\n[server]\nport = 99999\n", &[]).expect_err("no such port").to_string();
         assert!(said.contains("第4行“port = 99999”"), "{said}");
+    }
+
+    #[test]
+    fn a_role_for_migrating_is_for_postgresql_and_its_password_is_not_shown() {
+        const URL: &str = "[database]\nurl = \"postgres://mj@h/db\"\n";
+        let of = |url: &str| ("MINGJIAN_DATABASE_MIGRATE_URL", url.to_owned());
+        let (name, secret) = of("postgres://owner:geheim@h/db");
+        let config = load(URL, &[(name, &secret)]).expect("valid");
+        assert_eq!(config.migrate_url.as_ref().map(SecretUrl::reveal), Some(&*secret));
+        assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
+        let written = format!("{URL}migrate_url = \"{secret}\"");
+        assert_eq!(load(&written, &[]).expect("valid").migrate_url, config.migrate_url);
+        assert_eq!(load(URL, &[]).expect("valid").migrate_url, None);
+        for (text, url, word) in
+            [("", &*secret, "SQLite"), (URL, "sqlite:/a", "postgres://"), (URL, "", "postgres://")]
+        {
+            let said = load(text, &[(name, url)]).expect_err(url).to_string();
+            assert!(said.contains("database.migrate_url") && said.contains(word), "{said}");
+            assert!(!said.contains("geheim"), "{said}");
+        }
     }
 }

@@ -58,7 +58,7 @@ impl Floor {
         let db = Db::open(&config.database_url, Arc::new(SystemClock)).await?;
         if migrated {
             mj_platform::durable::check_server(&db, config.production).await?;
-            db.migrate(&migrations()).await?;
+            migrate_as_told(&config, &db).await?;
         }
         Ok(Self { config, db, keys, blobs, demo: false })
     }
@@ -301,11 +301,20 @@ pub async fn migrate(data_dir: &Path) -> Result<Outcome, Failure> {
     let _lock = lock(data_dir)?
         .ok_or_else(|| Failure::Usage("请先停止正在运行的明鉴进程，再升级数据库".into()))?;
     let floor = Floor::open(Config::load(data_dir)?, false).await?;
-    let applied = floor.db.migrate(&migrations()).await?;
+    let applied = migrate_as_told(&floor.config, &floor.db).await?;
     ledger::found(&floor.db).await?;
     println!("已执行 {applied} 项数据库升级");
     floor.db.close().await;
     Ok(Outcome::Clean)
+}
+
+/// With the role that the configuration names for it, or the one that serves.
+async fn migrate_as_told(config: &Config, db: &Db) -> Result<usize, Failure> {
+    let line = migrations();
+    Ok(match &config.migrate_url {
+        Some(url) => db.migrate_over(url.reveal(), &line).await?,
+        None => db.migrate(&line).await?,
+    })
 }
 
 pub fn migrations() -> Vec<Migration> {

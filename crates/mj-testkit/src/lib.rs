@@ -84,6 +84,8 @@ impl Drop for TestDb {
 pub struct OwnDatabase {
     server: String,
     name: String,
+    /// Made for it, and gone with it.
+    roles: Vec<String>,
 }
 
 impl OwnDatabase {
@@ -102,17 +104,38 @@ impl OwnDatabase {
         let name = format!("mj_own_{}", mj_platform::new_id().replace('-', "_"));
         let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
         on_server(&server, sql).expect("a database of the test's own");
-        Self { server, name }
+        Self { server, name, roles: Vec::new() }
     }
 
     pub fn url(&self) -> String {
         on_database(&self.server, &self.name)
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A role that may log in and nothing else, and the URL by which it comes.
+    pub fn role(&mut self) -> (String, String) {
+        let role = format!("mj_role_{}", mj_platform::new_id().replace('-', "_"));
+        let sql = format!("CREATE ROLE {role} LOGIN PASSWORD '{role}'");
+        on_server(&self.server, sql).expect("a role of the test's own");
+        self.roles.push(role.clone());
+        let url = self.url();
+        let (scheme, rest) = url.split_once("://").expect("a URL");
+        let place = rest.split_once('@').map_or(rest, |(_, place)| place);
+        let url = format!("{scheme}://{role}:{role}@{place}");
+        (role, url)
     }
 }
 
 impl Drop for OwnDatabase {
     fn drop(&mut self) {
         drop_database(&self.server, std::mem::take(&mut self.name));
+        for role in self.roles.drain(..) {
+            // as with the database: the verdict does not change for it
+            let _ = on_server(&self.server, format!("DROP ROLE IF EXISTS {role}"));
+        }
     }
 }
 

@@ -10,12 +10,18 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
+/// The table of what has been applied.
+pub(super) const LINE: &str = "schema_migration";
+
 pub(super) async fn apply(db: &Db, line: &[Migration]) -> Result<usize> {
-    db.statement(
-        "CREATE TABLE IF NOT EXISTS schema_migration \
-         (name TEXT PRIMARY KEY, sm3 TEXT NOT NULL, applied_at BIGINT NOT NULL)",
-    )
-    .await?;
+    // PostgreSQL refuses even IF NOT EXISTS to a role that may not make tables
+    if !has_line(db).await? {
+        db.statement(
+            "CREATE TABLE IF NOT EXISTS schema_migration \
+             (name TEXT PRIMARY KEY, sm3 TEXT NOT NULL, applied_at BIGINT NOT NULL)",
+        )
+        .await?;
+    }
     let mut applied = 0;
     for migration in line {
         let digest = crate::gm::sm3_hex(migration.sql.as_bytes());
@@ -38,6 +44,16 @@ pub(super) async fn apply(db: &Db, line: &[Migration]) -> Result<usize> {
         applied += 1;
     }
     Ok(applied)
+}
+
+async fn has_line(db: &Db) -> Result<bool> {
+    let there = match db.dialect() {
+        Dialect::Sqlite => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1",
+        Dialect::Postgres => {
+            "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
+        }
+    };
+    Ok(db.count(there, &[LINE.into()]).await? > 0)
 }
 
 /// One migration is one transaction on both databases, so a kill leaves it done or undone.

@@ -13,6 +13,7 @@ mod canon;
 pub mod door;
 mod gate;
 mod migrate;
+mod owner;
 mod sqlite;
 mod value;
 
@@ -170,6 +171,12 @@ impl Db {
     /// Applies what is missing of the house's one line of migrations; returns how many.
     pub async fn migrate(&self, line: &[Migration]) -> Result<usize> {
         migrate::apply(self, line).await
+    }
+
+    /// The same over a connection of `url`: its role owns the tables, and this database's role is
+    /// let at them. PostgreSQL only.
+    pub async fn migrate_over(&self, url: &str, line: &[Migration]) -> Result<usize> {
+        owner::migrate(self, url, line).await
     }
 
     /// Opens the write door for one act. On SQLite people's acts go before bulk loads.

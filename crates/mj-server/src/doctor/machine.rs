@@ -95,6 +95,14 @@ pub async fn database(config: &Config, db: &Db, findings: &mut Findings) -> Resu
                     "新建 UTF8 编码的库，用 mingjian move --to 搬过去",
                 );
             }
+            if config.migrate_url.is_some() && may_alter(db).await? {
+                findings.beware(
+                    "数据库角色",
+                    "已另设 database.migrate_url，但 database.url 的角色仍能建表或改表",
+                    "由数据库管理员收回：REVOKE CREATE ON SCHEMA public FROM PUBLIC 及该角色；\
+                     它不应是超级用户，不应拥有表，也不应是表的所有者的成员（见 docs/operate.md）",
+                );
+            }
         }
     }
     let (_, wal) = standing::sizes(db, config).await?;
@@ -106,6 +114,16 @@ pub async fn database(config: &Config, db: &Db, findings: &mut Findings) -> Resu
         );
     }
     Ok(())
+}
+
+/// Whether the role that serves could make or change tables of PostgreSQL.
+async fn may_alter(db: &Db) -> Result<bool, Failure> {
+    let makes = "SELECT CAST(CASE WHEN has_schema_privilege(CAST(current_schema() AS TEXT), \
+                 'CREATE') THEN 1 ELSE 0 END AS BIGINT)";
+    let owns = "SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') \
+                AND pg_has_role(c.relowner, 'MEMBER')";
+    Ok(db.fetch_one(makes, &[]).await?.int_at(0)? > 0 || db.count(owns, &[]).await? > 0)
 }
 
 /// Copies are made while the node runs; an old one means that they fail.

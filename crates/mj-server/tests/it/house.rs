@@ -55,7 +55,15 @@ impl From<Output> for Ran {
 pub fn mingjian(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mingjian"));
     command.args(args);
-    for name in ["DATA_DIR", "DATABASE_URL", "SERVER_PORT", "SERVER_ADDRESS", "NODE_AREA", "LOG"] {
+    for name in [
+        "DATA_DIR",
+        "DATABASE_URL",
+        "DATABASE_MIGRATE_URL",
+        "SERVER_PORT",
+        "SERVER_ADDRESS",
+        "NODE_AREA",
+        "LOG",
+    ] {
         command.env_remove(format!("MINGJIAN_{name}"));
     }
     command
@@ -103,6 +111,8 @@ pub struct House {
     root: Arc<TempDir>,
     /// Another database than its own.
     url: Option<String>,
+    /// Whose role migrates.
+    migrate_url: Option<String>,
 }
 
 impl House {
@@ -110,7 +120,7 @@ impl House {
     pub fn bare() -> Self {
         let root = TempDir::new().expect("a folder");
         fs::create_dir(root.path().join("data")).expect("a data directory");
-        Self { database: OwnDatabase::empty(), root: Arc::new(root), url: None }
+        Self { database: OwnDatabase::empty(), root: Arc::new(root), url: None, migrate_url: None }
     }
 
     /// A copy of the furnished house: accounts and sources, not one record.
@@ -123,12 +133,18 @@ impl House {
         let root = TempDir::new().expect("a folder");
         copy_folder(&self.data(), &root.path().join("data"));
         let database = self.database.as_ref().map(OwnDatabase::fork);
-        Self { database, root: Arc::new(root), url: None }
+        Self { database, root: Arc::new(root), url: None, migrate_url: None }
     }
 
     /// The same directory, its rows in another database.
     pub fn at(&self, url: &str) -> Self {
-        Self { database: None, root: self.root.clone(), url: Some(url.to_owned()) }
+        let (root, url) = (self.root.clone(), Some(url.to_owned()));
+        Self { database: None, root, url, migrate_url: None }
+    }
+
+    /// Migrated with the role that this URL names.
+    pub fn migrated_by(self, url: &str) -> Self {
+        Self { migrate_url: Some(url.to_owned()), ..self }
     }
 
     /// The same node with its directory on another disk.
@@ -155,6 +171,9 @@ impl House {
         let own = self.database.as_ref().map(OwnDatabase::url);
         if let Some(url) = self.url.clone().or(own) {
             command.env("MINGJIAN_DATABASE_URL", url);
+        }
+        if let Some(url) = &self.migrate_url {
+            command.env("MINGJIAN_DATABASE_MIGRATE_URL", url);
         }
         command
     }
@@ -201,9 +220,14 @@ impl House {
 
     /// What somebody with the database password could do.
     pub fn by_hand(&self, sql: &str) {
-        self.in_database(async |db| {
-            db.statement(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-        });
+        self.tried_by_hand(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
+    /// The same where it may be refused.
+    pub fn tried_by_hand(&self, sql: &str) -> mj_platform::Result<()> {
+        let mut done = Ok(());
+        self.in_database(async |db| done = db.statement(sql).await);
+        done
     }
 
     /// What a `SELECT COUNT(*)` counts.
@@ -359,7 +383,7 @@ fn end_of(mut pipe: impl Read + Send + 'static) -> Receiver<()> {
 
 /// What the furnished house's people hold in their hands.
 pub struct Furnished {
-    house: House,
+    pub house: House,
     /// The system administrator.
     pub system: Token,
     pub security: Token,
@@ -372,11 +396,11 @@ pub struct Furnished {
 
 pub fn furnished() -> &'static Furnished {
     static FURNISHED: OnceLock<Furnished> = OnceLock::new();
-    FURNISHED.get_or_init(furnish)
+    FURNISHED.get_or_init(|| furnish(House::bare()))
 }
 
-fn furnish() -> Furnished {
-    let house = House::bare();
+/// A first start and everything after it, in a house where nothing has ever run.
+pub fn furnish(house: House) -> Furnished {
     let node = house.serve();
     let codes = enrolment_codes(&node.log());
     let door = node.door;

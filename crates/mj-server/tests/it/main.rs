@@ -18,6 +18,7 @@ mod losses;
 mod mends;
 mod order;
 mod push;
+mod roles;
 mod rows;
 mod service;
 mod trust;
