@@ -57,8 +57,16 @@ export const stories = {
       await drawer.getByRole('combobox', { name, exact: true }).click({ force: true })
       await page.getByRole('option', { name: option }).click()
     }
-    await drawer.getByLabel('授权理由').fill(`专管两条条线（${world.size.width}）`)
     const give = drawer.getByRole('button', { name: '授予角色' })
+    await give.click()
+    const said = drawer.getByRole('alert').filter({ hasText: /请选择角色。.*请写明原因/ })
+    await visit.until('what is wrong stands where one looks', () =>
+      said.evaluate((one) => {
+        const { top, bottom } = one.getBoundingClientRect()
+        return top >= 0 && bottom <= window.innerHeight
+      }),
+    )
+    await drawer.getByLabel('授权理由').fill(`专管两条条线（${world.size.width}）`)
     await give.click()
     await drawer.getByText('请选择角色。').first().waitFor()
     await select('角色', '数据汇聚管理员')

@@ -47,7 +47,6 @@ export const access = {
   'grant.preview': '将授予“{role}”',
   'grant.from_now': '立即生效，长期',
   'grant.now_to': '立即生效，至 {to}',
-  'grant.need': '请看下面标出的各项。',
   'grant.need_role': '请选择角色。',
   'grant.need_areas': '请填写行政区划代码，例如 370402。',
   'grant.bad_period': '结束日期不能早于起始日期。',
