@@ -294,11 +294,26 @@ pub fn acts_as_officer(who: &Identity, action: &str, resource: Option<&Resource>
         && matches!(decide(who, action, resource), Decision::Allow(_))
 }
 
-/// What every way in which this actor holds the action asks besides: the password again, another person.
-pub fn conditions(actor: &Actor, action: &str) -> (bool, bool) {
-    let Some(row) = MATRIX.rows.get(action) else { return (false, false) };
-    let open = candidates(&MATRIX, row, actor);
-    (open.iter().all(|(cell, _)| cell.fresh), open.iter().all(|(cell, _)| cell.second))
+/// What every way in which this actor holds the action asks besides.
+pub struct Conditions {
+    /// The password again.
+    pub fresh: bool,
+    /// Another person.
+    pub second: bool,
+    /// A grant of the personal level: the act shows a masked value.
+    pub personal: bool,
+}
+
+pub fn conditions(actor: &Actor, action: &str) -> Conditions {
+    let open = MATRIX.rows.get(action).map(|row| candidates(&MATRIX, row, actor));
+    let all = |asked: fn(&Cell) -> bool| {
+        open.as_ref().is_some_and(|open| open.iter().all(|(cell, _)| asked(cell)))
+    };
+    Conditions {
+        fresh: all(|cell| cell.fresh),
+        second: all(|cell| cell.second),
+        personal: all(|cell| cell.personal),
+    }
 }
 
 static TITLES: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {

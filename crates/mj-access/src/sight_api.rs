@@ -189,7 +189,7 @@ async fn of_account(
         for action in matrix::actions() {
             let Decision::Allow(allowance) = matrix::decide(&who, action, None) else { continue };
             let everybody = matches!(matrix::decide(&nobody, action, None), Decision::Allow(_));
-            let (needs_step_up, needs_second) = matrix::conditions(&who.actor, action);
+            let conditions = matrix::conditions(&who.actor, action);
             let mut places: Vec<String> = allowance
                 .scopes
                 .iter()
@@ -204,9 +204,12 @@ async fn of_account(
                 action,
                 title: matrix::title_of(action).unwrap_or(action),
                 places,
-                personal: personal(allowance.mask),
-                needs_step_up,
-                needs_second,
+                personal: match conditions.personal {
+                    true => "逐项看明文",
+                    false => personal(allowance.mask),
+                },
+                needs_step_up: conditions.fresh,
+                needs_second: conditions.second,
             };
             let title = if everybody { EVERYBODYS } else { domain(action) };
             match groups.iter_mut().find(|group| group.title == title) {

@@ -43,6 +43,7 @@ impl Registry {
                 areas.push(row.opt_text("area_number")?);
             }
         }
+        areas.sort_unstable();
         areas.dedup();
         let at = areas.iter().map(|area| Resource::at(area.as_deref(), None)).collect();
         Ok(MaskedValue { object: format!("party:{}", root.id), at, title, value })
