@@ -242,21 +242,7 @@ impl Attack {
             ContentChanged => {
                 office.sql(&format!("UPDATE note SET number = 7 WHERE id = '{victim}'")).await;
             }
-            ContentAndDigestChanged => {
-                let row =
-                    &office.rows(&format!("SELECT * FROM note WHERE id = '{victim}'")).await[0];
-                let mut row = columns(row);
-                row[2].1 = Value::Int(7);
-                let values: Vec<Value> = row[..4].iter().map(|(_, v)| v.clone()).collect();
-                let (Value::Int(version), Value::Bytes(salt)) = (&row[4].1, &row[6].1) else {
-                    panic!("a version and a salt");
-                };
-                let salt = salt.clone().try_into().expect("16 bytes");
-                let digest = row_digest(&salt, NOTE.columns, &values, *version);
-                row[7].1 = Value::Bytes(digest.to_vec());
-                office.sql(&format!("DELETE FROM note WHERE id = '{victim}'")).await;
-                office.put(&row).await;
-            }
+            ContentAndDigestChanged => office.forge(&victim).await,
             OlderStatePutBack => {
                 office.sql("DELETE FROM note WHERE id = 'n0011'").await;
                 let earlier = office.earlier.clone();

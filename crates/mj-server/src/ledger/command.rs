@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use mj_access::{Access, PasswordProfile, SecondFactorPolicy};
 use mj_kernel::Actor;
 use mj_platform::gm::vault::Vault;
@@ -34,25 +34,13 @@ pub enum Log {
     },
     /// 疑似被退回到旧的备份时：登记分叉，从现在的状态继续办理
     Fork {
-        /// 谁批准的，为什么
-        #[arg(long)]
-        reason: String,
-        /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
-        #[arg(long)]
-        by: Option<String>,
         #[command(flatten)]
-        at: At,
+        order: Order,
     },
     /// 监管日志损坏、又没有副本可修时：封存损坏的一册，启用新册（须先停止节点）
     Freeze {
-        /// 谁批准的，为什么
-        #[arg(long)]
-        reason: String,
-        /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
-        #[arg(long)]
-        by: Option<String>,
         #[command(flatten)]
-        at: At,
+        order: Order,
     },
     /// 监管日志损坏时：用备份或副本修复，只接受与已签署的根相符的内容（须先停止节点）
     Repair {
@@ -66,36 +54,55 @@ pub enum Log {
     ResetWitnessed {
         /// 日志的名称，即检查点的第一行
         origin: String,
-        #[arg(long)]
-        reason: String,
-        /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
-        #[arg(long)]
-        by: Option<String>,
         #[command(flatten)]
-        at: At,
+        order: Order,
     },
     /// 依法删除一条日志的办理人、对象和原因；条目和它的位置保留
     Erase {
         /// 条目的序号
         seq: u64,
-        /// 依据和批准人
-        #[arg(long)]
-        reason: String,
-        /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
-        #[arg(long)]
-        by: Option<String>,
         #[command(flatten)]
-        at: At,
+        order: Order,
     },
+}
+
+/// What is ordered takes a reason, and names whoever orders it.
+#[derive(Args)]
+pub struct Order {
+    /// 谁批准的，依据什么
+    #[arg(long)]
+    reason: String,
+    /// 下达命令的安全管理员的登录名；密码和动态口令从标准输入给出
+    #[arg(long)]
+    by: Option<String>,
+    #[command(flatten)]
+    at: At,
+}
+
+/// An order that may be carried out.
+struct Ordered {
+    place: Place,
+    who: Actor,
+    reason: String,
+}
+
+impl Order {
+    async fn begin(&self) -> Result<Ordered, Failure> {
+        let reason = self.reason.trim().to_owned();
+        if reason.is_empty() {
+            return Err(Failure::Usage("--reason 要写明谁批准、依据什么".into()));
+        }
+        let (place, who) = Place::open(&self.at.data_dir, self.by.as_deref()).await?;
+        Ok(Ordered { place, who, reason })
+    }
 }
 
 pub async fn run(what: Log) -> Result<Outcome, Failure> {
     match what {
         Log::Keys { at } => keys(&at.data_dir).await,
-        Log::Fork { reason, by, at } => {
-            let data_dir = &at.data_dir;
-            let reason = given(&reason)?;
-            let (at, who) = Place::open(data_dir, by.as_deref()).await?;
+        Log::Fork { order } => {
+            let data_dir = &order.at.data_dir;
+            let Ordered { place: at, who, reason } = order.begin().await?;
             let folder = data_dir.join("log");
             let found = outside::fork(&at.floor.db, &who, &folder, &reason).await?;
             let Some(found) = found else {
@@ -109,10 +116,9 @@ pub async fn run(what: Log) -> Result<Outcome, Failure> {
             );
             Ok(Outcome::Clean)
         }
-        Log::Freeze { reason, by, at } => {
-            let data_dir = &at.data_dir;
-            let reason = given(&reason)?;
-            let (at, who) = Place::open(data_dir, by.as_deref()).await?;
+        Log::Freeze { order } => {
+            let data_dir = &order.at.data_dir;
+            let Ordered { place: at, who, reason } = order.begin().await?;
             if at.lock.is_none() {
                 at.close().await;
                 return Err(Failure::Usage("请先停止节点，再封存损坏的一册".into()));
@@ -148,10 +154,9 @@ pub async fn run(what: Log) -> Result<Outcome, Failure> {
             Ok(Outcome::Clean)
         }
         Log::Repair { from, at } => repair(&at.data_dir, &from),
-        Log::ResetWitnessed { origin, reason, by, at } => {
-            let data_dir = &at.data_dir;
-            let reason = given(&reason)?;
-            let (at, who) = Place::open(data_dir, by.as_deref()).await?;
+        Log::ResetWitnessed { origin, order } => {
+            let data_dir = &order.at.data_dir;
+            let Ordered { place: at, who, reason } = order.begin().await?;
             let size = witness::reset(&at.floor.db, &who, &origin, &reason).await?;
             let Some(size) = size else {
                 at.close().await;
@@ -161,10 +166,9 @@ pub async fn run(what: Log) -> Result<Outcome, Failure> {
             println!("重新见证\t{origin}\t{size}");
             Ok(Outcome::Clean)
         }
-        Log::Erase { seq, reason, by, at } => {
-            let data_dir = &at.data_dir;
-            let reason = given(&reason)?;
-            let (at, who) = Place::open(data_dir, by.as_deref()).await?;
+        Log::Erase { seq, order } => {
+            let data_dir = &order.at.data_dir;
+            let Ordered { place: at, who, reason } = order.begin().await?;
             let erased = erase::erase(&at.floor.db, &who, seq, &reason).await;
             match erased {
                 Ok(Erased::Now) => {}
@@ -217,14 +221,6 @@ fn repair(data_dir: &Path, from: &Path) -> Result<Outcome, Failure> {
         eprintln!("监管日志完好，没有需要替换的文件");
     }
     Ok(Outcome::Clean)
-}
-
-fn given(reason: &str) -> Result<String, Failure> {
-    let reason = reason.trim();
-    if reason.is_empty() {
-        return Err(Failure::Usage("--reason 要写明谁批准、依据什么".into()));
-    }
-    Ok(reason.to_owned())
 }
 
 async fn keys(data_dir: &Path) -> Result<Outcome, Failure> {
