@@ -23,8 +23,8 @@ use crate::grant_request::needs_second_person;
 use crate::grant_request_api::CONFIRM;
 use crate::list_files::{export_accounts, export_agencies};
 use crate::model::{
-    Account, AccountClass, Agency, NewAccount, NewAgency, NewGrant, RoleGrant, level_name,
-    level_title, parse_level,
+    Account, AccountClass, AccountState, Agency, NewAccount, NewAgency, NewGrant, RoleGrant,
+    level_name, level_title, parse_level,
 };
 use crate::{Access, enrolment, service, store};
 
@@ -623,6 +623,9 @@ async fn activate(
     let account = store::account_by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
     if account.class == AccountClass::Source {
         return Err(Problem::not_found());
+    }
+    if account.state == AccountState::Disabled {
+        return Err(Error::Separation("账号已停用，不能发放启用代码；请先恢复账号。").into());
     }
     let mut tx = access.db().begin(Lane::People, caller.act(format!("account:{id}"))).await?;
     let activation_code = enrolment::activation_code(&mut tx, &id).await?;

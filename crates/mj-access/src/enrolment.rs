@@ -53,6 +53,8 @@ pub async fn reissue_code(db: &Db, role: Role) -> Result<EnrolmentCode> {
 
 /// A code with which the owner of an account sets a password. Earlier ones stop working.
 pub async fn activation_code(tx: &mut WriteTx, account_id: &str) -> Result<String> {
+    // one after another, on PostgreSQL too: two at once would leave two codes that work
+    tx.position().await?;
     let sql = "DELETE FROM enrolment WHERE account_id = $1 AND used_at = 0";
     tx.execute(sql, &[account_id.into()]).await?;
     let code = token::new_code();

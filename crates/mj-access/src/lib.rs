@@ -54,7 +54,7 @@ pub use model::{
 };
 pub use password::Passwords;
 pub use password_rule::PasswordProfile;
-pub use second_factor::SecondFactorPolicy;
+pub use second_factor::{SecondFactorPolicy, Stage};
 pub use service::{
     SourceToken, create_account, create_agency, disable_account, grant_role, issue_source_token,
     revoke_grant, revoke_source_tokens, set_password, source_tokens,

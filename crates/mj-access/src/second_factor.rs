@@ -88,10 +88,12 @@ pub struct Kept {
     /// 0: none in force.
     pub confirmed_at: i64,
     required: bool,
+    version: i64,
 }
 
 pub async fn kept(access: &Access, account_id: &str) -> Result<Option<Kept>> {
-    let sql = "SELECT secret, candidate, confirmed_at, required FROM second_factor WHERE id = $1";
+    let sql = "SELECT secret, candidate, confirmed_at, required, version \
+               FROM second_factor WHERE id = $1";
     let Some(row) = access.db.fetch_optional(sql, &[account_id.into()]).await? else {
         return Ok(None);
     };
@@ -100,6 +102,7 @@ pub async fn kept(access: &Access, account_id: &str) -> Result<Option<Kept>> {
         candidate: row.bytes("candidate")?,
         confirmed_at: row.int("confirmed_at")?,
         required: row.int("required")? != 0,
+        version: row.int("version")?,
     }))
 }
 
@@ -280,9 +283,12 @@ pub async fn confirm(
     let step = step_of(&made, code, access.db.clock().now()).ok_or(Error::CodeNotAccepted)?;
     let mut tx = access.db.begin(Lane::People, act).await?;
     let now = tx.now();
-    let mut row = row_of(&account.id, kept.candidate, Vec::new(), now, false).to_vec();
-    row.remove(0);
-    tx.update(&SECOND_FACTOR, &account.id, None, &row).await?;
+    let row = row_of(&account.id, kept.candidate, Vec::new(), now, false);
+    // of two at once one puts it in force: the other's secret is no longer offered
+    match tx.update(&SECOND_FACTOR, &account.id, Some(kept.version), &row[1..]).await {
+        Err(mj_platform::Error::Stale { .. }) => return Err(Error::NothingOffered),
+        done => done?,
+    };
     tx.execute("DELETE FROM totp_step WHERE account_id = $1", &[account.id.as_str().into()])
         .await?;
     take_step(&mut tx, &account.id, step).await?;
@@ -330,10 +336,8 @@ pub async fn reset(tx: &mut WriteTx, account_id: &str) -> Result<()> {
     if tx.act().actor == format!("account:{account_id}") {
         return Err(Error::Separation("不能重置自己的动态口令，请由另一位安全管理员办理。"));
     }
-    let known = tx
-        .fetch_optional("SELECT id FROM second_factor WHERE id = $1", &[account_id.into()])
-        .await?;
-    if known.is_none() {
+    let sql = "SELECT id FROM second_factor WHERE id = $1 AND confirmed_at > 0";
+    if tx.fetch_optional(sql, &[account_id.into()]).await?.is_none() {
         return Err(Error::Missing("动态口令"));
     }
     clear(tx, account_id, true).await?;

@@ -198,6 +198,9 @@ pub async fn revoke_grant(tx: &mut WriteTx, grant_id: &str, expected: i64) -> Re
 
 /// Disables an account at once: its sessions end, its tokens open nothing.
 pub async fn disable_account(tx: &mut WriteTx, account_id: &str, expected: i64) -> Result<i64> {
+    if state_of(tx, account_id).await? == AccountState::Disabled {
+        return Err(Error::Separation("账号已经停用。"));
+    }
     let rows = tx
         .fetch_all(
             "SELECT * FROM role_grant WHERE account_id = $1 AND revoked_at = 0 ORDER BY id",
@@ -249,15 +252,17 @@ pub async fn change_agency(
 
 /// Opens a disabled account again; the grants it still holds count again.
 pub async fn enable_account(tx: &mut WriteTx, account_id: &str, expected: i64) -> Result<i64> {
-    let row = tx
-        .fetch_optional("SELECT * FROM account WHERE id = $1", &[account_id.into()])
-        .await?
-        .ok_or(Error::Missing("账号"))?;
-    if account_of(&row)?.state == AccountState::Active {
+    if state_of(tx, account_id).await? == AccountState::Active {
         return Err(Error::Separation("账号没有停用。"));
     }
     let state = ("state", AccountState::Active.name().into());
     Ok(tx.update(&ACCOUNT, account_id, Some(expected), &[state]).await?)
+}
+
+async fn state_of(tx: &mut WriteTx, account_id: &str) -> Result<AccountState> {
+    let sql = "SELECT * FROM account WHERE id = $1";
+    let row = tx.fetch_optional(sql, &[account_id.into()]).await?;
+    Ok(account_of(&row.ok_or(Error::Missing("账号"))?)?.state)
 }
 
 /// Ends an account's sessions by an act of its own, which the journal keeps.
@@ -316,6 +321,7 @@ pub struct SourceToken {
 
 /// Ends the token of a source without giving another; how many ended.
 pub async fn revoke_source_tokens(tx: &mut WriteTx, cd_source: &str) -> Result<usize> {
+    tx.position().await?;
     let now = tx.now();
     let standing = tx
         .fetch_all(
@@ -333,6 +339,8 @@ pub async fn revoke_source_tokens(tx: &mut WriteTx, cd_source: &str) -> Result<u
 /// A new token for a department's system; earlier ones of the same source open nothing from now on.
 /// The token is returned once and kept only as a hash.
 pub async fn issue_source_token(tx: &mut WriteTx, cd_source: &str) -> Result<String> {
+    // one after another, on PostgreSQL too: two at once would leave two tokens that hold
+    tx.position().await?;
     let known = tx
         .fetch_optional(
             "SELECT * FROM account WHERE class = 'source' AND cd_source = $1 ORDER BY id",
