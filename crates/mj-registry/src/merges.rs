@@ -68,6 +68,7 @@ impl Registry {
         if reason.trim().is_empty() {
             return Err(Error::ReasonMissing);
         }
+        one_after_another(tx).await?;
         let (keep, merge) = self.two_free(tx, keep, merge).await?;
         masters::set_merged(tx, &merge, Some(&keep.id), Some("merged")).await?;
         let id = new_id();
@@ -87,6 +88,7 @@ impl Registry {
             ],
         )
         .await?;
+        answer_question(tx, &keep.id, &merge.id).await?;
         set_pair(tx, &keep.id, &merge.id, "same").await?;
         masters::refresh(tx, &self.db, &self.keys, std::slice::from_ref(&keep.id)).await?;
         let event = Event::PartiesMerged {
@@ -145,6 +147,7 @@ impl Registry {
         if reason.trim().is_empty() {
             return Err(Error::ReasonMissing);
         }
+        one_after_another(tx).await?;
         let row = tx
             .fetch_optional("SELECT * FROM party_merge WHERE id = $1", &[merge_id.into()])
             .await?
@@ -191,24 +194,31 @@ impl Registry {
                 other => other.map(drop)?,
             }
         } else {
-            set_pair(&mut tx, keep, merge, "different").await?;
+            one_after_another(&mut tx).await?;
+            // merged by hand meanwhile, they are one until that is undone
+            if held_between(&mut tx, keep, merge).await?.is_none() {
+                set_pair(&mut tx, keep, merge, "different").await?;
+            }
         }
         tx.commit().await?;
         Ok(())
     }
 
-    /// Takes a judgement back: the pair is in doubt again, as if nobody had answered. Doing it twice
-    /// changes nothing.
+    /// Takes the act's actor's judgement back: the pair is in doubt again, as if nobody had answered. A
+    /// merge that somebody else made by hand stands, and the question is moot. Doing it twice changes nothing.
     pub async fn reopen_pair(&self, act: Act, keep: &str, merge: &str, reason: &str) -> Result<()> {
         let mut tx = self.db.begin(Lane::People, act).await?;
-        let held = tx
-            .fetch_optional(
-                "SELECT id FROM party_merge WHERE keep_id = $1 AND merge_id = $2 AND undone_at = 0",
-                &[keep.into(), merge.into()],
-            )
-            .await?;
-        if let Some(row) = held {
-            self.undo_merge_in(&mut tx, &row.text("id")?, reason).await?;
+        one_after_another(&mut tx).await?;
+        let own = tx.act().actor.clone();
+        match held_between(&mut tx, keep, merge).await? {
+            Some((_, by)) if by != own => {
+                let (keep_id, merge_id) = (keep.to_owned(), merge.to_owned());
+                tx.publish(&Event::DoubtfulPairSettled { keep_id, merge_id }).await?;
+                tx.note().await?;
+                return Ok(tx.commit().await?);
+            }
+            Some((id, _)) => self.undo_merge_in(&mut tx, &id, reason).await?,
+            None => {}
         }
         set_pair(&mut tx, keep, merge, "asked").await?;
         tx.commit().await?;
@@ -240,7 +250,8 @@ impl Registry {
             "same" => true,
             "different" => false,
             // nobody could tell: the pair stays as it is, asked
-            _ => return Ok(()),
+            _ if !taken_back => return Ok(()),
+            _ => false,
         };
         let mut act = Act::new(
             &mj_kernel::Actor::system("registry"),
@@ -258,6 +269,35 @@ impl Registry {
         let reason = text("reason").filter(|reason| !reason.trim().is_empty());
         self.judge_pair(act, keep, merge, same, reason.unwrap_or("待办事项中的判断")).await
     }
+}
+
+/// Between looking and writing nobody else may merge or part, on PostgreSQL too.
+async fn one_after_another(tx: &mut WriteTx) -> Result<()> {
+    tx.position().await?;
+    Ok(())
+}
+
+/// The merge that holds between the two, whichever was kept, and who made it.
+async fn held_between(
+    tx: &mut WriteTx,
+    one: &str,
+    other: &str,
+) -> Result<Option<(String, String)>> {
+    let sql = "SELECT id, actor FROM party_merge WHERE undone_at = 0 AND \
+               ((keep_id = $1 AND merge_id = $2) OR (keep_id = $2 AND merge_id = $1))";
+    let row = tx.fetch_optional(sql, &[one.into(), other.into()]).await?;
+    row.map(|row| Ok((row.text("id")?, row.text("actor")?))).transpose()
+}
+
+/// Two that are merged need not be asked about any more, whichever way round they were.
+async fn answer_question(tx: &mut WriteTx, one: &str, other: &str) -> Result<()> {
+    let sql = "SELECT keep_id, merge_id FROM party_pair WHERE state = 'asked' AND \
+               ((keep_id = $1 AND merge_id = $2) OR (keep_id = $2 AND merge_id = $1)) ORDER BY id";
+    for row in tx.fetch_all(sql, &[one.into(), other.into()]).await? {
+        let (keep_id, merge_id) = (row.text("keep_id")?, row.text("merge_id")?);
+        tx.publish(&Event::DoubtfulPairSettled { keep_id, merge_id }).await?;
+    }
+    Ok(())
 }
 
 /// Writes the judgement of a pair, whether it was ever asked or not.

@@ -111,6 +111,8 @@ pub async fn lift(tx: &mut WriteTx, certificate_no: &str, reason: &str) -> Resul
 }
 
 async fn standing(tx: &mut WriteTx, certificate_no: &str, day: &str) -> Result<Option<String>> {
+    // one after another, on PostgreSQL too: between looking and writing nobody else may
+    tx.position().await?;
     let row = tx
         .fetch_optional(
             "SELECT id FROM officer_suspension WHERE certificate_no = $1 AND lifted_at = 0 \
