@@ -33,6 +33,10 @@ pub enum Error {
     WrongDigest,
     #[error("应从第{expected}字节继续上传")]
     WrongOffset { expected: u64 },
+    #[error("这个文件正在上传，请稍后再试")]
+    UploadUnderWay,
+    #[error("没有有效的令牌，不必作废")]
+    NoToken,
     #[error("没有这份已上传完成的文件；请先用PUT /datahub/uploads/{{sha256}}上传")]
     UploadMissing,
     #[error("文件超过上限：{0}")]
@@ -108,6 +112,9 @@ impl From<Error> for mj_web::Problem {
                 Problem::conflict("datahub.upload_offset", "续传位置不符")
                     .detail(format!("已收到{expected}字节，请从第{expected}字节继续。"))
             }
+            Error::UploadUnderWay => Problem::conflict("datahub.upload_under_way", said)
+                .detail("另一个连接正在写这份文件；它断开后用HEAD查询已收到多少，再接着传。"),
+            Error::NoToken => Problem::conflict("datahub.no_token", said),
             Error::UploadMissing => Problem::invalid("datahub.upload_missing", said),
             Error::TooLarge(_) => {
                 Problem::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE, "datahub.too_large", said)

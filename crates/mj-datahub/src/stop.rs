@@ -56,6 +56,8 @@ impl Datahub {
     /// its next chunk. Asked again it says the same.
     pub async fn stop_batch(&self, act: Act, id: &str, reason: &str) -> Result<Batch> {
         let mut tx = self.db.begin(Lane::People, act).await?;
+        // one after another, on PostgreSQL too: one stop for a run
+        tx.position().await?;
         let mut batch = store::batch::by_id_in(&mut tx, id).await?.ok_or(Error::UnknownBatch)?;
         match batch.state {
             BatchState::Settled => return Err(Error::TooLateToStop("已经入库")),

@@ -4,9 +4,11 @@
 //! A piece file is `wrapped key (44 bytes) ‖ (u32 length ‖ sealed frame)…`. The offset is counted
 //! from the frames themselves, so it never claims more than is on disk; a torn last frame is cut off.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mj_platform::blob::StoredBlob;
 use mj_platform::gm::Sm4Key;
@@ -31,6 +33,21 @@ const OWN_ENDINGS: [&str; 6] = ["part", "whole", "partial", "file", "request", "
 pub struct Inbox {
     folder: PathBuf,
     keys: Keys,
+    /// Uploads that are being written now, each with how much was there before: one at a time.
+    under_way: Arc<Mutex<HashMap<PathBuf, u64>>>,
+}
+
+/// The right to write one upload, given back when dropped.
+struct Turn<'a> {
+    inbox: &'a Inbox,
+    path: PathBuf,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut all = self.inbox.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&self.path);
+    }
 }
 
 /// Where a `PUT` ended.
@@ -71,7 +88,22 @@ impl Inbox {
     pub fn open(folder: impl Into<PathBuf>, keys: Keys) -> Result<Self> {
         let folder = folder.into();
         std::fs::create_dir_all(&folder).map_err(mj_platform::Error::io(&folder))?;
-        Ok(Self { folder, keys })
+        Ok(Self { folder, keys, under_way: Arc::default() })
+    }
+
+    /// `None`: somebody is writing this upload.
+    fn turn(&self, path: PathBuf) -> Option<Turn<'_>> {
+        let mut all = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.contains_key(&path) {
+            return None;
+        }
+        all.insert(path.clone(), 0);
+        Some(Turn { inbox: self, path })
+    }
+
+    fn there_before(&self, path: &Path, bytes: u64) {
+        let mut all = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(path.to_path_buf(), bytes);
     }
 
     pub fn folder(&self) -> &std::path::Path {
@@ -83,6 +115,11 @@ impl Inbox {
         let path = match self.place(owner, sha256, true) {
             path if path.exists() => path,
             _ => self.place(owner, sha256, false),
+        };
+        // looking at it cuts a torn frame off: not under the hands of whoever is writing
+        let Some(_turn) = self.turn(path.clone()) else {
+            let all = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            return Ok(all.get(&path).copied().unwrap_or(0));
         };
         if !path.exists() {
             return Ok(0);
@@ -109,10 +146,15 @@ impl Inbox {
             return Err(Error::TooLarge("单个文件不超过2 GiB".into()));
         }
         let path = self.place(owner, sha256, false);
+        let _turn = self.turn(path.clone()).ok_or(Error::UploadUnderWay)?;
+        if whole.exists() {
+            return Ok(Progress::Whole);
+        }
         if range.is_none() && path.exists() {
             std::fs::remove_file(&path).map_err(mj_platform::Error::io(&path))?;
         }
         let mut pieces = Pieces::open(&path, self, sha256)?;
+        self.there_before(&path, pieces.clear_len);
         let first = range.map_or(0, |range| range.first);
         if first != pieces.clear_len {
             return Err(Error::WrongOffset { expected: pieces.clear_len });
@@ -218,7 +260,7 @@ struct Pieces {
 
 impl Pieces {
     /// Opens or begins a piece file, cuts a torn frame off and stands at its end.
-    fn open(path: &std::path::Path, inbox: &Inbox, sha256: &str) -> Result<Self> {
+    fn open(path: &Path, inbox: &Inbox, sha256: &str) -> Result<Self> {
         let io = |error| mj_platform::Error::io(path)(error);
         let mut file = OpenOptions::new()
             .read(true)

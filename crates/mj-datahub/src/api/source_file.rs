@@ -337,8 +337,9 @@ pub async fn revoke_token(
     }
     let act = caller.act(format!("hub_source:{cd_source}")).because(why);
     let mut tx = hub.db.begin(Lane::People, act).await?;
-    mj_access::revoke_source_tokens(&mut tx, &cd_source).await.map_err(Error::from)?;
-    tx.note().await?;
+    if mj_access::revoke_source_tokens(&mut tx, &cd_source).await.map_err(Error::from)? == 0 {
+        return Err(Error::NoToken.into());
+    }
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

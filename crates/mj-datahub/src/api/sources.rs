@@ -113,8 +113,11 @@ pub async fn change(
         true => before,
         false => Some(said.over(before.as_ref(), hub.db.clock().today())?),
     };
-    if let Some(status) = change.status {
-        source.active = status == "active";
+    match change.status.as_deref() {
+        None => {}
+        Some("active") => source.active = true,
+        Some("stopped") => source.active = false,
+        Some(_) => return Err(Error::Request("status应为active或stopped".into()).into()),
     }
     let object = format!("hub_source:{cd_source}");
     let act = with_reason(caller.act(object), change.reason);
