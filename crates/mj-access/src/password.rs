@@ -11,7 +11,7 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use mj_platform::Db;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Error, Result};
 use crate::lockout::network;
@@ -118,13 +118,17 @@ impl Passwords {
         let permit = self.gate.clone().acquire_owned().await.map_err(|_| Error::Busy)?;
         drop(place);
         self.made.fetch_add(1, Ordering::SeqCst);
-        tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(permit);
-            done
-        })
-        .await
-        .map_err(|error| Error::Hash(error.to_string()))
+        let (send, done) = oneshot::channel();
+        // a thread of its own: its rank below everybody else's cannot be taken back afterwards
+        std::thread::Builder::new()
+            .name("password".into())
+            .spawn(move || {
+                mj_platform::rank::below_others();
+                let _ = send.send(work());
+                drop(permit);
+            })
+            .map_err(|error| Error::Hash(error.to_string()))?;
+        done.await.map_err(|error| Error::Hash(error.to_string()))
     }
 }
 

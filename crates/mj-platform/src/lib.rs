@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod keys;
 pub mod ledger;
 pub mod outbox;
+pub mod rank;
 pub mod rest;
 pub mod rules;
 
