@@ -52,6 +52,14 @@ impl Slots {
         self.used += 1;
     }
 
+    /// Makes room for so many more at once: each doubling looks every handle up again.
+    pub(crate) fn reserve(&mut self, more: usize, hash_of: impl Fn(u32) -> u64) {
+        let needed = ((self.used + more + 1) * 4).div_ceil(3).next_power_of_two();
+        if needed > self.table.len() {
+            self.widen(needed, &hash_of);
+        }
+    }
+
     fn put(&mut self, hash: u64, handle: u32) {
         let mut at = self.start(hash);
         while self.table[at] != EMPTY {
@@ -61,7 +69,12 @@ impl Slots {
     }
 
     fn grow(&mut self, hash_of: &impl Fn(u32) -> u64) {
-        let wider = vec![EMPTY; (self.table.len() * 2).max(64)];
+        self.widen((self.table.len() * 2).max(64), hash_of);
+    }
+
+    /// `length`: a power of two.
+    fn widen(&mut self, length: usize, hash_of: &impl Fn(u32) -> u64) {
+        let wider = vec![EMPTY; length];
         let old = std::mem::replace(&mut self.table, wider);
         for handle in old.into_iter().filter(|handle| *handle != EMPTY) {
             self.put(hash_of(handle), handle);

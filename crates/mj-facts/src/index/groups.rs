@@ -31,6 +31,11 @@ fn hash_of(handle: u32, several: &[Group], records: &[Record]) -> u64 {
 }
 
 impl Groups {
+    pub(super) fn reserve(&mut self, more: usize, records: &[Record]) {
+        let several = &self.several;
+        self.slots.reserve(more, |handle| hash_of(handle, several, records));
+    }
+
     fn place(&self, key: BusinessKey, records: &[Record]) -> Option<usize> {
         self.slots.find(group_hash(key), |handle| {
             if handle & SEVERAL == 0 {

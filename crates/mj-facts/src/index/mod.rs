@@ -149,6 +149,13 @@ impl Index {
         known.then_some(Current { cd_time: record.cd_time, content: record.content, op: record.op })
     }
 
+    /// Makes room for so many more records.
+    fn reserve(&mut self, more: usize) {
+        let records = &self.records;
+        self.keys.reserve(more, |slot| records[slot as usize].hash);
+        self.groups.reserve(more, records);
+    }
+
     /// A new record without a row; the caller sets the rest.
     fn add_record(&mut self, hash: u64, cd_source: u32, cd_id: &str) -> u32 {
         let slot = self.records.len() as u32;

@@ -135,7 +135,9 @@ struct Settling<'a> {
     rivals: Vec<u32>,
     /// What became of each row of the load.
     fates: Vec<Fate>,
-    /// Records whose current row came with this load, and which of its rows that is.
+    /// Which row of the load made each record that is new.
+    made_by: Vec<u32>,
+    /// Records whose current row came with this load in place of another, and which of its rows that is.
     arrived: FxHashMap<u32, u32>,
 }
 
@@ -154,6 +156,7 @@ impl Index {
             segs: self.segs.len(),
             ..Undo::default()
         };
+        self.reserve(load.inputs.len());
         let words: Vec<u32> = load.words.all().iter().map(|word| self.words.number(word)).collect();
         let (docs, first_hot) = match storage {
             Storage::Hot { first, docs } => (docs.into_iter().map(Some).collect(), first),
@@ -175,6 +178,7 @@ impl Index {
             left: Vec::new(),
             rivals: Vec::new(),
             fates: Vec::with_capacity(load.inputs.len()),
+            made_by: Vec::new(),
             arrived: FxHashMap::default(),
         };
         for number in 0..load.inputs.len() {
@@ -297,7 +301,7 @@ impl Settling<'_> {
             }
             let slot = self.index.add_record(input.hash, source, cd_id);
             let row = self.store(number, slot);
-            self.arrived.insert(slot, number as u32);
+            self.made_by.push(number as u32);
             return Some(self.arrive(slot, row, input, None));
         };
         let current = self.index.records[slot as usize];
@@ -326,7 +330,11 @@ impl Settling<'_> {
         self.kill(current.row);
         self.push_older(slot, current.row);
         // a version that its own load replaces never counted for anybody
-        if let Some(earlier) = self.arrived.insert(slot, number as u32) {
+        let made_by = || {
+            let new = (slot as usize).checked_sub(self.undo.records)?;
+            Some(self.made_by[new])
+        };
+        if let Some(earlier) = self.arrived.insert(slot, number as u32).or_else(made_by) {
             self.fates[earlier as usize] = Fate::Superseded;
         }
         let row = self.store(number, slot);
