@@ -20,6 +20,7 @@ mod dossier;
 mod error;
 mod finding;
 mod forget;
+mod gain;
 mod likeness;
 mod masters;
 mod mentions;

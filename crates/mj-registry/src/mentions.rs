@@ -18,8 +18,9 @@ use mj_platform::{Act, Lane, Result, RowExt, Value, WriteTx};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::Registry;
+use crate::gain::{Gain, gain};
 use crate::masters::{self, NewParty, PARTY_COLUMNS, PartyRow};
-use crate::model::{LinkRule, MentionId, MentionInput, Origin, PartyState, Tier};
+use crate::model::{LinkRule, MentionId, MentionInput, PartyState, Tier};
 use crate::survivor::{MentionRow, state_of};
 use crate::tables::{IN_LIST, MENTION, NO_USCC, marks, mention_key, take_numbers, texts};
 use crate::wording::{Prepared, Wording};
@@ -374,10 +375,11 @@ impl Registry {
             }
             let said = by_code.remove(row.anchor.as_str()).unwrap_or_default();
             found.by_anchor.insert(row.anchor.clone(), row.id.clone());
-            match change_by(&row, &said) {
-                Change::None => {}
-                Change::To(state) => found.changed.push((row, *state)),
-                Change::Open => found.touched.push(row.id),
+            let said: Vec<MentionRow> = said.iter().map(|one| in_clear(one)).collect();
+            match gain(&row, &said) {
+                Gain::Nothing => {}
+                Gain::New(state) => found.changed.push((row, *state)),
+                Gain::Open => found.touched.push(row.id),
             }
         }
         let mut new = Vec::new();
@@ -461,47 +463,6 @@ struct CodedParties {
     changed: Vec<(PartyRow, PartyState)>,
     /// Those that may.
     touched: Vec<String>,
-}
-
-/// What new wordings do to a known party, as far as it can be told without all that was said before.
-enum Change {
-    None,
-    To(Box<PartyState>),
-    Open,
-}
-
-/// See [`state_of`] and [`MentionRow::rank`]: a wording with an address goes before all without, and
-/// what only has a least value needs no more than the least so far.
-fn change_by(row: &PartyRow, said: &[&Prepared]) -> Change {
-    let stored = &row.stored;
-    match stored.origin {
-        Origin::Register if row.is_root() => return Change::None,
-        Origin::Mention if row.is_root() => {}
-        _ => return Change::Open,
-    }
-    if said.iter().any(|one| one.subject.is_some()) {
-        return Change::Open;
-    }
-    let addressed = said.iter().any(|one| one.address.is_some());
-    match (&stored.address, addressed) {
-        // the best wording stays the best
-        (Some(_), false) => {
-            let less = |one: &&Prepared| one.kind < stored.kind || one.regist_key.is_some();
-            if said.iter().any(less) { Change::Open } else { Change::None }
-        }
-        // the best wording is among the new ones
-        (None, true) => {
-            let rows: Vec<MentionRow> = said.iter().map(|one| in_clear(one)).collect();
-            let Some(mut state) = state_of(&row.anchor, &[], &rows) else { return Change::Open };
-            state.kind = state.kind.min(stored.kind);
-            state.regist_no = match (state.regist_no, stored.regist_no.clone()) {
-                (Some(new), Some(old)) => Some(new.min(old)),
-                (new, old) => new.or(old),
-            };
-            if state == *stored { Change::None } else { Change::To(Box::new(state)) }
-        }
-        _ => Change::Open,
-    }
 }
 
 fn in_clear(said: &Prepared) -> MentionRow {

@@ -10,16 +10,16 @@
 //! is not linked and not asked about again.
 
 use mj_kernel::{Actor, Event};
-use mj_platform::{Act, Lane, Result, RowExt, Value, WriteTx, new_id};
+use mj_linkage::Verdict;
+use mj_platform::{Act, Db, Lane, Result, RowExt, Value, WriteTx, new_id};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Registry;
-use mj_linkage::Verdict;
-
+use crate::gain::{Gain, gain};
 use crate::likeness;
 use crate::masters::{self, MENTION_COLUMNS, NewParty, PartyRow, open_rows, read_mention};
 use crate::mentions::{by_anchor, queue_again};
-use crate::model::{LinkRule, PartyKind, Relinked, Tier};
+use crate::model::{LinkRule, PartyKind, PartyState, Relinked, Tier};
 use crate::survivor::{MentionRow, state_of};
 use crate::tables::{IN_LIST, MENTION, PARTY_PAIR, marks, mention_key, texts};
 
@@ -36,6 +36,12 @@ struct Waiting {
     anchor: String,
     block: i64,
     party_id: Option<String>,
+}
+
+/// Waiting mentions with their homes, one for one.
+struct Looked {
+    waiting: Vec<Waiting>,
+    homes: Vec<Home>,
 }
 
 /// Where a mention belongs by the rules.
@@ -63,7 +69,7 @@ impl Registry {
         // numbers first: a party by number that finds its code changes what names are compared with
         for tier in [Tier::RegistNo, Tier::Name] {
             loop {
-                let done = self.relink_chunk(tier).await?;
+                let done = self.relink_all(tier).await?;
                 total.looked_at += done.looked_at;
                 total.moved += done.moved;
                 total.doubtful += done.doubtful;
@@ -75,38 +81,59 @@ impl Registry {
         Ok(total)
     }
 
-    async fn relink_chunk(&self, tier: Tier) -> Result<Relinked> {
-        let act = Act::new(&Actor::system("registry"), "registry.mention.relink", "mention");
-        let mut tx = self.db.begin(Lane::Bulk, act).await?;
-        let waiting = self.waiting(&mut tx, tier).await?;
-        if waiting.is_empty() {
-            return Ok(Relinked::default());
+    /// Once through the queue. While some mentions are written, the next are looked at: where a mention
+    /// belongs depends on mentions that codes prove, and this writes none of those.
+    async fn relink_all(&self, tier: Tier) -> Result<Relinked> {
+        let mut total = Relinked::default();
+        let mut next = self.look(tier, "").await?;
+        while let Some(last) = next.waiting.last().map(|mention| mention.id.clone()) {
+            let (ahead, done) = tokio::join!(self.look(tier, &last), self.carry_out(next));
+            let done = done?;
+            total.looked_at += done.looked_at;
+            total.moved += done.moved;
+            total.doubtful += done.doubtful;
+            next = ahead?;
         }
+        Ok(total)
+    }
+
+    /// The next mentions that wait, and where they belong.
+    async fn look(&self, tier: Tier, after: &str) -> Result<Looked> {
+        let waiting = self.waiting(tier, after).await?;
         let homes = match tier {
-            Tier::RegistNo => by_regist_no(&mut tx, &waiting).await?,
+            Tier::RegistNo => by_regist_no(&self.db, &waiting).await?,
             _ => {
                 let mut blocks: Vec<i64> = waiting.iter().map(|mention| mention.block).collect();
                 blocks.retain(|block| *block != 0);
                 blocks.sort_unstable();
                 blocks.dedup();
-                let called = self.called(&blocks).await?;
-                by_name(&mut tx, &waiting, &called).await?
+                let called = match blocks.is_empty() {
+                    true => Vec::new(),
+                    false => self.called(&blocks).await?,
+                };
+                by_name(&self.db, &waiting, &called).await?
             }
         };
-        let done = self.settle(&mut tx, waiting, homes).await?;
+        Ok(Looked { waiting, homes })
+    }
+
+    async fn carry_out(&self, looked: Looked) -> Result<Relinked> {
+        let act = Act::new(&Actor::system("registry"), "registry.mention.relink", "mention");
+        let mut tx = self.db.begin(Lane::Bulk, act).await?;
+        let done = self.settle(&mut tx, looked.waiting, looked.homes).await?;
         tx.commit().await?;
         Ok(done)
     }
 
-    async fn waiting(&self, tx: &mut WriteTx, tier: Tier) -> Result<Vec<Waiting>> {
+    async fn waiting(&self, tier: Tier, after: &str) -> Result<Vec<Waiting>> {
         // CROSS: SQLite keeps this order, and does not go through all mentions to find the waiting ones
         let sql = format!(
             "SELECT {MENTION_COLUMNS}, m.block, m.party_id FROM registry_relink q \
-             CROSS JOIN mention m WHERE m.id = q.mention_id AND m.tier = $1 \
+             CROSS JOIN mention m WHERE m.id = q.mention_id AND m.tier = $1 AND q.mention_id > $2 \
              ORDER BY q.mention_id LIMIT {CHUNK}"
         );
         let mut waiting = Vec::new();
-        for row in tx.fetch_all(&sql, &[tier.name().into()]).await? {
+        for row in self.db.fetch_all(&sql, &[tier.name().into(), after.into()]).await? {
             let said = read_mention(&row)?;
             let said = if said.kind == PartyKind::Person {
                 let (_, opened) = open_rows(&self.keys, &self.db, Vec::new(), vec![said]).await?;
@@ -142,6 +169,7 @@ impl Registry {
 
         let mut done = Relinked { looked_at: waiting.len(), ..Default::default() };
         let mut touched: FxHashSet<String> = FxHashSet::default();
+        let mut gained: FxHashMap<String, Vec<MentionRow>> = FxHashMap::default();
         let mut left: FxHashMap<String, String> = FxHashMap::default();
         let mut moves = Vec::new();
         for (mention, home) in waiting.iter().zip(&homes) {
@@ -162,8 +190,11 @@ impl Registry {
                 left.insert(old.clone(), party.clone());
                 touched.insert(old.clone());
             }
-            if !made.contains(&party) {
-                touched.insert(party);
+            match &home.party {
+                Some(_) => gained.entry(party).or_default().push(mention.said.clone()),
+                // it may have stood empty, with the values of wordings that are elsewhere now
+                None if !made.contains(&party) => _ = touched.insert(party),
+                None => {}
             }
             if mention.tier == Tier::RegistNo && mention.block != 0 {
                 queue_again(tx, "block", &[mention.block.into()]).await?;
@@ -172,6 +203,10 @@ impl Registry {
         tx.update_many(&MENTION, &["party_id", "link_rule", "score", "explain"], moves).await?;
         self.retire_or_revive(tx, &waiting, &homes, &own, &left).await?;
         done.doubtful = self.ask(tx, &waiting, &homes, &own).await?;
+        gained.retain(|party, _| !touched.contains(party));
+        let (changed, open) = gains(tx, gained).await?;
+        masters::set_values(tx, &self.keys, changed).await?;
+        touched.extend(open);
         let mut touched: Vec<String> = touched.into_iter().collect();
         touched.sort_unstable();
         masters::refresh(tx, &self.db, &self.keys, &touched).await?;
@@ -349,6 +384,31 @@ impl Registry {
     }
 }
 
+/// The parties with other values by what they gained, and those for which all must be looked at.
+async fn gains(
+    tx: &mut WriteTx,
+    gained: FxHashMap<String, Vec<MentionRow>>,
+) -> Result<(Vec<(PartyRow, PartyState)>, Vec<String>)> {
+    let registered = registered(tx, gained.values().flatten()).await?;
+    let (mut changed, mut open) = (Vec::new(), Vec::new());
+    let mut ids = Vec::with_capacity(gained.len());
+    for (party, said) in &gained {
+        match said.iter().any(|one| registered.contains(&one.id)) {
+            true => open.push(party.clone()),
+            false => ids.push(party.clone()),
+        }
+    }
+    ids.sort_unstable();
+    for row in masters::load(tx, &ids).await? {
+        match gain(&row, &gained[&row.id]) {
+            Gain::Nothing => {}
+            Gain::New(state) => changed.push((row, *state)),
+            Gain::Open => open.push(row.id),
+        }
+    }
+    Ok((changed, open))
+}
+
 /// Those of the mentions that a register row stands behind.
 async fn registered(
     tx: &mut WriteTx,
@@ -425,7 +485,7 @@ fn itself() -> Home {
 }
 
 /// A registration number is worth the code it was seen beside; beside two codes it proves neither.
-async fn by_regist_no(tx: &mut WriteTx, waiting: &[Waiting]) -> Result<Vec<Home>> {
+async fn by_regist_no(db: &Db, waiting: &[Waiting]) -> Result<Vec<Home>> {
     let mut numbers: Vec<&str> =
         waiting.iter().filter_map(|mention| mention.said.regist_no.as_deref()).collect();
     numbers.sort_unstable();
@@ -437,7 +497,7 @@ async fn by_regist_no(tx: &mut WriteTx, waiting: &[Waiting]) -> Result<Vec<Home>
              WHERE regist_key IN ({}) AND tier = 'code' ORDER BY regist_key, party_id",
             marks(1, chunk.len())
         );
-        for row in tx.fetch_all(&sql, &texts(chunk.iter().copied())).await? {
+        for row in db.fetch_all(&sql, &texts(chunk.iter().copied())).await? {
             if let Some(party) = row.opt_text("party_id")? {
                 parties.entry(row.text("regist_key")?).or_default().push(party);
             }
@@ -478,7 +538,7 @@ struct Candidate {
 }
 
 /// `called`: every mention that a code or number proves and that may have one of the names.
-async fn by_name(tx: &mut WriteTx, waiting: &[Waiting], called: &[i64]) -> Result<Vec<Home>> {
+async fn by_name(db: &Db, waiting: &[Waiting], called: &[i64]) -> Result<Vec<Home>> {
     let mut found: Vec<(i64, String, MentionRow)> = Vec::new();
     for chunk in called.chunks(IN_LIST) {
         let sql = format!(
@@ -486,7 +546,7 @@ async fn by_name(tx: &mut WriteTx, waiting: &[Waiting], called: &[i64]) -> Resul
             marks(1, chunk.len())
         );
         let args: Vec<Value> = chunk.iter().map(|number| mention_key(*number).into()).collect();
-        for row in tx.fetch_all(&sql, &args).await? {
+        for row in db.fetch_all(&sql, &args).await? {
             let Some(party) = row.opt_text("party_id")? else { continue };
             found.push((row.int("block")?, party, read_mention(&row)?));
         }

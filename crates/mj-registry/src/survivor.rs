@@ -124,6 +124,11 @@ fn surviving<'a>(sources: &'a [SourceRow], field: &str) -> Option<&'a str> {
     })
 }
 
+/// The division that a credit code names; many were given by the country's own register.
+pub fn division_of(uscc: &str) -> Option<&str> {
+    uscc.get(2..8).filter(|code| *code != "100000" && DivisionCode::parse(code).is_ok())
+}
+
 /// The party's values out of its register rows (strongest first) and its mentions.
 ///
 /// `anchor` is the identity the party proves by itself. `None` only when there is neither row nor
@@ -141,10 +146,7 @@ pub fn state_of(
         .or_else(|| surviving(sources, "uscc"))
         .or_else(|| mentions.iter().filter_map(|said| said.uscc.as_deref()).min())
         .and_then(owned);
-    let division = uscc
-        .as_deref()
-        .and_then(|code| code.get(2..8))
-        .filter(|code| *code != "100000" && DivisionCode::parse(code).is_ok());
+    let division = uscc.as_deref().and_then(division_of);
     let kind = sources
         .iter()
         .find_map(|row| kind_of_table(&row.table))
