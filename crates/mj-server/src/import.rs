@@ -13,6 +13,7 @@ use mj_datahub::{Batch, Datahub, Import, Listener, Portion};
 use mj_platform::{Config, new_id};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::check;
 use crate::cli::{Failure, Outcome};
@@ -42,9 +43,17 @@ pub async fn run(
             let _ = stopped.wait_for(|stop| *stop).await;
             eprint!("\r\x1b[K正在停止…");
         };
+        let (end, mut ended) = watch::channel(false);
+        let ledger = node.ledger.clone();
+        // signed while the load goes on, as in a node that serves
+        let signing = tokio::spawn(async move {
+            ledger.watch(async move { _ = ended.wait_for(|end| *end).await }).await;
+        });
         let outcome = import_until(&node.domains.datahub, &import, stop).await;
         // what the batch told the other domains is heard before we leave
         let heard = node.runner.run_until_idle().await;
+        end.send_replace(true);
+        let _ = signing.await;
         node.close().await;
         let batch = outcome?;
         heard?;
