@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
     database: DatabaseSection,
@@ -43,7 +43,8 @@ pub struct Backups {
     pub wal_folder: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+// no Debug: addresses hold passwords
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct DatabaseSection {
     url: Option<String>,
@@ -224,7 +225,7 @@ impl std::fmt::Debug for SecretUrl {
 pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite:<data dir>/db/mingjian.sqlite3` unless said otherwise.
-    pub database_url: String,
+    pub database_url: SecretUrl,
     /// PostgreSQL: whose role migrates and owns the tables, where that is not the one that serves.
     pub migrate_url: Option<SecretUrl>,
     pub port: u16,
@@ -365,7 +366,7 @@ impl Config {
             yearly,
             witness,
             data_dir: data_dir.to_owned(),
-            database_url,
+            database_url: SecretUrl(database_url),
             migrate_url,
             port,
             address,
@@ -444,12 +445,13 @@ mod tests {
 
     #[test]
     fn a_role_for_migrating_is_for_postgresql_and_its_password_is_not_shown() {
-        const URL: &str = "[database]\nurl = \"postgres://mj@h/db\"\n";
+        const URL: &str = "[database]\nurl = \"postgres://mj:streng@h/db\"\n";
         let of = |url: &str| ("MINGJIAN_DATABASE_MIGRATE_URL", url.to_owned());
         let (name, secret) = of("postgres://owner:geheim@h/db");
         let config = load(URL, &[(name, &secret)]).expect("valid");
         assert_eq!(config.migrate_url.as_ref().map(SecretUrl::reveal), Some(&*secret));
-        assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("geheim") && !shown.contains("streng"), "{shown}");
         let written = format!("{URL}migrate_url = \"{secret}\"");
         assert_eq!(load(&written, &[]).expect("valid").migrate_url, config.migrate_url);
         assert_eq!(load(URL, &[]).expect("valid").migrate_url, None);

@@ -29,7 +29,7 @@ impl Stopped {
         let lock = crate::node::lock(data_dir)?
             .ok_or_else(|| Failure::Usage("请先停止正在运行的明鉴进程，再处理密钥".into()))?;
         let config = Config::load(data_dir)?;
-        let db = Db::open(&config.database_url, Arc::new(SystemClock)).await?;
+        let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
         Ok(Self { config, db, _lock: lock })
     }
 

@@ -31,10 +31,10 @@ pub async fn run(data_dir: &Path, to: &str) -> Result<Outcome, Failure> {
     let _lock = lock(data_dir)?
         .ok_or_else(|| Failure::Usage("请先停止正在运行的明鉴进程，再搬移数据库".into()))?;
     let config = Config::load(data_dir)?;
-    if config.database_url == to {
+    if config.database_url.reveal() == to {
         return Err(Failure::Usage("目标就是现在的数据库".into()));
     }
-    let source = Db::open(&config.database_url, Arc::new(SystemClock)).await?;
+    let source = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
     let moved = move_all(&config, &source, to).await;
     source.close().await;
     moved

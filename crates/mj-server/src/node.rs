@@ -55,7 +55,7 @@ impl Floor {
         let dir = &config.data_dir;
         let keys = Keys::open(&dir.join("keys"))?;
         let blobs = Blobs::open(dir.join("blobs"), keys.clone())?;
-        let db = Db::open(&config.database_url, Arc::new(SystemClock)).await?;
+        let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
         if migrated {
             mj_platform::durable::check_server(&db, config.production).await?;
             migrate_as_told(&config, &db).await?;

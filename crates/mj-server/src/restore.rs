@@ -133,7 +133,7 @@ async fn finish_with(
     let text = fs::read_to_string(&path).map_err(|error| broken(&path, &error))?;
     let rest: Rest = serde_json::from_str(&text).map_err(Failure::broken)?;
     let config = Config::load(target)?;
-    let url = url.unwrap_or_else(|| config.database_url.clone());
+    let url = url.unwrap_or_else(|| config.database_url.reveal().to_owned());
     let db = Db::open(&url, Arc::new(SystemClock)).await?;
     let outcome = prove(&config, &db, &rest, checkpoint).await;
     db.close().await;

@@ -59,7 +59,7 @@ pub async fn queues(db: &Db) -> Result<Queues> {
 pub async fn sizes(db: &Db, config: &Config) -> Result<(i64, Option<i64>)> {
     match db.dialect() {
         Dialect::Sqlite => {
-            let path = sqlite_path(&config.database_url);
+            let path = sqlite_path(config.database_url.reveal());
             let size = |path: &str| {
                 std::fs::metadata(path)
                     .map_or(0, |file| i64::try_from(file.len()).unwrap_or(i64::MAX))

@@ -31,7 +31,7 @@ pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Take
                 .into(),
         )
     })?;
-    let db = Db::open(&config.database_url, Arc::new(SystemClock)).await?;
+    let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
     let taken = take_from(config, archive, base, folder, &db).await;
     db.close().await;
     taken
@@ -47,7 +47,7 @@ async fn take_from(
     let newest = archive.bases()?.last().copied();
     let now = SystemClock.now();
     if base || newest.is_none_or(|at| now - at > BASE_EVERY) {
-        let tar = take_base(&config.database_url, archive)?;
+        let tar = take_base(config.database_url.reveal(), archive)?;
         archive.record_base(&Base { v: 1, at: SystemClock.now(), tar })?;
     }
     let at = SystemClock.now();

@@ -34,9 +34,9 @@ pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Take
     let mut walk =
         Walk { archive, root: &config.data_dir, known: last, found: Files::new(), new: 0 };
     walk.all()?;
-    let is_sqlite = config.database_url.starts_with("sqlite:");
+    let is_sqlite = config.database_url.reveal().starts_with("sqlite:");
     let (at, db, wal, erased) = if is_sqlite {
-        sqlite(sqlite_path(&config.database_url), archive, &mut walk.new).await?
+        sqlite(sqlite_path(config.database_url.reveal()), archive, &mut walk.new).await?
     } else {
         let taken = postgres::take(config, archive, base).await?;
         (taken.at, None, None, taken.erased)

@@ -14,8 +14,9 @@ pub fn examine_files(config: &Config, findings: &mut Findings) -> bool {
     let folder = config.data_dir.join("keys");
     let master = folder.join("master.key");
     if !master.exists() {
-        let sqlite = config.database_url.starts_with("sqlite:");
-        let database = sqlite && Path::new(standing::sqlite_path(&config.database_url)).exists();
+        let sqlite = config.database_url.reveal().starts_with("sqlite:");
+        let database =
+            sqlite && Path::new(standing::sqlite_path(config.database_url.reveal())).exists();
         if database || ["blobs", "segments"].iter().any(|name| holds_files(&config.data_dir, name))
         {
             findings.wrong(

@@ -96,14 +96,14 @@ async fn examine(config: &Config, beside: &Beside, findings: &mut Findings) -> R
 
 /// Whether the database can be reached and is of this program's version; nothing is made by looking.
 async fn up_to_date(config: &Config, findings: &mut Findings) -> Result<bool, Failure> {
-    let sqlite = config.database_url.starts_with("sqlite:");
-    if sqlite && !Path::new(standing::sqlite_path(&config.database_url)).exists() {
+    let sqlite = config.database_url.reveal().starts_with("sqlite:");
+    if sqlite && !Path::new(standing::sqlite_path(config.database_url.reveal())).exists() {
         return Err(Failure::Usage(format!(
             "{} 里还没有数据库；请先启动一次（mingjian serve 或 mingjian demo）",
             config.data_dir.display()
         )));
     }
-    let db = Db::open(&config.database_url, std::sync::Arc::new(SystemClock)).await.map_err(|error| {
+    let db = Db::open(config.database_url.reveal(), std::sync::Arc::new(SystemClock)).await.map_err(|error| {
         Failure::Broken(format!(
             "{}\n怎样修：{}",
             chain(&error),

@@ -233,7 +233,7 @@ async fn keys(data_dir: &Path) -> Result<Outcome, Failure> {
     }
     let text = LogReader::new(&folder).text(log::KEY)?.unwrap_or_default();
     let vault = Vault::beside_master(&data_dir.join("keys"), config.production)?;
-    let db = Db::open(&config.database_url, Arc::new(mj_platform::SystemClock)).await?;
+    let db = Db::open(config.database_url.reveal(), Arc::new(mj_platform::SystemClock)).await?;
     let witness = Witness::new(db.clone(), Arc::new(vault), &config.area, Vec::new());
     db.close().await;
     println!("log\t{}", text.trim());

@@ -24,7 +24,7 @@ pub struct Order<'a> {
 pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
     let data_dir = data_dir(&order)?;
     let config = Config::load(&data_dir)?;
-    let url = order.db.map_or(config.database_url.clone(), str::to_owned);
+    let url = order.db.map_or(config.database_url.reveal().to_owned(), str::to_owned);
     let folder = data_dir.join("log");
     if !folder.is_dir() {
         return Err(Failure::Usage(format!(
