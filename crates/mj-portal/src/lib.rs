@@ -38,6 +38,7 @@ use mj_web::{Action, Caller, Module, get, post};
 pub use corrections::Report;
 pub use display::remembering;
 pub use error::{Error, Result};
+pub use posts::{State as PostState, TextState};
 
 /// The name and the looks of this node's portal.
 #[derive(Debug, Clone, Default)]

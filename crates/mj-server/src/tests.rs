@@ -2,6 +2,7 @@
 //! shells answer or say that they were not built.
 
 mod authorisation;
+mod workflows;
 
 use mj_kernel::Role;
 use mj_platform::Config;

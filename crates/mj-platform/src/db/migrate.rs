@@ -64,15 +64,31 @@ async fn run(db: &Db, migration: &Migration, digest: &str) -> Result<()> {
             Dialect::Sqlite => statement,
             Dialect::Postgres => statement.replace(" BLOB", " BYTEA"),
         };
-        tx.script(statement).await.map_err(Error::db(migration.name))?;
+        tx.script(statement).await.map_err(|error| unable(migration, error))?;
     }
     tx.execute(
         "INSERT INTO schema_migration (name, sm3, applied_at) VALUES ($1, $2, $3)",
         &[migration.name.into(), digest.into(), db.clock.now().into()],
     )
     .await
-    .map_err(Error::db("登记迁移"))?;
+    .map_err(|error| unable(migration, error))?;
     tx.commit().await.map_err(Error::db("提交迁移"))
+}
+
+fn unable(migration: &Migration, error: sqlx::Error) -> Error {
+    // insufficient_privilege
+    let forbidden = error
+        .as_database_error()
+        .and_then(|cause| cause.code())
+        .is_some_and(|code| code == "42501");
+    if !forbidden {
+        return Error::db(migration.name)(error);
+    }
+    Error::Config(format!(
+        "数据库要升级（{}），但所用的数据库角色不能建表、改表：请在 database.migrate_url 写明有此权限的角色，\
+         或先以该角色运行一次 mingjian migrate",
+        migration.name
+    ))
 }
 
 /// Statements end with a semicolon at the end of a line; `--` lines are comments.

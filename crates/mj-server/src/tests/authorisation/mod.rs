@@ -6,4 +6,4 @@ mod hardening;
 mod limits;
 mod matrix;
 mod scope;
-mod world;
+pub(super) mod world;
