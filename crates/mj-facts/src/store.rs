@@ -199,7 +199,18 @@ impl FactStore {
                 });
                 Ok(outcome)
             };
-            if large { blocking(settle).await? } else { settle()? }
+            match large {
+                true => {
+                    let settled = blocking(move || {
+                        let outcome = settle();
+                        // what was staged is the largest thing there is, and nobody needs its room again soon
+                        mj_platform::rest::rest();
+                        outcome
+                    });
+                    settled.await?
+                }
+                false => settle()?,
+            }
         };
         manifest::set_head(tx, &head.commit_id, outcome.hot_new.len()).await?;
         let hot = {
