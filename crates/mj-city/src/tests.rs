@@ -102,9 +102,8 @@ fn compare(
     while reader.next_into(&mut buffer).unwrap() {
         rows += 1;
         let faults = planted.remove(&rows).unwrap_or_default();
-        let mut cells: Vec<Option<String>> = buffer.cells().map(|c| c.map(str::to_owned)).collect();
         let mut row = Vec::new();
-        map.arrange(&mut cells, &mut row);
+        map.arrange(buffer.cells(), &mut row);
         let delivered = row.clone();
         let verdict = {
             let mut ctx = Context::of_file(now.and_utc().timestamp_micros(), &*store);

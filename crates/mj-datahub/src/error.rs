@@ -85,6 +85,16 @@ impl Error {
     pub fn thread(cause: tokio::task::JoinError) -> Error {
         Error::Thread(cause.to_string())
     }
+
+    /// A thread of a load could not be started.
+    pub fn no_thread(cause: std::io::Error) -> Error {
+        Error::Thread(cause.to_string())
+    }
+
+    /// A thread of a load ended without an answer.
+    pub fn thread_lost(_: tokio::sync::oneshot::error::RecvError) -> Error {
+        Error::Thread("后台线程中断".into())
+    }
 }
 
 impl From<Error> for mj_web::Problem {

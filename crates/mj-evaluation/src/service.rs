@@ -104,6 +104,10 @@ impl Evaluation {
         self.0.picture.read().ok()?.clone()
     }
 
+    pub(crate) fn has_picture(&self) -> bool {
+        self.held().is_some()
+    }
+
     pub(crate) fn db(&self) -> &Db {
         &self.0.parts.db
     }

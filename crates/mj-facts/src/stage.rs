@@ -360,6 +360,8 @@ impl Stage {
         let thread = std::thread::Builder::new()
             .name("facts-writer".into())
             .spawn(move || {
+                // it only fills files nobody waits for; the load's own transactions come first
+                mj_platform::rank::below_others();
                 for run in incoming {
                     writer.write(run)?;
                 }

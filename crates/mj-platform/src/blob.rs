@@ -1,7 +1,9 @@
 //! Delivered files, kept whole, compressed and encrypted, found by their SHA-256.
 //!
 //! On disk: `blobs/<first two digits>/<sha256>` = frames of `u32 length ‖ SM4-GCM(zstd stream part)`,
-//! each frame bound to its number, a last empty frame marking the end. The row in table `blob`
+//! each frame bound to its number, a last empty frame marking the end. The zstd stream is one frame of
+//! zstd's for each piece that was read: compressing one piece costs less than going on with a stream, and
+//! a piece is larger than what a stream of this level looks back upon. The row in table `blob`
 //! (size, SM3, wrapped key) makes the file part of the truth; a file without a row is an orphan.
 
 use std::fs::File;
@@ -69,10 +71,9 @@ impl Blobs {
         let mut hashing = Hashing::default();
         let sealer = Sealer { out: BufWriter::new(file), key: key.clone(), number: 0 };
         let frames = Frames { sealing: Sealing::Here(sealer), pending: Vec::new() };
-        let mut encoder = zstd::Encoder::new(frames, 1).map_err(Error::io(partial))?;
-        hashing.copy(source, &mut encoder).map_err(Error::io(partial))?;
-        let frames = encoder.finish().map_err(Error::io(partial))?;
-        let file = frames.finish().map_err(Error::io(partial))?;
+        let mut packing = Packing::new(frames).map_err(Error::io(partial))?;
+        hashing.copy(source, &mut packing).map_err(Error::io(partial))?;
+        let file = packing.finish().map_err(Error::io(partial))?;
         durable::sync(&file).map_err(Error::io(partial))?;
         let stored_size = file.metadata().map_err(Error::io(partial))?.len() as i64;
         let (sha256, sm3, size) = hashing.finish()?;
@@ -159,10 +160,10 @@ impl Blobs {
     }
 }
 
-/// How much is read and hashed at a time.
-const PIECE: usize = 256 << 10;
+/// How much is read, hashed and compressed at a time.
+const PIECE: usize = 1 << 20;
 /// Pieces that may wait for the other thread.
-const WAITING: usize = 8;
+const WAITING: usize = 3;
 
 /// Both digests of what is copied. SM3, the slowest step of all, gets a thread of its own as soon as
 /// there is more than one piece.
@@ -175,7 +176,7 @@ struct Hashing {
 }
 
 impl Hashing {
-    fn copy(&mut self, source: &mut dyn Read, target: &mut dyn Write) -> io::Result<()> {
+    fn copy(&mut self, source: &mut dyn Read, target: &mut Packing) -> io::Result<()> {
         loop {
             let mut piece = Vec::with_capacity(PIECE);
             source.take(PIECE as u64).read_to_end(&mut piece)?;
@@ -184,7 +185,7 @@ impl Hashing {
             }
             self.size += piece.len() as i64;
             self.sha256.update(&piece);
-            target.write_all(&piece)?;
+            target.pack(&piece)?;
             if piece.len() < PIECE && self.beside.is_none() {
                 self.sm3.update(&piece);
                 continue;
@@ -221,6 +222,37 @@ fn beside(mut sm3: Sm3) -> io::Result<(SyncSender<Vec<u8>>, JoinHandle<Sm3>)> {
     Ok((pieces, thread))
 }
 
+/// Compresses each piece by itself.
+struct Packing {
+    packer: zstd::bulk::Compressor<'static>,
+    packed: Vec<u8>,
+    frames: Frames,
+    is_empty: bool,
+}
+
+impl Packing {
+    fn new(frames: Frames) -> io::Result<Self> {
+        let packer = zstd::bulk::Compressor::new(1)?;
+        Ok(Self { packer, packed: Vec::new(), frames, is_empty: true })
+    }
+
+    fn pack(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.is_empty = false;
+        self.packed.clear();
+        self.packed.reserve(zstd::zstd_safe::compress_bound(piece.len()));
+        self.packer.compress_to_buffer(piece, &mut self.packed)?;
+        self.frames.add(&self.packed)
+    }
+
+    fn finish(mut self) -> io::Result<File> {
+        if self.is_empty {
+            // an empty file is a stream too
+            self.pack(&[])?;
+        }
+        self.frames.finish()
+    }
+}
+
 /// Seals one frame after the other and writes it.
 struct Sealer {
     out: BufWriter<File>,
@@ -252,6 +284,18 @@ struct Frames {
 }
 
 impl Frames {
+    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.pending.extend_from_slice(bytes);
+        match self.pending.len() >= FRAME {
+            true => {
+                let room = Vec::with_capacity(FRAME + PIECE);
+                let frame = std::mem::replace(&mut self.pending, room);
+                self.put(frame)
+            }
+            false => Ok(()),
+        }
+    }
+
     fn put(&mut self, frame: Vec<u8>) -> io::Result<()> {
         if let Sealing::Here(_) = self.sealing
             && let Sealing::Here(mut sealer) =
@@ -294,21 +338,6 @@ impl Frames {
         }
         sealer.put(&[])?;
         sealer.out.into_inner().map_err(io::IntoInnerError::into_error)
-    }
-}
-
-impl Write for Frames {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.pending.extend_from_slice(bytes);
-        if self.pending.len() >= FRAME {
-            let frame = std::mem::replace(&mut self.pending, Vec::with_capacity(FRAME + PIECE));
-            self.put(frame)?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

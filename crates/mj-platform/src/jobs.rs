@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 use crate::new_id;
 use crate::outbox::{self, EventHandler};
 
+/// How often a worker looks for itself when nobody wakes it.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LEASE_SECONDS: i64 = 120;
 const MAX_ATTEMPTS: i64 = 5;
 
@@ -170,6 +172,16 @@ impl Runner {
     /// Runs until `stop` resolves; what is under way is finished first. Events have a worker of
     /// their own and jobs have two, so that a small batch does not wait behind a large one.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
+        self.work(&[false, true, true], stop).await;
+    }
+
+    /// The same for events alone: beside one piece of work that this process is there for.
+    pub async fn hear(&self, stop: impl Future<Output = ()>) {
+        self.work(&[false], stop).await;
+    }
+
+    /// One worker each, for jobs or for events.
+    async fn work(&self, for_jobs: &[bool], stop: impl Future<Output = ()>) {
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let worker = |jobs: bool| {
             let (runner, mut stopped) = (self.clone(), stopped.clone());
@@ -183,12 +195,12 @@ impl Runner {
                     tokio::select! {
                         _ = stopped.changed() => {}
                         () = runner.wake.notified() => {}
-                        () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                        () = tokio::time::sleep(LOOK_EVERY) => {}
                     }
                 }
             })
         };
-        let workers = [worker(false), worker(true), worker(true)];
+        let workers: Vec<_> = for_jobs.iter().map(|jobs| worker(*jobs)).collect();
         stop.await;
         let _ = stopping.send(true);
         for worker in workers {

@@ -16,6 +16,7 @@ pub mod gm;
 pub mod jobs;
 pub mod keys;
 pub mod ledger;
+pub mod networks;
 pub mod outbox;
 pub mod rank;
 pub mod rest;
@@ -26,6 +27,7 @@ pub use config::Config;
 pub use db::door::{Act, TruthTable, WriteTx};
 pub use db::{Db, DbRow, Dialect, Lane, RowExt, Value};
 pub use error::{Error, Result};
+pub use networks::Networks;
 
 /// A new UUIDv7 as text: sorts by time, says nothing about anybody.
 pub fn new_id() -> String {

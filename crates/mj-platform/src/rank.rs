@@ -1,5 +1,27 @@
 //! How a thread stands beside the others when the processors are few.
 
+use std::io;
+
+use tokio::sync::oneshot;
+
+/// Work on a thread of its own that stands below the others; awaited it gives what came of it, or an error when
+/// the work panicked. Not for work that holds what others wait for.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn spawn_below<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<oneshot::Receiver<T>> {
+    let (send, done) = oneshot::channel();
+    // a thread of its own: a rank below everybody else's cannot be taken back afterwards
+    std::thread::Builder::new().name(name.into()).spawn(move || {
+        below_others();
+        let _ = send.send(work());
+    })?;
+    Ok(done)
+}
+
 /// The calling thread runs when nobody else wants to, and never rises again: for long work that somebody
 /// waits for, but others more. Where a rank belongs to the whole process nothing happens.
 pub fn below_others() {

@@ -79,6 +79,11 @@ impl Figures {
         ] {
             page.about(name, "gauge", help).value(name, &[], value);
         }
+        if let Some(last) = self.log.verifier.last() {
+            let found = i64::try_from(last.found).unwrap_or(i64::MAX);
+            let (name, help) = ("mingjian_log_findings", "Rows not as the supervision log says.");
+            page.about(name, "gauge", help).value(name, &[], found);
+        }
         let Some(attached) = self.log.attached() else { return Ok(()) };
         let now = attached.outside.now().await?;
         let (lag, alarm) = ("mingjian_witness_lag_seconds", "mingjian_witness_alarm");

@@ -43,13 +43,19 @@ pub async fn run(
             let _ = stopped.wait_for(|stop| *stop).await;
             eprint!("\r\x1b[K正在停止…");
         };
+        let (loaded, mut no_more_said) = watch::channel(false);
         let (end, mut ended) = watch::channel(false);
-        let ledger = node.ledger.clone();
-        // signed while the load goes on, as in a node that serves
+        let (ledger, runner) = (node.ledger.clone(), node.runner.clone());
+        // signed and heard while the load goes on, as in a node that serves
         let signing = tokio::spawn(async move {
             ledger.watch(async move { _ = ended.wait_for(|end| *end).await }).await;
         });
+        let hearing = tokio::spawn(async move {
+            runner.hear(async move { _ = no_more_said.wait_for(|end| *end).await }).await;
+        });
         let outcome = import_until(&node.domains.datahub, &import, stop).await;
+        loaded.send_replace(true);
+        let _ = hearing.await;
         // what the batch told the other domains is heard before we leave
         let heard = node.runner.run_until_idle().await;
         end.send_replace(true);

@@ -134,7 +134,7 @@ impl<'t> CellCheck<'t> {
         let clean = text
             .split(separator)
             .all(|part| !part.is_empty() && self.read_one(part, days) == Reading::Clean);
-        if clean && !self.foreign_separator(text) {
+        if clean && !self.foreign_separator(text, separator) {
             return Reading::Clean;
         }
         let mut mends = Mends::none();
@@ -166,9 +166,9 @@ impl<'t> CellCheck<'t> {
     }
 
     /// Names part at 、 and full-width signs too, so a "clean" name may still be two.
-    fn foreign_separator(&self, text: &str) -> bool {
+    fn foreign_separator(&self, text: &str, own: char) -> bool {
         matches!(self.column.ty, ColumnType::Name | ColumnType::Identifier)
-            && text.contains(is_separator)
+            && text.contains(|c: char| c != own && is_separator(c))
     }
 
     fn read_one(&mut self, text: &str, days: Days) -> Reading {

@@ -27,6 +27,8 @@ pub struct HeaderMap {
     places: Vec<Option<usize>>,
     /// Delivered columns whose header says 万元 where the table says 元.
     ten_thousands: Vec<bool>,
+    /// Columns of the table that no delivered column stands for.
+    undelivered: Vec<usize>,
     pub findings: Vec<HeaderFinding>,
     width: usize,
 }
@@ -37,6 +39,7 @@ impl HeaderMap {
         let mut map = HeaderMap {
             places: vec![None; header.len()],
             ten_thousands: vec![false; header.len()],
+            undelivered: Vec::new(),
             findings: Vec::new(),
             width: table.columns.len(),
         };
@@ -64,6 +67,7 @@ impl HeaderMap {
                 None => map.findings.push(unknown(delivered)),
             }
         }
+        map.undelivered = (0..map.width).filter(|place| !taken.contains_key(place)).collect();
         if taken.is_empty() {
             map.findings.clear();
             map.findings.push(no_header(table));
@@ -102,19 +106,29 @@ impl HeaderMap {
         self.places.is_empty()
     }
 
-    /// Brings delivered cells into the order of the table. `row` is overwritten.
-    pub fn arrange(&self, cells: &mut [Option<String>], row: &mut Vec<Option<String>>) {
-        row.clear();
+    /// Brings delivered cells into the order of the table. `row` is overwritten; the memory of what
+    /// it held is used again.
+    pub fn arrange<'c>(
+        &self,
+        cells: impl IntoIterator<Item = Option<&'c str>>,
+        row: &mut Vec<Option<String>>,
+    ) {
         row.resize(self.width, None);
-        for (at, cell) in cells.iter_mut().enumerate().take(self.places.len()) {
-            let Some(place) = self.places[at] else {
+        for place in &self.undelivered {
+            row[*place] = None;
+        }
+        let mut cells = cells.into_iter().fuse();
+        for (place, ten_thousands) in self.places.iter().zip(&self.ten_thousands) {
+            let delivered = cells.next().flatten().filter(|text| !text.is_empty());
+            let Some(place) = *place else { continue };
+            let Some(delivered) = delivered else {
+                row[place] = None;
                 continue;
             };
-            row[place] = cell.take().filter(|text| !text.is_empty());
-            if self.ten_thousands[at]
-                && let Some(text) = &mut row[place]
-                && text.ends_with(|c: char| c.is_ascii_digit())
-            {
+            let text = row[place].get_or_insert_default();
+            text.clear();
+            text.push_str(delivered);
+            if *ten_thousands && text.ends_with(|c: char| c.is_ascii_digit()) {
                 text.push_str("万元");
             }
         }

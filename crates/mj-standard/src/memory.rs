@@ -1,12 +1,12 @@
 //! The rules across the rows of one file or batch: what was delivered twice.
 //!
-//! It keeps one hash per key and row (about 40 bytes a row and rule), so it belongs to a single
+//! It keeps one hash per key and row (about 40 bytes a row and rule, half of it for the record's own key), so it belongs to a single
 //! pass over a file; duplicates against the store are found by the store. Its findings are
 //! warnings: a duplicate is stored and hidden, not refused.
 
 use std::hash::{Hash, Hasher};
 
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use crate::engine::Issue;
 use crate::spec::{Rule, RuleKind, Table};
@@ -18,7 +18,40 @@ struct Seen<'t> {
     first: bool,
     /// The key is the record's own: any second row of it is a repetition.
     own_record: bool,
-    keys: FxHashMap<u64, u64>,
+    keys: Keys,
+}
+
+/// Hashes of the keys that were seen.
+enum Keys {
+    /// The record's own.
+    Own(FxHashSet<u64>),
+    /// Others, each with the record that had it first.
+    Of(FxHashMap<u64, u64>),
+}
+
+impl Keys {
+    fn reserve(&mut self, more: usize) {
+        match self {
+            Keys::Own(keys) => keys.reserve(more),
+            Keys::Of(keys) => keys.reserve(more),
+        }
+    }
+
+    fn contains(&self, key: u64) -> bool {
+        match self {
+            Keys::Own(keys) => keys.contains(&key),
+            Keys::Of(keys) => keys.contains_key(&key),
+        }
+    }
+
+    /// Whether another row had it. A later version of the same record is no other record, unless the key is
+    /// the record's own.
+    fn repeats(&mut self, key: u64, record: u64) -> bool {
+        match self {
+            Keys::Own(keys) => !keys.insert(key),
+            Keys::Of(keys) => *keys.entry(key).or_insert(record) != record,
+        }
+    }
 }
 
 /// What has been seen so far.
@@ -30,21 +63,25 @@ pub struct FileMemory<'t> {
 
 impl<'t> FileMemory<'t> {
     pub fn new(table: &'t Table) -> Self {
+        let cd_id = table.column_index("cd_id");
         let seen = table
             .rules
             .iter()
             .filter_map(|rule| match &rule.kind {
-                RuleKind::UniqueInFile { columns, first } => Some(Seen {
-                    rule,
-                    columns: columns.iter().filter_map(|name| table.column_index(name)).collect(),
-                    first: *first,
-                    own_record: columns.iter().any(|name| name == "cd_id"),
-                    keys: FxHashMap::default(),
-                }),
+                RuleKind::UniqueInFile { columns, first } => {
+                    let columns: Vec<usize> =
+                        columns.iter().filter_map(|name| table.column_index(name)).collect();
+                    let own_record = columns.iter().any(|at| Some(*at) == cd_id);
+                    let keys = match own_record {
+                        true => Keys::Own(FxHashSet::default()),
+                        false => Keys::Of(FxHashMap::default()),
+                    };
+                    Some(Seen { rule, columns, first: *first, own_record, keys })
+                }
                 _ => None,
             })
             .collect();
-        Self { table, cd_id: table.column_index("cd_id"), seen }
+        Self { table, cd_id, seen }
     }
 
     /// Takes the canonical values of an accepted row and says what it repeats.
@@ -64,25 +101,19 @@ impl<'t> FileMemory<'t> {
             let keys: Vec<Option<(u64, usize)>> = rows.clone().map(|row| seen.key(row)).collect();
             seen.keys.reserve(keys.len());
             // a table of millions lies far away: asked for together, its parts arrive together
-            let known =
-                keys.iter().flatten().filter(|(key, _)| seen.keys.contains_key(key)).count();
+            let known = keys.iter().flatten().filter(|(key, _)| seen.keys.contains(*key)).count();
             std::hint::black_box(known);
             for ((row, record), key) in rows.clone().zip(&records).zip(keys) {
                 let Some((key, blamed)) = key else { continue };
-                match seen.keys.get(&key) {
-                    None => {
-                        seen.keys.insert(key, *record);
-                    }
-                    // a later version of the same record is no other record
-                    Some(earlier) if !seen.own_record && earlier == record => {}
-                    Some(_) => issues.push(Issue {
+                if seen.keys.repeats(key, *record) {
+                    issues.push(Issue {
                         rule: seen.rule,
                         column: Some(&self.table.columns[blamed]),
                         column_index: Some(blamed),
                         value: row[blamed].clone(),
                         personal: self.table.is_personal(blamed, row),
                         reason: "与本次报送中前面的一行重复".to_owned(),
-                    }),
+                    });
                 }
             }
         }

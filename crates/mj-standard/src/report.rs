@@ -334,7 +334,7 @@ pub fn check_table(
             );
             continue;
         }
-        map.arrange(&mut delivered.cells, &mut cells);
+        map.arrange(delivered.cells.iter().map(Option::as_deref), &mut cells);
         watch.delivered(&cells);
         let mut verdict = engine.check_row(&mut cells, ctx);
         let blamed = delivered.findings.iter().filter(|one| one.severity == Severity::Error);

@@ -29,12 +29,12 @@ use mj_kernel::clock::beijing_date;
 use mj_kernel::{Actor, Event};
 use mj_platform::jobs::{self, JobContext};
 use mj_platform::keys::DataKey;
+use mj_platform::rank::spawn_below;
 use mj_platform::{Act, Lane, Value, WriteTx};
 use mj_standard::{Class, Context, Engine, Envelope};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 
 use self::plan::TablePlan;
 use self::read::{Chunk, FileEnd, Opener};
@@ -137,17 +137,20 @@ impl Datahub {
 /// A file being read, and what tells how that ended.
 struct OpenFile {
     chunks: mpsc::Receiver<Ready>,
-    preparing: JoinHandle<Result<()>>,
-    reading: JoinHandle<(Result<FileEnd>, KnownBefore)>,
+    preparing: oneshot::Receiver<Result<()>>,
+    reading: oneshot::Receiver<(Result<FileEnd>, KnownBefore)>,
 }
 
 impl OpenFile {
     async fn end(self) -> Result<(FileEnd, KnownBefore)> {
-        self.preparing.await.map_err(Error::thread)??;
-        let (end, known) = self.reading.await.map_err(Error::thread)?;
+        self.preparing.await.map_err(Error::thread_lost)??;
+        let (end, known) = self.reading.await.map_err(Error::thread_lost)?;
         Ok((end?, known))
     }
 }
+
+/// Rows on their way back to the reading thread.
+type Spent = std::sync::mpsc::Receiver<Vec<read::Accepted>>;
 
 /// What rows are judged by besides the standard, as it stood when the load began.
 struct KnownBefore {
@@ -210,11 +213,13 @@ impl<'a> Run<'a> {
         self.priority = self.hub.source(&self.batch.cd_source).await?.priority;
         let lookups = lookups::load(self.hub, self.plan.table).await?;
         let stage = self.hub.facts.stage(&self.plan.spec, &self.batch.id).await?;
-        let mut writer = stage::Writer::start(self.plan.clone(), self.hub.keys.clone(), stage);
+        let (spend, spent) = std::sync::mpsc::channel();
+        let (plan, keys) = (self.plan.clone(), self.hub.keys.clone());
+        let mut writer = stage::Writer::start(plan, keys, stage, spend)?;
         let mappings = self.hub.catalog.mappings(&self.batch.cd_source).await?;
         let local = read::LocalItems::new(mappings, self.plan.table);
         self.hub.registry.ready().await?;
-        let mut file = self.open_file(KnownBefore { lookups, local });
+        let mut file = self.open_file(KnownBefore { lookups, local }, Some(spent))?;
         while let Some(chunk) = file.chunks.recv().await {
             self.take_chunk(chunk, &mut writer).await?;
         }
@@ -222,25 +227,45 @@ impl<'a> Run<'a> {
         if end.refusal.is_none() {
             self.keep_refused().await?;
         }
-        let staged = writer.finish().await?;
-        if end.refusal.is_none() && self.plan.has_masters() {
-            self.pass_the_point_of_no_return().await?;
-            let mut file = self.open_file(known);
-            while let Some(chunk) = file.chunks.recv().await {
-                self.take_to_masters(chunk).await?;
+        let registry = self.hub.registry.clone();
+        let batch = if self.plan.has_masters() {
+            let staged = writer.finish().await?;
+            if end.refusal.is_none() {
+                self.take_all_to_masters(known).await?;
             }
-            file.end().await?;
-        }
-        let (registry, db) = (self.hub.registry.clone(), self.hub.db.clone());
-        let batch = match &end.refusal {
-            Some(_) => self.settle_refused(end).await?,
-            None => self.settle(end, staged).await?,
+            let batch = self.settle_any(end, staged).await?;
+            registry.relink().await?;
+            batch
+        } else {
+            // everything that names a party is written by now, and no fact says which party it is
+            let settling = async { self.settle_any(end, writer.finish().await?).await };
+            let (batch, linked) = tokio::join!(settling, registry.relink());
+            let batch = batch?;
+            linked?;
+            batch
         };
-        registry.relink().await?;
         if batch.counts.front >= LARGE {
-            db.rest().await?;
+            self.hub.db.rest().await?;
         }
         Ok(batch)
+    }
+
+    /// Reads the file a second time, for the masters.
+    async fn take_all_to_masters(&mut self, known: KnownBefore) -> Result<()> {
+        self.pass_the_point_of_no_return().await?;
+        let mut file = self.open_file(known, None)?;
+        while let Some(chunk) = file.chunks.recv().await {
+            self.take_to_masters(chunk).await?;
+        }
+        file.end().await?;
+        Ok(())
+    }
+
+    async fn settle_any(&self, end: FileEnd, staged: mj_facts::Staged) -> Result<Batch> {
+        match &end.refusal {
+            Some(_) => self.settle_refused(end).await,
+            None => self.settle(end, staged).await,
+        }
     }
 
     /// Marks the batch as running and forgets what an interrupted run left in the error store. Gives
@@ -284,15 +309,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The file from its beginning, read and prepared by two threads.
-    fn open_file(&self, known: KnownBefore) -> OpenFile {
+    /// The file from its beginning, read and prepared by two threads. They stand below the others: the
+    /// transactions that their rows wait for come first, and so does everybody else's work.
+    fn open_file(&self, known: KnownBefore, spent: Option<Spent>) -> Result<OpenFile> {
         let (send, incoming) = mpsc::channel::<Chunk>(1);
-        let reading = self.start_reading(known, send);
+        let reading = self.start_reading(known, send, spent)?;
         let (ready, chunks) = mpsc::channel::<Ready>(1);
         let (hub, plan, batch) = (self.hub.clone(), self.plan.clone(), self.batch.id.clone());
         let preparing =
-            tokio::task::spawn_blocking(move || ready::run(&hub, &plan, &batch, incoming, &ready));
-        OpenFile { chunks, preparing, reading }
+            spawn_below("load-ready", move || ready::run(&hub, &plan, &batch, incoming, &ready));
+        Ok(OpenFile { chunks, preparing: preparing.map_err(Error::no_thread)?, reading })
     }
 
     async fn transaction(&self, action: &'static str) -> Result<WriteTx> {
@@ -305,7 +331,8 @@ impl<'a> Run<'a> {
         &self,
         known: KnownBefore,
         chunks: mpsc::Sender<Chunk>,
-    ) -> JoinHandle<(Result<FileEnd>, KnownBefore)> {
+        spent: Option<Spent>,
+    ) -> Result<oneshot::Receiver<(Result<FileEnd>, KnownBefore)>> {
         let hub = self.hub.clone();
         let table = self.plan.table;
         let (blob_id, size) = (self.batch.blob_id.clone(), self.batch.bytes as u64);
@@ -316,7 +343,7 @@ impl<'a> Run<'a> {
         let own_json = pushed || self.batch.mends_batch.is_some();
         let handle = tokio::runtime::Handle::current();
         let (here, sha256) = (self.local.clone(), self.batch.body_sha256.clone());
-        tokio::task::spawn_blocking(move || {
+        let reading = spawn_below("load-read", move || {
             let context = Context {
                 now,
                 today: beijing_date(now),
@@ -333,14 +360,22 @@ impl<'a> Run<'a> {
                 None => blob_source::open(&handle, &db, &blobs, &blob_id, size, &scratch),
             });
             let mut engine = Engine::new(table);
-            let end =
-                read::read_file(&open, own_json, &mut engine, &context, &known.local, &chunks);
+            let end = read::read_file(
+                &open,
+                own_json,
+                &mut engine,
+                &context,
+                &known.local,
+                &chunks,
+                spent,
+            );
             let end = match here {
                 Some(here) if !here.was(&sha256) => Err(Error::LocalChanged),
                 _ => end,
             };
             (end, known)
-        })
+        });
+        reading.map_err(Error::no_thread)
     }
 
     async fn take_chunk(&mut self, ready: Ready, writer: &mut stage::Writer) -> Result<()> {

@@ -3,6 +3,7 @@
 //! the rules ask of the store is in memory before it starts.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
 
 use chrono::NaiveDate;
 use mj_standard::swapped::SwapWatch;
@@ -20,7 +21,7 @@ use crate::store::error_row::NewErrorRow;
 
 /// Rows a chunk: a transaction of the writing side stays well below 5,000 rows.
 /// (Few in tests, so that a small file has many chunk boundaries to be killed at.)
-pub const CHUNK_ROWS: usize = if cfg!(test) { 400 } else { 4_096 };
+pub const CHUNK_ROWS: usize = if cfg!(test) { 400 } else { 2_048 };
 /// A chunk ends early when its texts grow beyond this, so that wide rows do not fill the memory.
 const CHUNK_BYTES: usize = 8 << 20;
 /// Longest value repeated in a finding.
@@ -36,6 +37,20 @@ pub struct Accepted {
     pub values: Vec<Option<String>>,
     /// (column, delivered text) of what normalisation changed.
     pub norm: Vec<(usize, String)>,
+}
+
+impl Accepted {
+    /// Brings the texts near, all at once: they lie scattered where another thread left them, and one after
+    /// the other each would be waited for.
+    pub fn call_up(&self) {
+        call_up(&self.values);
+    }
+}
+
+fn call_up(values: &[Option<String>]) {
+    let first = |text: &String| text.as_bytes().first().copied().unwrap_or_default();
+    let sum = values.iter().flatten().map(first).fold(0_u8, u8::wrapping_add);
+    std::hint::black_box(sum);
 }
 
 /// A department system's own item codes, replaced by the unified items before the row is judged.
@@ -151,6 +166,7 @@ pub fn read_file(
     ctx: &Context<'_>,
     local: &LocalItems,
     chunks: &Sender<Chunk>,
+    spent: Option<Receiver<Vec<Accepted>>>,
 ) -> Result<FileEnd> {
     let table = engine.table();
     let mut reader = match open_reader(open, own_json, table)? {
@@ -177,12 +193,12 @@ pub fn read_file(
     }
     let (watch, memory) = (SwapWatch::new(table), FileMemory::new(table));
     let chunk = Chunk::default();
-    let mut judge = Judge { table, engine, ctx, map, local, watch, memory, chunk, bytes: 0 };
+    let spare = Spare { spent, ..Spare::default() };
+    let mut judge = Judge { table, engine, ctx, map, local, watch, memory, chunk, bytes: 0, spare };
     let mut row = RowBuf::new();
-    let mut cells = Vec::new();
     loop {
         match reader.next_into(&mut row) {
-            Ok(true) => judge.take(&row, &mut cells),
+            Ok(true) => judge.take(&row),
             Ok(false) => break,
             Err(error) => {
                 let refused = FileEnd::of(error)?;
@@ -267,6 +283,38 @@ struct Judge<'a, 'c> {
     memory: FileMemory<'static>,
     chunk: Chunk,
     bytes: usize,
+    spare: Spare,
+}
+
+/// Rows that were written, to be filled again: a text that one thread makes and another frees costs
+/// more than all the rules it is judged by.
+#[derive(Default)]
+struct Spare {
+    spent: Option<Receiver<Vec<Accepted>>>,
+    values: Vec<Vec<Option<String>>>,
+    chunk: Vec<Accepted>,
+}
+
+impl Spare {
+    /// What it holds is any row's.
+    fn values(&mut self) -> Vec<Option<String>> {
+        if self.values.is_empty()
+            && let Some(mut rows) = self.spent.as_ref().and_then(|spent| spent.try_recv().ok())
+        {
+            self.values.extend(rows.drain(..).map(|row| row.values));
+            self.chunk = rows;
+        }
+        let values = self.values.pop().unwrap_or_default();
+        if let Some(next) = self.values.last() {
+            call_up(next);
+        }
+        values
+    }
+
+    /// Room for the next chunk's rows.
+    fn chunk(&mut self) -> Vec<Accepted> {
+        std::mem::take(&mut self.chunk)
+    }
 }
 
 impl Judge<'_, '_> {
@@ -280,25 +328,22 @@ impl Judge<'_, '_> {
         for issue in self.memory.observe_all(rows) {
             count(&mut self.chunk.by_rule, &issue.rule.id);
         }
-        let mut full = std::mem::take(&mut self.chunk);
+        let next = Chunk { accepted: self.spare.chunk(), ..Chunk::default() };
+        let mut full = std::mem::replace(&mut self.chunk, next);
         full.percent = percent;
         full
     }
 
-    fn take(&mut self, row: &RowBuf, cells: &mut Vec<Option<String>>) {
+    fn take(&mut self, row: &RowBuf) {
         self.chunk.rows += 1;
-        cells.clear();
-        for cell in row.cells() {
-            self.bytes += cell.map_or(0, str::len) + 24;
-            cells.push(cell.map(str::to_owned));
-        }
-        let mut values = Vec::new();
-        self.map.arrange(cells, &mut values);
+        self.bytes += row.cells().map(|cell| cell.map_or(0, str::len) + 24).sum::<usize>();
+        let mut values = self.spare.values();
+        self.map.arrange(row.cells(), &mut values);
         // without a column to blame, the cells cannot be trusted to stand where they belong
         let torn =
             |finding: &mj_tabular::Finding| finding.refuses() && finding.column_index.is_none();
         if row.findings().iter().any(torn) {
-            self.refuse(row, &values, Verdict::default());
+            self.refuse(row, values, Verdict::default());
             return;
         }
         let local = self.local.replace(&mut values, self.ctx.today);
@@ -314,7 +359,7 @@ impl Judge<'_, '_> {
         }
         self.watch.judged(&verdict);
         if verdict.refused || row.refused() {
-            self.refuse(row, &values, verdict);
+            self.refuse(row, values, verdict);
             return;
         }
         for issue in &verdict.issues {
@@ -337,7 +382,7 @@ impl Judge<'_, '_> {
         });
     }
 
-    fn refuse(&mut self, row: &RowBuf, values: &[Option<String>], verdict: Verdict<'static>) {
+    fn refuse(&mut self, row: &RowBuf, values: Vec<Option<String>>, verdict: Verdict<'static>) {
         let mut issues: Vec<RowIssue> =
             row.findings().iter().map(|finding| self.structural(finding)).collect();
         issues.extend(verdict.issues.iter().map(reported));
@@ -363,10 +408,11 @@ impl Judge<'_, '_> {
         self.chunk.refused.push(NewErrorRow {
             row: i64::try_from(row.row()).unwrap_or(i64::MAX),
             line: i64::try_from(row.line()).unwrap_or(0),
-            cd_id: shown_id(self.table, values),
+            cd_id: shown_id(self.table, &values),
             raw: serde_json::to_string(&delivered).unwrap_or_default(),
             issues,
         });
+        self.spare.values.push(values);
     }
 
     fn structural(&self, finding: &mj_tabular::Finding) -> RowIssue {

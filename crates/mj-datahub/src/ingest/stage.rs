@@ -1,20 +1,25 @@
 //! The writing thread: seals personal values, hashes contents and pushes rows into the fact store's
-//! stage, while the next chunk is being read and linked.
+//! stage, while the next chunk is being read and linked. Rows that are done with go back to the
+//! reading thread, to be filled again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 
 use mj_facts::{FactIn, Stage, Staged};
 use mj_platform::keys::{DataKey, Keys};
+use mj_platform::rank::spawn_below;
 use rustc_hash::FxHashMap;
 use siphasher::sip128::SipHasher13;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 
 use super::plan::TablePlan;
 use super::read::Accepted;
 use super::seal::{PersonalRow, content_of, norm_json, seal_row, stored_id};
 use crate::error::{Error, Result};
+
+/// How many rows ahead are called up.
+const AHEAD: usize = 2;
 
 /// A chunk with everything that was asked of the store for it.
 pub struct Load {
@@ -28,24 +33,31 @@ pub struct Load {
 /// The writing thread's handle.
 pub struct Writer {
     loads: mpsc::Sender<Load>,
-    thread: JoinHandle<Result<Staged>>,
+    thread: oneshot::Receiver<Result<Staged>>,
     /// Without it the rows are dropped: whoever lets go of the writer wants none of them.
     wanted: Arc<AtomicBool>,
 }
 
 impl Writer {
-    pub fn start(plan: Arc<TablePlan>, keys: Keys, stage: Stage) -> Self {
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
+        plan: Arc<TablePlan>,
+        keys: Keys,
+        stage: Stage,
+        spent: Sender<Vec<Accepted>>,
+    ) -> Result<Self> {
         let (loads, incoming) = mpsc::channel(2);
         let wanted = Arc::new(AtomicBool::new(false));
         let finishes = wanted.clone();
-        let thread = tokio::task::spawn_blocking(move || {
-            let stage = write(&plan, &keys, stage, incoming)?;
+        let thread = spawn_below("load-write", move || {
+            let stage = write(&plan, &keys, stage, incoming, &spent)?;
             match finishes.load(Ordering::Acquire) {
                 true => Ok(stage.finish()?),
                 false => Err(Error::Thread("装载已中止".into())),
             }
         });
-        Self { loads, thread, wanted }
+        Ok(Self { loads, thread: thread.map_err(Error::no_thread)?, wanted })
     }
 
     pub async fn push(&mut self, load: Load) -> Result<()> {
@@ -53,7 +65,7 @@ impl Writer {
             return Ok(());
         }
         // the thread ended early: its result says why
-        match (&mut self.thread).await.map_err(Error::thread)? {
+        match (&mut self.thread).await.map_err(Error::thread_lost)? {
             Err(error) => Err(error),
             Ok(_) => Err(Error::Thread("写入线程提前结束".into())),
         }
@@ -62,7 +74,7 @@ impl Writer {
     pub async fn finish(self) -> Result<Staged> {
         self.wanted.store(true, Ordering::Release);
         drop(self.loads);
-        self.thread.await.map_err(Error::thread)?
+        self.thread.await.map_err(Error::thread_lost)?
     }
 }
 
@@ -71,14 +83,18 @@ fn write(
     keys: &Keys,
     mut stage: Stage,
     mut incoming: mpsc::Receiver<Load>,
+    spent: &Sender<Vec<Accepted>>,
 ) -> Result<Stage> {
     let hash = SipHasher13::new_with_key(keys.content_key());
     let mut business_key = String::new();
     let mut scratch = Vec::new();
-    let mut values: Vec<Option<String>> = Vec::with_capacity(plan.stored.len());
     while let Some(load) = incoming.blocking_recv() {
-        let Load { rows, mentions, personal, keys: data_keys } = load;
-        for ((mut row, mention), personal) in rows.into_iter().zip(mentions).zip(personal) {
+        let Load { mut rows, mentions, personal, keys: data_keys } = load;
+        for (at, (mention, personal)) in mentions.into_iter().zip(personal).enumerate() {
+            if let Some(next) = rows.get(at + AHEAD) {
+                next.call_up();
+            }
+            let row = &mut rows[at];
             let content = content_of(plan, &row.values, &hash, &mut scratch);
             let has_key = plan.business_key(&row.values, &mut business_key);
             let cd_time = row.values[plan.cd_time]
@@ -101,32 +117,29 @@ fn write(
                 let key = data_keys
                     .get(subject)
                     .ok_or_else(|| mj_platform::Error::Key("数据密钥未能建立".into()))?;
-                seal_row(plan, &mut row, &personal, key);
+                seal_row(plan, row, &personal, key);
             }
-            let norm = norm_json(plan, &row);
-            let cd_id = row.values[plan.cd_id].take().unwrap_or_default();
-            let source = row.values[plan.cd_source].take();
-            let (area, agency) = (plan.area_at(), plan.agency_at());
-            let text = |at: Option<usize>| at.and_then(|at| row.values[at].clone());
-            let (area, agency) = (text(area), text(agency));
-            values.clear();
-            values.extend(plan.stored.iter().map(|at| row.values[*at].take()));
+            let norm = norm_json(plan, row);
+            let text = |at: usize| row.values[at].as_deref();
+            let values: Vec<Option<&str>> = plan.stored.iter().map(|at| text(*at)).collect();
             stage.push(&FactIn {
-                cd_source: source.as_deref().unwrap_or_default(),
-                cd_id: &cd_id,
+                cd_source: text(plan.cd_source).unwrap_or_default(),
+                cd_id: text(plan.cd_id).unwrap_or_default(),
                 cd_time,
                 op,
                 mention: (mention != 0).then_some(mention),
                 business_key: has_key.then_some(business_key.as_str()),
                 content,
-                area: area.as_deref(),
-                agency: agency.as_deref(),
+                area: plan.area_at().and_then(text),
+                agency: plan.agency_at().and_then(text),
                 event_date,
                 values: &values,
                 norm: norm.as_deref(),
                 row: row.row,
             })?;
         }
+        // nobody takes them any more at the end of the file
+        let _ = spent.send(rows);
     }
     Ok(stage)
 }

@@ -65,11 +65,11 @@ impl Checker {
 pub fn arrange(
     table: &Table,
     header: &[String],
-    mut cells: Vec<Option<String>>,
+    cells: Vec<Option<String>>,
 ) -> Vec<Option<String>> {
     let map = HeaderMap::new(table, header);
     let mut row = Vec::new();
-    map.arrange(&mut cells, &mut row);
+    map.arrange(cells.iter().map(Option::as_deref), &mut row);
     row
 }
 

@@ -50,8 +50,9 @@ pub fn module(evaluation: Evaluation) -> Module {
         EventHandler::new("evaluation", move |event| {
             let own = own.clone();
             async move {
-                // made ready before somebody asks; not waited for, events must flow on
-                if matches!(event, mj_kernel::Event::BatchSettled { .. }) {
+                // made ready before somebody asks; not waited for, events must flow on. Where nobody ever
+                // asked (a process that imports one file and ends) there is nothing to renew
+                if matches!(event, mj_kernel::Event::BatchSettled { .. }) && own.has_picture() {
                     tokio::spawn(async move {
                         if let Err(error) = own.renew(false).await {
                             tracing::warn!(error = %error, "评价数据未能更新，查询时再试");

@@ -174,10 +174,33 @@ fn a_fine_column_headed_in_ten_thousands_is_converted() {
     let table = Standard::v1().table("punish_action").unwrap();
     let map = HeaderMap::new(table, &header(&["罚款金额(万元)", "实缴金额"]));
     let mut row = Vec::new();
-    map.arrange(&mut cells(&["2", "20000"]), &mut row);
+    map.arrange([Some("2"), Some("20000")], &mut row);
     assert_eq!(row[table.column_index("fine").unwrap()].as_deref(), Some("2万元"));
     assert_eq!(row[table.column_index("cases_closed_fine").unwrap()].as_deref(), Some("20000"));
     assert_eq!(map.delivered(table.column_index("fine").unwrap()), Some(0));
+}
+
+#[test]
+fn a_row_used_again_keeps_nothing_of_the_row_before() {
+    let table = Standard::v1().table("punish_action").unwrap();
+    let map = HeaderMap::new(table, &header(&["罚款金额", "实缴金额", "备注栏"]));
+    let fresh = |cells: &[Option<&str>]| {
+        let mut row = Vec::new();
+        map.arrange(cells.iter().copied(), &mut row);
+        row
+    };
+    let mut row = vec![Some("上一行填的".to_owned()); table.columns.len()];
+    for cells in [
+        &[Some("2"), Some("20000"), Some("有备注")][..],
+        &[None, Some("3")],
+        &[Some("")],
+        &[],
+        &[Some("7"), None, None],
+    ] {
+        map.arrange(cells.iter().copied(), &mut row);
+        assert_eq!(row, fresh(cells), "{cells:?}");
+    }
+    assert_eq!(row[table.column_index("fine").unwrap()].as_deref(), Some("7"));
 }
 
 #[test]
