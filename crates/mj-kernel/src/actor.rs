@@ -63,6 +63,8 @@ pub enum ActorKind {
     Person { account_id: String },
     /// A department's own system, known by its source token.
     Source { cd_source: String },
+    /// Two holders who opened the sealed code of an emergency, and nothing else.
+    Emergency { seal_id: String },
     /// The house at work: a job, a start-up step, a command on the machine.
     System { component: &'static str },
 }
@@ -89,6 +91,7 @@ impl Actor {
             ActorKind::Anonymous => "anonymous".into(),
             ActorKind::Person { account_id } => format!("account:{account_id}"),
             ActorKind::Source { cd_source } => format!("source:{cd_source}"),
+            ActorKind::Emergency { seal_id } => format!("emergency:{seal_id}"),
             ActorKind::System { component } => format!("system:{component}"),
         }
     }

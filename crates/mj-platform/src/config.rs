@@ -9,6 +9,7 @@ use mj_ledger::{VerifierKey, WitnessKey};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::networks::Networks;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -56,6 +57,7 @@ struct DatabaseSection {
 struct ServerSection {
     port: Option<u16>,
     address: Option<String>,
+    trusted_proxies: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -98,6 +100,8 @@ struct LogSection {
 struct AccessSection {
     second_factor: Option<String>,
     password_profile: Option<String>,
+    password_hash: Option<String>,
+    admin_networks: Vec<String>,
 }
 
 /// What stands in the foot and the metas of public pages. Nothing is made up: what is not said here is
@@ -231,6 +235,8 @@ pub struct Config {
     pub port: u16,
     /// What to listen on; `::` takes IPv6 and IPv4 from one socket.
     pub address: std::net::IpAddr,
+    /// Proxies whose word on where a request comes from is taken; empty: nobody's.
+    pub trusted_proxies: Networks,
     /// The name in page heads.
     pub node_name: String,
     /// The division this node serves.
@@ -246,6 +252,10 @@ pub struct Config {
     pub second_factor: String,
     /// Which rules passwords follow: `default` (unless said), `mlps` (等保) or `asvs`.
     pub password_profile: String,
+    /// How they are hashed: `argon2id` (unless said) or `pbkdf2-sm3` (国密).
+    pub password_hash: String,
+    /// From where alone administrators may enter; empty: from everywhere.
+    pub admin_networks: Networks,
     /// The public site's own words.
     pub portal: PortalSection,
     pub backups: Backups,
@@ -318,6 +328,31 @@ impl Config {
                 "access.password_profile={password_profile} 应为 default（平台默认）、mlps（等保）或 asvs"
             )));
         }
+        let password_hash = env("MINGJIAN_ACCESS_PASSWORD_HASH")
+            .or(file.access.password_hash)
+            .unwrap_or("argon2id".into());
+        if !["argon2id", "pbkdf2-sm3"].contains(&password_hash.as_str()) {
+            return Err(Error::Config(format!(
+                "access.password_hash={password_hash} 应为 argon2id 或 pbkdf2-sm3（国密）"
+            )));
+        }
+        let networks = |name: &str, key: &str, said: Vec<String>| match env(name) {
+            Some(text) => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Networks::parse(name, &parts.collect::<Vec<_>>())
+            }
+            None => Networks::parse(key, &said),
+        };
+        let admin_networks = networks(
+            "MINGJIAN_ACCESS_ADMIN_NETWORKS",
+            "access.admin_networks",
+            file.access.admin_networks,
+        )?;
+        let trusted_proxies = networks(
+            "MINGJIAN_SERVER_TRUSTED_PROXIES",
+            "server.trusted_proxies",
+            file.server.trusted_proxies,
+        )?;
         let production = match env("MINGJIAN_NODE_PRODUCTION").as_deref() {
             Some("true" | "1") => true,
             Some("false" | "0") => false,
@@ -370,12 +405,15 @@ impl Config {
             migrate_url,
             port,
             address,
+            trusted_proxies,
             node_name: env("MINGJIAN_NODE_NAME")
                 .or(file.node.name)
                 .unwrap_or(Self::DEFAULT_NAME.into()),
             area,
             second_factor,
             password_profile,
+            password_hash,
+            admin_networks,
             portal: file.portal,
         })
     }
@@ -441,6 +479,33 @@ mod tests {
         let said =
             load("[node]\n\n[server]\nport = 99999\n", &[]).expect_err("no such port").to_string();
         assert!(said.contains("第4行“port = 99999”"), "{said}");
+    }
+
+    #[test]
+    fn networks_are_read_from_the_file_or_the_environment_and_a_wrong_one_stops_the_start() {
+        let at = |text: &str| text.parse().expect("an address");
+        let file = "[access]\nadmin_networks = [\"10.20.0.0/16\", \"240e:1::/32\"]\n\
+                    [server]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+        let config = load(file, &[]).expect("valid");
+        assert!(config.admin_networks.contains(at("10.20.1.1")));
+        assert!(config.admin_networks.contains(at("240e:1:9::1")));
+        assert!(!config.admin_networks.contains(at("127.0.0.1")));
+        assert!(config.trusted_proxies.contains(at("127.0.0.1")));
+        let env = [("MINGJIAN_ACCESS_ADMIN_NETWORKS", "192.168.1.0/24, ::1")];
+        let config = load(file, &env).expect("valid");
+        assert!(config.admin_networks.contains(at("::1")));
+        assert!(!config.admin_networks.contains(at("10.20.1.1")), "the environment wins");
+        let none = load(file, &[("MINGJIAN_ACCESS_ADMIN_NETWORKS", "")]).expect("valid");
+        assert!(none.admin_networks.is_empty());
+        assert!(load("", &[]).expect("valid").admin_networks.is_empty());
+        for (key, text) in [
+            ("access.admin_networks", "[access]\nadmin_networks = [\"10.20.0.0/40\"]"),
+            ("server.trusted_proxies", "[server]\ntrusted_proxies = [\"nginx\"]"),
+        ] {
+            let said = load(text, &[]).expect_err(text);
+            assert!(matches!(said, Error::Config(_)), "{said}");
+            assert!(said.to_string().contains(key), "{said}");
+        }
     }
 
     #[test]

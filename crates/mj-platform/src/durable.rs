@@ -46,10 +46,16 @@ const PROMISES: [(&str, &str); 3] =
     [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")];
 
 /// A server that may forget what it said is committed is refused, unless it says of itself that its
-/// data is thrown away (`mingjian.throwaway = on`, for tests); in production also then.
+/// data is thrown away (`mingjian.throwaway = on`, for tests); in production also then. One that does
+/// not notice damaged pages is only warned of: a new cluster of Debian's is made so.
 pub async fn check_server(db: &Db, production: bool) -> Result<()> {
     if db.dialect() == Dialect::Sqlite {
         return Ok(());
+    }
+    if !has_checksums(db, production).await? {
+        tracing::warn!(
+            "PostgreSQL 没有启用数据页校验（data_checksums = off），索引中的坏页不会被发现；怎样启用见 mingjian doctor"
+        );
     }
     let asked = "SELECT current_setting('fsync') AS fsync, \
                  current_setting('full_page_writes') AS full_page_writes, \
@@ -67,4 +73,16 @@ pub async fn check_server(db: &Db, production: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the database notices a page that came back from the disk otherwise than it went there; also
+/// true where its data is thrown away. SQLite's indexes are held against their rows by `doctor`.
+pub async fn has_checksums(db: &Db, production: bool) -> Result<bool> {
+    if db.dialect() == Dialect::Sqlite {
+        return Ok(true);
+    }
+    let asked = "SELECT current_setting('data_checksums') AS checksums, \
+                 COALESCE(current_setting('mingjian.throwaway', true), '') AS throwaway";
+    let row = db.fetch_one(asked, &[]).await?;
+    Ok(row.text("checksums")? == "on" || (row.text("throwaway")? == "on" && !production))
 }

@@ -15,6 +15,7 @@ use mj_platform::{RowExt, TruthTable, Value};
 use super::*;
 
 mod volumes;
+mod weeks;
 mod witnessed;
 
 const NOTE: TruthTable = TruthTable { name: "note", columns: &["id", "text", "number", "hash"] };
@@ -180,11 +181,19 @@ enum Attack {
     LogRewritten,
     KeyExchanged,
     StoreTurnedBack,
+    TableDropped,
+    TableHidden,
+    NamelessInserted,
+    AnotherKind,
+    ActBeforeTheFirst,
+    LookUpEmptied,
+    LookUpForged,
+    UpperTileEdited,
 }
 
 use Attack::*;
 
-const ATTACKS: [Attack; 25] = [
+const ATTACKS: [Attack; 33] = [
     ContentChanged,
     ContentAndDigestChanged,
     OlderStatePutBack,
@@ -210,6 +219,14 @@ const ATTACKS: [Attack; 25] = [
     LogRewritten,
     KeyExchanged,
     StoreTurnedBack,
+    TableDropped,
+    TableHidden,
+    NamelessInserted,
+    AnotherKind,
+    ActBeforeTheFirst,
+    LookUpEmptied,
+    LookUpForged,
+    UpperTileEdited,
 ];
 
 impl Attack {
@@ -233,6 +250,13 @@ impl Attack {
             HeadTurnedBack => (Kind::Gap, "change_head"),
             NeverSequenced => (Kind::Gap, "unsequenced"),
             StoreTurnedBack => (Kind::Gap, "checkpoint"),
+            TableDropped | TableHidden => (Kind::Missing, "note"),
+            NamelessInserted => (Kind::Extra, "note"),
+            AnotherKind => (Kind::Changed, "note"),
+            ActBeforeTheFirst => (Kind::Extra, "act_journal"),
+            LookUpEmptied => (Kind::Missing, "log_touch"),
+            LookUpForged => (Kind::Extra, "log_touch"),
+            UpperTileEdited => (Kind::Log, "entries"),
         }
     }
 
@@ -341,6 +365,58 @@ impl Attack {
                     .await;
             }
             HeadTurnedBack => office.sql("UPDATE change_head SET entries = 8").await,
+            TableDropped => office.sql("DROP TABLE note").await,
+            TableHidden => {
+                // a view of the same name shows one row less and has no digests
+                office.sql("ALTER TABLE note RENAME TO own").await;
+                office.sql("ALTER TABLE own RENAME COLUMN row_digest TO digest").await;
+                office
+                    .sql(&format!("CREATE VIEW note AS SELECT * FROM own WHERE id <> '{victim}'"))
+                    .await;
+            }
+            NamelessInserted => {
+                let sqlite = office.kit.db().dialect() == mj_platform::Dialect::Sqlite;
+                let mut row = office.earlier.clone();
+                row[0].1 = match office.seed % 3 {
+                    1 if sqlite => Value::Null,
+                    2 if sqlite => Value::Bytes(vec![7]),
+                    _ => "".into(),
+                };
+                office.put(&row).await;
+            }
+            AnotherKind => match office.kit.db().dialect() {
+                mj_platform::Dialect::Sqlite => {
+                    let value = ["version = 'x'", "row_salt = 'x'", "text = CAST(x'ff' AS TEXT)"]
+                        [pick(office.seed, 3) as usize];
+                    office.sql(&format!("UPDATE note SET {value} WHERE id = '{victim}'")).await;
+                }
+                mj_platform::Dialect::Postgres => {
+                    let made = "ALTER TABLE note ALTER COLUMN number TYPE DOUBLE PRECISION";
+                    office.sql(made).await;
+                }
+            },
+            ActBeforeTheFirst => {
+                office
+                    .sql(
+                        "INSERT INTO act_journal (id, seq, at, actor, action, object, reason, \
+                         request_id, changes, sheet_sm3, lines, salt, log_seq) SELECT 'x', seq, at, \
+                         actor, action, object, reason, request_id, changes, sheet_sm3, lines, salt, \
+                         -7 FROM act_journal WHERE log_seq = 4",
+                    )
+                    .await;
+            }
+            LookUpEmptied => office.sql("DELETE FROM log_touch WHERE seq = 4").await,
+            LookUpForged => office.sql("UPDATE log_touch SET object = 'note:n0030'").await,
+            UpperTileEdited => {
+                for _ in 0..16 {
+                    office.change(12, 29).await;
+                }
+                office.ledger.drain().await.expect("sealed");
+                let mut bytes = std::fs::read(office.log("tile/1/000")).expect("a tile");
+                let at = pick(office.seed, bytes.len() as u64) as usize;
+                bytes[at] ^= 0x10;
+                std::fs::write(office.log("tile/1/000"), bytes).expect("put");
+            }
             NeverSequenced => {
                 office.kit.clock.advance_seconds(120);
                 office.change(33, 34).await;
@@ -365,9 +441,10 @@ impl Attack {
                         .expect("put");
                     tx.commit().await.expect("done");
                 }
-                for sql in ["DELETE FROM act_journal", "DELETE FROM log_pending"] {
-                    office.sql(sql).await;
+                for table in ["act_journal", "log_pending", "log_touch"] {
+                    office.sql(&format!("DELETE FROM {table}")).await;
                 }
+                office.sql("UPDATE log_touched SET size = 0").await;
                 office.sql("UPDATE change_head SET entries = 0").await;
                 std::fs::remove_dir_all(office.path("log")).expect("gone");
                 if self == KeyExchanged {
@@ -461,7 +538,10 @@ async fn a_store_older_than_its_log_is_taken_over_whole() {
     let office = Office::new(0).await;
     // as a store of the version before: acts without numbers, no log
     office.sql("UPDATE act_journal SET log_seq = NULL, salt = NULL").await;
-    office.sql("DELETE FROM log_pending").await;
+    for table in ["log_pending", "log_touch"] {
+        office.sql(&format!("DELETE FROM {table}")).await;
+    }
+    office.sql("UPDATE log_touched SET size = 0").await;
     office.sql("UPDATE change_head SET entries = 0").await;
     std::fs::remove_dir_all(office.path("log")).expect("gone");
     let rows = ledger::found(office.kit.db()).await.expect("founded");

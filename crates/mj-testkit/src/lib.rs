@@ -9,6 +9,7 @@ use std::sync::Arc;
 use mj_kernel::{Actor, FixedClock};
 use mj_platform::blob::Blobs;
 use mj_platform::db::Migration;
+use mj_platform::gm::vault::Vault;
 use mj_platform::keys::Keys;
 use mj_platform::{Act, Db, Lane, WriteTx};
 use tokio::sync::OnceCell;
@@ -26,6 +27,12 @@ pub struct TestDb {
 
 impl TestDb {
     pub async fn new() -> Self {
+        let kit = Self::without_keys().await;
+        kit.db.use_vault(kit.vault());
+        kit
+    }
+
+    async fn without_keys() -> Self {
         let clock = Arc::new(FixedClock::at(NOW));
         let folder = tempfile::tempdir().expect("a folder for the test");
         match std::env::var("MJ_TEST_DATABASE_URL") {
@@ -58,6 +65,13 @@ impl TestDb {
 
     pub fn keys(&self) -> Keys {
         Keys::open(&self.folder.path().join("keys")).expect("keys")
+    }
+
+    /// The keys of classes, beside those.
+    pub fn vault(&self) -> Arc<Vault> {
+        self.keys();
+        let folder = self.folder.path().join("keys");
+        Arc::new(Vault::beside_master(&folder, false).expect("a vault"))
     }
 
     pub fn blobs(&self) -> Blobs {
@@ -401,6 +415,27 @@ mod tests {
         for entry in walk(kit.folder.path().join("blobs")) {
             let bytes = std::fs::read(entry).expect("a file");
             assert!(!bytes.windows(18).any(|part| part == b"110101199003070000"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_of_any_size_comes_back_as_it_was() {
+        let kit = TestDb::new().await;
+        let blobs = kit.blobs();
+        // what does not get smaller: digests one after the other
+        let dense: Vec<u8> = (0..100_000_u32)
+            .flat_map(|number| mj_platform::gm::sm3(&number.to_le_bytes()))
+            .collect();
+        for size in [0, 1, 5_000, 1 << 20, (1 << 20) + 1, 2 << 20, dense.len()] {
+            let stored = blobs.store(&dense[..size]).expect("stored");
+            let mut tx = kit.begin().await;
+            blobs.record(&mut tx, &stored).await.expect("recorded");
+            tx.commit().await.expect("done");
+            let mut back = Vec::new();
+            let mut reader = blobs.read(kit.db(), &stored.sha256).await.expect("found");
+            std::io::Read::read_to_end(&mut reader, &mut back).expect("whole");
+            assert!(back == dense[..size], "{size} bytes");
+            assert_eq!(stored.size, size as i64);
         }
     }
 

@@ -7,6 +7,7 @@
 //! ([`crate::ledger`]) in the same transaction.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use mj_kernel::{Actor, Event, Instant};
 use mj_ledger::entry::{Changes, Payload, PayloadRef};
@@ -23,6 +24,7 @@ use super::sqlite::SqliteTx;
 use super::value::{self, DbRow, RowExt, Value, query, query_of};
 use super::{Db, Dialect};
 use crate::error::{Error, Result};
+use crate::gm::vault::SmProvider;
 use crate::ledger::book::Book;
 use crate::{gm, new_id, outbox};
 
@@ -83,6 +85,7 @@ pub struct WriteTx {
     log_head: watch::Sender<i64>,
     /// Nothing that makes an entry may be written: this store is taken for an older copy.
     held: bool,
+    vault: Option<Arc<dyn SmProvider>>,
     // last field: the gate opens only after the transaction is gone
     _pass: Option<Pass>,
 }
@@ -165,6 +168,15 @@ const PARAMETERS: usize = 30_000;
 const SQLITE_ROWS: usize = 256;
 
 impl WriteTx {
+    pub(super) fn with_vault(self, vault: Option<Arc<dyn SmProvider>>) -> Self {
+        Self { vault, ..self }
+    }
+
+    /// The keys of the node, see [`Db::use_vault`].
+    pub fn vault(&self) -> Result<Arc<dyn SmProvider>> {
+        self.vault.clone().ok_or_else(|| Error::Key("未配置密钥".into()))
+    }
+
     pub(super) fn new(
         tx: Tx,
         pass: Option<Pass>,
@@ -185,6 +197,7 @@ impl WriteTx {
             opens: None,
             log_head,
             held,
+            vault: None,
             _pass: pass,
         }
     }

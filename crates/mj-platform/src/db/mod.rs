@@ -18,8 +18,8 @@ mod sqlite;
 mod value;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mj_kernel::{Clock, Scope};
@@ -32,6 +32,7 @@ pub use migrate::Migration;
 pub use value::{DbRow, RowExt, Value};
 
 use crate::error::{Error, Result};
+use crate::gm::vault::SmProvider;
 use door::{Act, Tx, WriteTx};
 use gate::Gate;
 use sqlite::{Reader, Readers, Sqlite};
@@ -69,6 +70,8 @@ pub struct Db {
     log_head: watch::Sender<i64>,
     /// See [`Db::hold`].
     held: Arc<AtomicBool>,
+    /// See [`Db::use_vault`].
+    vault: Arc<OnceLock<Arc<dyn SmProvider>>>,
 }
 
 impl std::fmt::Debug for Db {
@@ -112,7 +115,8 @@ impl Db {
 
     fn of(store: Store, clock: Arc<dyn Clock>) -> Self {
         let (gate, held) = (Arc::new(Gate::new()), Arc::default());
-        Self { store, gate, clock, log_head: watch::Sender::new(0), held }
+        let log_head = watch::Sender::new(0);
+        Self { store, gate, clock, log_head, held, vault: Arc::default() }
     }
 
     /// One unchanging view of everything committed so far, whatever is written meanwhile.
@@ -143,6 +147,15 @@ impl Db {
 
     pub fn is_held(&self) -> bool {
         self.held.load(Ordering::SeqCst)
+    }
+
+    /// The keys of the node whose database this is; the first told stay.
+    pub fn use_vault(&self, vault: Arc<dyn SmProvider>) {
+        let _ = self.vault.set(vault);
+    }
+
+    pub fn vault(&self) -> Result<Arc<dyn SmProvider>> {
+        self.vault.get().cloned().ok_or_else(|| Error::Key("未配置密钥".into()))
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -188,7 +201,8 @@ impl Db {
         let tx = self.transaction().await?;
         let head = self.log_head.clone();
         let held = self.is_held() && act.action != crate::ledger::outside::FORK;
-        Ok(WriteTx::new(tx, pass, self.dialect(), act, self.clock.now(), head, held))
+        let tx = WriteTx::new(tx, pass, self.dialect(), act, self.clock.now(), head, held);
+        Ok(tx.with_vault(self.vault.get().cloned()))
     }
 
     async fn transaction(&self) -> Result<Tx> {

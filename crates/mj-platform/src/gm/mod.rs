@@ -57,6 +57,11 @@ pub fn hmac_sm3(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
+/// PBKDF2 with HMAC-SM3: what a 国密 examination asks of a hash of passwords.
+pub fn pbkdf2_sm3(password: &[u8], salt: &[u8], rounds: u32, output: &mut [u8]) {
+    pbkdf2::pbkdf2_hmac::<sm3::Sm3>(password, salt, rounds, output);
+}
+
 /// Bytes from the operating system's generator.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

@@ -215,9 +215,69 @@ fn each_class_has_a_key_of_its_own_that_no_other_class_can_use() {
     assert!(vault(folder.path(), false).public(KeyClass::Witness).is_err());
     let refused = vault(folder.path(), true).public(KeyClass::Log).expect_err("a trial key");
     assert!(refused.to_string().contains("试用密钥"), "{refused}");
+    // nobody is told to throw away what the log or the passwords stand on
+    for (class, mend) in [(KeyClass::Log, "新的数据目录"), (KeyClass::Beacon, "移走该文件")]
+    {
+        let refused = vault(folder.path(), true).public(class).expect_err("a trial key");
+        assert!(refused.to_string().contains(mend), "{refused}");
+    }
     std::fs::write(&file, text.replace("development", "production")).expect("put");
     assert!(vault(folder.path(), true).public(KeyClass::Log).is_err());
     let fresh = tempfile::tempdir().expect("a folder");
     let public = vault(fresh.path(), true).public(KeyClass::Log).expect("made in production");
     assert_eq!(vault(fresh.path(), true).public(KeyClass::Log).expect("kept"), public);
+}
+
+#[test]
+fn a_keyed_hash_is_found_again_by_the_name_of_its_key_and_no_key_is_made_by_asking() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = vault(folder.path(), false);
+    let under = |name: &str| keys.mac_under(KeyClass::Password, name, &[b"m"]).expect("asked");
+    assert_eq!(under("0000abcd"), None);
+    assert!(!keys.has(KeyClass::Password), "asking makes none");
+    let names: Vec<String> = (0..3)
+        .map(|turn| {
+            if turn > 0 {
+                keys.rotate_secret(KeyClass::Password).expect("another key");
+            }
+            keys.mac_name(KeyClass::Password).expect("a name")
+        })
+        .collect();
+    let macs: std::collections::BTreeSet<_> =
+        names.iter().map(|name| under(name).expect("still there")).collect();
+    assert_eq!(macs.len(), 3, "three keys");
+    assert_eq!(under(&names[2]), Some(keys.mac(KeyClass::Password, &[b"m"]).expect("a mac")));
+    // another class has no secret of that name, and a new start knows all three
+    assert_eq!(keys.mac_under(KeyClass::Session, &names[0], &[b"m"]).expect("asked"), None);
+    let again = vault(folder.path(), false);
+    let first = again.mac_under(KeyClass::Password, &names[0], &[b"m"]).expect("asked");
+    assert_eq!(first, under(&names[0]));
+}
+
+/// PBKDF2 with HMAC-SM3 as OpenSSL computes it.
+#[test]
+fn pbkdf2_with_sm3_is_what_openssl_computes() {
+    let mut ours = [0; 32];
+    super::pbkdf2_sm3(b"shiliu", b"0123456789abcdef", 1_000, &mut ours);
+    let said = openssl(&[
+        "kdf",
+        "-keylen",
+        "32",
+        "-kdfopt",
+        "digest:SM3",
+        "-kdfopt",
+        "pass:shiliu",
+        "-kdfopt",
+        "salt:0123456789abcdef",
+        "-kdfopt",
+        "iter:1000",
+        "PBKDF2",
+    ]);
+    let Some(said) = said else {
+        assert!(std::env::var("MJ_REQUIRE").is_err(), "openssl with SM3 is required here");
+        eprintln!("not run: openssl is missing or knows no SM3");
+        return;
+    };
+    let theirs = said.trim().replace(':', "").to_lowercase();
+    assert_eq!(theirs, hex::encode(ours));
 }

@@ -26,16 +26,18 @@ pub enum KeyClass {
     Beacon,
     /// Calls to other systems.
     ApiClient,
-    /// Tokens of sessions.
+    /// Seals over sessions, one-time codes and tokens.
     Session,
     /// Wrapping of personal data keys.
     Personal,
     /// Backups.
     Backup,
+    /// The keyed hash over password hashes.
+    Password,
 }
 
 impl KeyClass {
-    pub const ALL: [KeyClass; 8] = [
+    pub const ALL: [KeyClass; 9] = [
         KeyClass::OrgSign,
         KeyClass::Log,
         KeyClass::Witness,
@@ -44,6 +46,7 @@ impl KeyClass {
         KeyClass::Session,
         KeyClass::Personal,
         KeyClass::Backup,
+        KeyClass::Password,
     ];
 
     pub fn name(self) -> &'static str {
@@ -56,12 +59,14 @@ impl KeyClass {
             KeyClass::Session => "session",
             KeyClass::Personal => "personal",
             KeyClass::Backup => "backup",
+            KeyClass::Password => "password",
         }
     }
 
     /// Whether it is a key pair for signing; otherwise a secret for wrapping and authenticating.
     pub fn signs(self) -> bool {
-        !matches!(self, KeyClass::Session | KeyClass::Personal | KeyClass::Backup)
+        use KeyClass::{Backup, Password, Personal, Session};
+        !matches!(self, Session | Personal | Backup | Password)
     }
 }
 
@@ -77,6 +82,11 @@ pub trait SmProvider: Send + Sync {
     fn unwrap(&self, class: KeyClass, wrapped: &[u8], context: &[u8]) -> Result<Vec<u8>>;
     /// HMAC-SM3.
     fn mac(&self, class: KeyClass, parts: &[&[u8]]) -> Result<[u8; 32]>;
+    /// How the present secret of a class is called; whoever stores a keyed hash stores this with it.
+    fn mac_name(&self, class: KeyClass) -> Result<String>;
+    /// HMAC-SM3 under the secret of that name, the present one or one before it. `None`: there is no such
+    /// secret, and none is made.
+    fn mac_under(&self, class: KeyClass, name: &str, parts: &[&[u8]]) -> Result<Option<[u8; 32]>>;
     fn random(&self, bytes: &mut [u8]);
 }
 
@@ -257,6 +267,16 @@ impl Vault {
         write_private(&path, &format!("{head} {}\n", hex::encode(sealed)))
     }
 
+    /// Notes beside the keys, sealed like them, that something was done once: no writer of the database can take it back.
+    pub fn note(&self, name: &str) -> Result<()> {
+        self.write_named(name, name.as_bytes())
+    }
+
+    /// Whether that was noted; a note that does not open is an error and no "no".
+    pub fn noted(&self, name: &str) -> Result<bool> {
+        Ok(self.read_named(name)?.is_some())
+    }
+
     /// Whether the key of this class was ever made.
     pub fn has(&self, class: KeyClass) -> bool {
         self.path(class).exists()
@@ -303,8 +323,17 @@ impl Vault {
         let sealed = hex::decode(sealed).map_err(|_| wrong())?;
         let bytes = self.open_sealed(&sealed, head).ok_or_else(wrong)?;
         if self.production && mark != PRODUCTION {
+            // what was made with it could not be read or proved any more without it
+            let mend = match class {
+                KeyClass::Log
+                | KeyClass::Password
+                | KeyClass::Session
+                | KeyClass::Personal
+                | KeyClass::Backup => "试用的数据不能转为正式，请用新的数据目录启用",
+                _ => "请移走该文件，由系统另生成",
+            };
             return Err(Error::Key(format!(
-                "{path} 是试用密钥，正式运行（node.production）不接受；请移走该文件，由系统另生成"
+                "{path} 是试用密钥，正式运行（node.production）不接受；{mend}"
             )));
         }
         bytes.try_into().map_err(|_| wrong())
@@ -328,6 +357,11 @@ impl Vault {
 fn wrapping(secret: &[u8; 32]) -> Sm4Key {
     let derived = hmac_sm3(secret, &[b"wrap"]);
     Sm4Key::new(halves(&derived)[0])
+}
+
+/// Tells secrets of one class apart and tells nothing about them.
+fn name_of(secret: &[u8; 32]) -> String {
+    hex::encode(&hmac_sm3(secret, &[b"name"])[..4])
 }
 
 fn sealing_key(master: &[u8; 16]) -> Sm4Key {
@@ -382,6 +416,22 @@ impl SmProvider for Vault {
     fn mac(&self, class: KeyClass, parts: &[&[u8]]) -> Result<[u8; 32]> {
         let derived = hmac_sm3(&self.bytes(class)?, &[b"mac"]);
         Ok(hmac_sm3(&derived, parts))
+    }
+
+    fn mac_name(&self, class: KeyClass) -> Result<String> {
+        Ok(name_of(&self.bytes(class)?))
+    }
+
+    fn mac_under(&self, class: KeyClass, name: &str, parts: &[&[u8]]) -> Result<Option<[u8; 32]>> {
+        let secret = match self.has(class) {
+            true => Some(self.bytes(class)?).filter(|secret| name_of(secret) == name),
+            false => None,
+        };
+        let secret = match secret {
+            Some(secret) => Some(secret),
+            None => self.retired(class)?.into_iter().find(|secret| name_of(secret) == name),
+        };
+        Ok(secret.map(|secret| hmac_sm3(&hmac_sm3(&secret, &[b"mac"]), parts)))
     }
 
     fn random(&self, bytes: &mut [u8]) {

@@ -22,6 +22,7 @@ mod tests;
 mod touch;
 mod turn;
 pub mod verify;
+mod weeks;
 pub mod witness;
 
 use std::path::Path;
@@ -43,6 +44,7 @@ pub use rekey::{OLD_KEYS, finish_rekey, old_keys, rekey};
 pub use repair::{Mended, repair};
 pub use rewind::{rewind, signed_size};
 pub use shelf::{CLOSED, Listed, Shelf, Volume, signed};
+pub use weeks::{Week, week_of};
 
 use crate::db::door::Act;
 use crate::db::{Db, Lane, RowExt};
@@ -355,6 +357,7 @@ impl Ledger {
             key_id: key.id(),
             bytes: self.inner.provider.sign(KeyClass::Log, text.as_bytes())?.to_vec(),
         };
+        weeks::keep(files, self.inner.shelf.folder(), now)?;
         files.replace(CHECKPOINT, &Note { text, signatures: vec![signature] }.to_text())?;
         files.note(HISTORY, &format!("{now}\t{size}\t{}\n", hex::encode(root)))
     }

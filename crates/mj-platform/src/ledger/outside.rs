@@ -273,13 +273,25 @@ pub fn suspicion(reader: &LogReader) -> Result<Option<Suspicion>> {
 /// This node's newest checkpoint that this witness cosigned.
 pub async fn cosigned(db: &Db, witness: &str) -> Result<Option<Cosigned>> {
     let sql = "SELECT * FROM log_cosignature WHERE witness = $1 ORDER BY size DESC LIMIT 1";
-    let Some(row) = db.fetch_optional(sql, &[witness.into()]).await? else { return Ok(None) };
-    Ok(Some(Cosigned {
+    let row = db.fetch_optional(sql, &[witness.into()]).await?;
+    row.map(|row| read_cosigned(&row)).transpose()
+}
+
+/// The newest checkpoint that each witness cosigned, with its name.
+pub async fn all_cosigned(db: &Db) -> Result<Vec<(String, Cosigned)>> {
+    let sql = "SELECT * FROM log_cosignature newest WHERE size = (SELECT MAX(size) FROM \
+               log_cosignature other WHERE other.witness = newest.witness) ORDER BY witness";
+    let rows = db.fetch_all(sql, &[]).await?;
+    rows.iter().map(|row| Ok((row.text("witness")?, read_cosigned(row)?))).collect()
+}
+
+fn read_cosigned(row: &crate::DbRow) -> Result<Cosigned> {
+    Ok(Cosigned {
         size: row.int("size")?,
         root: row.text("root")?,
         at: row.int("cosigned_at")?,
         checkpoint: row.text("checkpoint")?,
-    }))
+    })
 }
 
 /// Records, as an entry, that this store goes on from the state it was put back to; then the door

@@ -8,6 +8,7 @@ use mj_ledger::tree::Frontier;
 use mj_ledger::{Checkpoint, Entry};
 
 use super::files::LogFiles;
+use super::outside::Reached;
 use super::{CHECKPOINT, HISTORY, LogReader, Shelf, wrong};
 use crate::error::{Error, Result};
 use crate::gm::vault::{KeyClass, SmProvider};
@@ -60,6 +61,7 @@ pub fn rewind(folder: &Path, whole: u64, provider: &dyn SmProvider) -> Result<Ch
     if root_at(newest.size)? != newest.root {
         return Err(Error::Corrupt("监管日志的内容与已签署的检查点不符".into()));
     }
+    shelf.drop_weeks_behind(Reached { volume: volume.number, size })?;
     if newest.size == size {
         // also cuts off what stands behind it
         LogFiles::open(folder, size)?;

@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use mj_kernel::Instant;
+use mj_ledger::tiles::Tiles;
+use mj_ledger::tree::Subtrees;
 use mj_ledger::volume::{self, Cause, Opening};
 use mj_ledger::{Checkpoint, Entry, Hash, VerifierKey, tiles, tree};
 
@@ -237,8 +239,8 @@ impl Shelf {
         Ok(listed)
     }
 
-    /// What a look at the volumes alone shows to be damaged, in words; every entry is looked at by
-    /// `verify`.
+    /// What the files alone show to be damaged, in words: every entry leads through the tiles to the signed
+    /// root. Sheets and rows are looked at by `verify`.
     pub fn damaged(&self) -> Result<Vec<String>> {
         let mut found = Vec::new();
         let Some(newest) = self.named()? else {
@@ -277,7 +279,7 @@ impl Shelf {
                 }
             };
             let Checkpoint { size, root, .. } = volume.checkpoint;
-            let holds = tree::root(&volume.reader, size).is_ok_and(|found| found == root);
+            let holds = leads_to(&volume.reader, size, root)?;
             let fits = after.is_none_or(|after| (after.size, after.root) == (size, root));
             if !holds || !fits {
                 found.push(format!("第 {number} 册的内容与已签署的检查点不符"));
@@ -385,6 +387,48 @@ fn link(from: &Path, to: &Path) -> Result<()> {
         link(&entry.path(), &to.join(entry.file_name()))?;
     }
     sync_folder(to)
+}
+
+/// Whether the entries lead to this root, each with the hash its tile has of it, and the tiles above follow.
+fn leads_to(reader: &LogReader, size: u64, root: Hash) -> Result<bool> {
+    let mut frontier = tree::Frontier::new();
+    for bundle in 0..size.div_ceil(tiles::WIDTH) {
+        let leaves: Vec<Hash> =
+            reader.bundle(bundle)?.iter().map(|entry| tree::leaf(entry)).collect();
+        let count = usize::try_from((size - bundle * tiles::WIDTH).min(tiles::WIDTH)).unwrap_or(0);
+        let tile = reader.tile(0, bundle).ok();
+        let tiled = tile.as_ref().and_then(|tile| tile.get(..count));
+        if tiled.is_none() || tiled != leaves.get(..count) {
+            return Ok(false);
+        }
+        frontier.push_all(leaves[..count].to_vec());
+    }
+    Ok(frontier.root() == root && upper_tiles_hold(reader, size))
+}
+
+/// Whether every hash above the leaves' tiles follows from the tile below it.
+pub(super) fn upper_tiles_hold(reader: &LogReader, size: u64) -> bool {
+    let (mut level, mut full) = (0, size / tiles::WIDTH);
+    while full > 0 {
+        for index in 0..full {
+            let above = reader.subtree((level + 1) * tiles::HEIGHT, index);
+            let own = reader.tile(level, index).ok().map(|tile| tile.to_vec());
+            let folded = own.filter(|row| row.len() as u64 == tiles::WIDTH).map(fold);
+            if folded.is_none() || above.ok() != folded {
+                return false;
+            }
+        }
+        level += 1;
+        full /= tiles::WIDTH;
+    }
+    true
+}
+
+fn fold(mut row: Vec<Hash>) -> Hash {
+    while row.len() > 1 {
+        row = row.chunks(2).map(|pair| tree::node(&pair[0], &pair[1])).collect();
+    }
+    row[0]
 }
 
 /// The tree of a volume's first entries, from the entries alone.

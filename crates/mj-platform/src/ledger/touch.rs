@@ -9,11 +9,25 @@ use mj_ledger::{Entry, sheet, tiles};
 use super::files::Fresh;
 use super::{Shelf, book, number};
 use crate::db::door::{Act, WriteTx};
-use crate::db::{Db, Lane, Value};
+use crate::db::{Db, Lane, RowExt, Snapshot, Value};
 use crate::error::Result;
 
+pub(super) const TABLE: &str = "log_touch";
 /// An act of more rows than this is a load.
 const ROWS: i64 = 50;
+
+/// The rows an entry wrote, as they are looked up; none of a load.
+pub(super) fn objects(entry: &Entry, sheet: &str) -> Vec<String> {
+    if entry.changes.rows > ROWS {
+        return Vec::new();
+    }
+    let lines = sheet::lines(sheet).flatten();
+    let mut objects: Vec<String> =
+        lines.map(|line| format!("{}:{}", line.table, line.key)).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    objects
+}
 
 /// Entries and the rows they wrote.
 #[derive(Default)]
@@ -29,22 +43,17 @@ impl Touches {
     }
 
     fn add(&mut self, seq: u64, entry: &[u8], stored: impl FnOnce() -> Option<Vec<u8>>) {
-        let small = Entry::parse(entry).is_ok_and(|entry| entry.changes.rows <= ROWS);
-        let text = small.then(stored).flatten().and_then(|stored| book::unpack(&stored).ok());
-        let Some(text) = text else { return };
-        let mut objects: Vec<String> = sheet::lines(&text)
-            .flatten()
-            .map(|line| format!("{}:{}", line.table, line.key))
-            .collect();
-        objects.sort_unstable();
-        objects.dedup();
-        self.0.extend(objects.into_iter().map(|object| vec![object.into(), number(seq).into()]));
+        let small = Entry::parse(entry).ok().filter(|entry| entry.changes.rows <= ROWS);
+        let Some(entry) = small else { return };
+        let Some(text) = stored().and_then(|stored| book::unpack(&stored).ok()) else { return };
+        let objects = objects(&entry, &text).into_iter();
+        self.0.extend(objects.map(|object| vec![object.into(), number(seq).into()]));
     }
 
     /// Writes them and that everything below `size` was looked at.
     pub(super) async fn keep(self, tx: &mut WriteTx, size: u64) -> Result<()> {
         let conflict = "ON CONFLICT (object, seq) DO NOTHING";
-        tx.execute_many("log_touch", &["object", "seq"], &self.0, conflict).await?;
+        tx.execute_many(TABLE, &["object", "seq"], &self.0, conflict).await?;
         let sql = "UPDATE log_touched SET size = $1 WHERE id = 1";
         tx.execute(sql, &[number(size).into()]).await.map(drop)
     }
@@ -53,6 +62,13 @@ impl Touches {
 /// How far the look-up was made.
 pub(super) async fn reached(db: &Db) -> Result<u64> {
     let size = db.count("SELECT size FROM log_touched WHERE id = 1", &[]).await?;
+    Ok(u64::try_from(size).unwrap_or_default())
+}
+
+/// The same as a snapshot shows it.
+pub(super) async fn reached_in(snapshot: &mut Snapshot) -> Result<u64> {
+    let rows = snapshot.fetch_all("SELECT size FROM log_touched WHERE id = 1", &[]).await?;
+    let size = rows.first().map(|row| row.int("size")).transpose()?.unwrap_or_default();
     Ok(u64::try_from(size).unwrap_or_default())
 }
 

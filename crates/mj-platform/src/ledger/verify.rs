@@ -5,7 +5,8 @@
 //! old checkpoint can show (a log rewritten as a whole, with the node's own keys) it finds when such
 //! a copy is handed in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 use crate::DbRow;
@@ -21,7 +22,7 @@ use super::files::LogReader;
 use super::founding::FOUND;
 use super::retold::Retold;
 use super::shelf::{self, Shelf};
-use super::{CHECKPOINT, KEY, book, number};
+use super::{CHECKPOINT, KEY, book, number, touch};
 use crate::db::door::Canon;
 use crate::db::{Db, Dialect, RowExt, Snapshot, Value};
 use crate::error::{Error, Result};
@@ -46,6 +47,24 @@ pub struct Finding {
     pub key: String,
     pub seqs: (u64, u64),
     pub between: (Instant, Instant),
+}
+
+/// What stands for the name of a row that has none.
+const NAMELESS: &str = "-";
+
+/// Rows of a table, how many were asked for, and the name of the last of these.
+struct Page {
+    rows: Vec<DbRow>,
+    size: usize,
+    end: String,
+}
+
+/// SQLite takes anything for a name; what is no text is told by itself.
+fn named(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => " AND id < x''",
+        Dialect::Postgres => "",
+    }
 }
 
 /// What to verify, and against what.
@@ -149,6 +168,7 @@ pub async fn run(snapshot: &mut Snapshot, folder: &Path, wanted: &Wanted) -> Res
     check.log(snapshot).await?;
     check.tables(snapshot).await?;
     check.lost().await?;
+    check.look_up(snapshot).await?;
     Ok(check.done())
 }
 
@@ -219,6 +239,9 @@ struct Check<'a> {
     fold: Fold,
     /// Tables that are compared in this run.
     tables: BTreeSet<String>,
+    /// Tables of business truth that the database has.
+    listed: BTreeSet<String>,
+    look_up: LookUp,
     /// Instants of the entries, by number.
     times: Vec<Instant>,
     /// Entries by number in the database, in the checkpoint, and what waits.
@@ -248,6 +271,8 @@ impl<'a> Check<'a> {
             wanted,
             fold: Fold::new(gm::random()),
             tables: BTreeSet::new(),
+            listed: BTreeSet::new(),
+            look_up: LookUp::default(),
             times: Vec::new(),
             numbered: 0,
             sealed: 0,
@@ -302,12 +327,22 @@ impl<'a> Check<'a> {
                 .up_to
                 .is_none_or(|most| counts.get(&table).copied().unwrap_or(0) <= most);
             if small {
-                self.tables.insert(table);
+                self.tables.insert(table.clone());
             }
+            self.listed.insert(table);
+        }
+        if self.wanted.up_to.is_none() {
+            self.look_up.reached = touch::reached_in(snapshot).await?;
         }
         self.tables.insert(JOURNAL.to_owned());
         self.tables.insert(PAYLOAD_ERASURE.name.to_owned());
         Ok(())
+    }
+
+    /// Whether rows of this table are compared. One that the log speaks of and the database does not list
+    /// (dropped, renamed, hidden behind a view or from this role) is: all its rows are missing.
+    fn compares(&self, table: &str) -> bool {
+        !self.listed.contains(table) || self.tables.contains(table)
     }
 
     /// The log itself, volume by volume: bytes, tree, signature, sheets, journal; and the fold on the
@@ -509,6 +544,7 @@ impl<'a> Check<'a> {
                         self.is_past_proof = false;
                     } else {
                         lost += 1;
+                        self.look_up.unreadable.insert(seq);
                         self.times.push(self.times.last().copied().unwrap_or(0));
                     }
                     seq += 1;
@@ -531,6 +567,11 @@ impl<'a> Check<'a> {
         }
         if frontier.size() != proved || root.is_some_and(|root| frontier.root() != root) {
             self.find(Kind::Log, CHECKPOINT, proved.to_string(), first);
+        }
+        // proofs alone stand on these; the comparison every few minutes leaves them out
+        let whole = self.wanted.up_to.is_none();
+        if whole && frozen.is_none() && !shelf::upper_tiles_hold(&reader, proved) {
+            self.find(Kind::Log, "entries", "tile/1", first);
         }
         if let Some(outside) = outside {
             let root =
@@ -588,15 +629,27 @@ impl<'a> Check<'a> {
         from: u64,
         until: u64,
     ) -> Result<BTreeMap<u64, DbRow>> {
-        let rows = snapshot
-            .fetch_all(
-                "SELECT * FROM act_journal WHERE log_seq >= $1 AND log_seq < $2 ORDER BY log_seq",
-                &[number(from).into(), number(until).into()],
-            )
-            .await?;
+        let sql = "SELECT * FROM act_journal WHERE log_seq >= $1 AND log_seq < $2 ORDER BY log_seq";
+        let rows = match snapshot.fetch_all(sql, &[number(from).into(), number(until).into()]).await
+        {
+            Ok(rows) => rows,
+            // of a row that cannot be read at all the others are told apart
+            Err(_) => {
+                let mut readable = Vec::new();
+                for seq in from..until {
+                    let args = [number(seq).into(), number(seq + 1).into()];
+                    readable.extend(snapshot.fetch_all(sql, &args).await.unwrap_or_default());
+                }
+                readable
+            }
+        };
         let mut journal = BTreeMap::new();
         for row in rows {
-            journal.insert(u64::try_from(row.int("log_seq")?).unwrap_or(0), row);
+            let seq = u64::try_from(row.int("log_seq")?).unwrap_or(0);
+            if let Some(twin) = journal.insert(seq, row) {
+                let id = twin.text("id").unwrap_or_else(|_| NAMELESS.to_owned());
+                self.find(Kind::Extra, JOURNAL, id, seq);
+            }
         }
         Ok(journal)
     }
@@ -611,11 +664,13 @@ impl<'a> Check<'a> {
     ) -> Result<()> {
         let last = self.times.last().copied().unwrap_or(0);
         let Some(bytes) = bytes else {
+            self.look_up.unreadable.insert(seq);
             self.find(Kind::Gap, "entries", seq.to_string(), seq);
             self.times.push(last);
             return Ok(());
         };
         let Ok(entry) = Entry::parse(bytes) else {
+            self.look_up.unreadable.insert(seq);
             self.find(Kind::Log, "entries", seq.to_string(), seq);
             self.times.push(last);
             return Ok(());
@@ -633,15 +688,17 @@ impl<'a> Check<'a> {
         }
         self.act(&entry, text.as_deref(), act)?;
         if let Some(nth) = opens {
+            self.look_up.hear(&entry, text.as_deref());
             return self.retell(nth, &entry, text.as_deref().unwrap_or_default());
         }
+        self.look_up.hear(&entry, text.as_deref());
         let founding = entry.action == FOUND;
         for line in sheet::lines(text.as_deref().unwrap_or_default()) {
             let Ok(line) = line else {
                 self.find(Kind::Log, "sheets", seq.to_string(), seq);
                 break;
             };
-            if !self.tables.contains(line.table) {
+            if !self.compares(line.table) {
                 continue;
             }
             if line.table == SEGMENTS {
@@ -656,9 +713,10 @@ impl<'a> Check<'a> {
 
     /// The state as the first entry of a volume says it anew, against what was known.
     fn retell(&mut self, nth: u64, entry: &Entry, text: &str) -> Result<()> {
+        let (tables, listed) = (&self.tables, &self.listed);
         let mut retold = Retold::new(&mut self.fold, entry.seq);
         for line in sheet::lines(text).flatten() {
-            if !self.tables.contains(line.table) {
+            if listed.contains(line.table) && !tables.contains(line.table) {
                 continue;
             }
             if line.table == SEGMENTS {
@@ -703,8 +761,16 @@ impl<'a> Check<'a> {
             self.find(Kind::Missing, JOURNAL, &*entry.payload.id, entry.seq);
             return Ok(());
         };
+        // a value of another kind is a change as well
+        if !self.is_act(entry, text, &act).unwrap_or(false) {
+            self.find(Kind::Changed, JOURNAL, &*entry.payload.id, entry.seq);
+        }
+        Ok(())
+    }
+
+    fn is_act(&mut self, entry: &Entry, text: Option<&str>, act: &DbRow) -> Result<bool> {
         let lines = act.text("lines")?;
-        let payload = payload_of(&act)?;
+        let payload = payload_of(act)?;
         let told = match act.opt_bytes("salt")? {
             Some(salt) => payload.digest(&salt) == entry.payload.digest,
             None => {
@@ -712,18 +778,14 @@ impl<'a> Check<'a> {
                 payload == Payload::default()
             }
         };
-        let same = told
+        Ok(told
             && act.text("id")? == entry.payload.id
             && act.text("action")? == entry.action
             && act.int("at")? == entry.time
             && act.int("seq")? == entry.changes.last
             && act.int("changes")? == entry.changes.rows
             && act.bytes("sheet_sm3")? == entry.sheet
-            && text.is_none_or(|text| text.starts_with(&lines));
-        if !same {
-            self.find(Kind::Changed, JOURNAL, &*entry.payload.id, entry.seq);
-        }
-        Ok(())
+            && text.is_none_or(|text| text.starts_with(&lines)))
     }
 
     /// Acts and waiting entries that the numbering does not know.
@@ -734,10 +796,12 @@ impl<'a> Check<'a> {
             }
         }
         let end = self.times.len() as u64;
-        let sql = "SELECT id FROM act_journal WHERE log_seq >= $1 ORDER BY log_seq";
+        let sql = "SELECT id FROM act_journal WHERE log_seq >= $1 OR log_seq < 0 ORDER BY log_seq";
         for row in snapshot.fetch_all(sql, &[number(end).into()]).await? {
-            self.find(Kind::Extra, JOURNAL, row.text("id")?, end);
+            let id = row.text("id").unwrap_or_else(|_| NAMELESS.to_owned());
+            self.find(Kind::Extra, JOURNAL, id, end);
         }
+        self.nameless(snapshot, JOURNAL).await?;
         let newest = self.newest();
         for seq in self.sealed..end {
             let at = usize::try_from(seq).ok().and_then(|seq| self.times.get(seq)).copied();
@@ -760,8 +824,10 @@ impl<'a> Check<'a> {
     /// Acts that no entry commits to: from before the log, or whose entries are past proof. They stand
     /// in the beginning of a volume like rows.
     async fn unproved(&mut self, snapshot: &mut Snapshot, which: &str) -> Result<()> {
-        let sql =
-            format!("SELECT * FROM act_journal WHERE {which} AND id > $1 ORDER BY id LIMIT {PAGE}");
+        let named = named(snapshot.dialect());
+        let sql = format!(
+            "SELECT * FROM act_journal WHERE {which} AND id > $1{named} ORDER BY id LIMIT {PAGE}"
+        );
         let mut last = String::new();
         loop {
             let rows = snapshot.fetch_all(&sql, &[last.as_str().into()]).await?;
@@ -801,11 +867,17 @@ impl<'a> Check<'a> {
                 .filter(|(of, _, _)| *of == table)
                 .map(|(_, column, value)| (column.as_str(), value))
                 .collect();
-            let sql = format!("SELECT * FROM {table} WHERE id > $1 ORDER BY id LIMIT {PAGE}");
+            self.nameless(snapshot, &table).await?;
             let mut last = String::new();
             loop {
-                let rows = snapshot.fetch_all(&sql, &[last.as_str().into()]).await?;
-                let Some(first) = rows.first() else { break };
+                let Page { rows, size, end } = self.page(snapshot, &table, &last).await?;
+                let Some(first) = rows.first() else {
+                    if size < PAGE {
+                        break;
+                    }
+                    last = end;
+                    continue;
+                };
                 let columns: Vec<String> = first
                     .names()
                     .into_iter()
@@ -814,17 +886,83 @@ impl<'a> Check<'a> {
                     .collect();
                 let form = Form::new(&columns, &added);
                 for row in &rows {
-                    last = row.text("id")?;
-                    let (version, digest) = form.digest(row)?;
-                    let fault = self.fold.row(&table, &last, version, &digest);
-                    let id = last.clone();
+                    let id = row.text("id")?;
+                    // a value of another kind is a change as well
+                    let (version, digest) = form.digest(row).unwrap_or((-1, [0; 32]));
+                    let fault = self.fold.row(&table, &id, version, &digest);
                     self.fault(fault, &table, &id);
                     self.report.rows += 1;
                 }
-                if rows.len() < PAGE {
+                if size < PAGE {
                     break;
                 }
+                self.twins(snapshot, &table, &end, &rows).await?;
+                last = end;
             }
+        }
+        Ok(())
+    }
+
+    /// Rows after `after`, as many as a page holds. Rows that cannot be read at all are told and left out.
+    async fn page(&mut self, snapshot: &mut Snapshot, table: &str, after: &str) -> Result<Page> {
+        let which = format!(
+            "FROM {table} WHERE id > $1{} ORDER BY id LIMIT {PAGE}",
+            named(snapshot.dialect())
+        );
+        let args = [after.into()];
+        let error = match snapshot.fetch_all(&format!("SELECT * {which}"), &args).await {
+            Ok(rows) => {
+                let end = rows.last().map(|row| row.text("id")).transpose()?.unwrap_or_default();
+                return Ok(Page { size: rows.len(), rows, end });
+            }
+            Err(error) => error,
+        };
+        let Ok(ids) = snapshot.fetch_all(&format!("SELECT id {which}"), &args).await else {
+            return Err(error);
+        };
+        let mut page = Page { rows: Vec::new(), size: ids.len(), end: String::new() };
+        for row in ids {
+            page.end = row.text("id")?;
+            let sql = format!("SELECT * FROM {table} WHERE id = $1");
+            match snapshot.fetch_all(&sql, &[page.end.as_str().into()]).await {
+                Ok(rows) => page.rows.extend(rows),
+                Err(_) => {
+                    let fault = self.fold.row(table, &page.end, -1, &[0; 32]);
+                    self.fault(fault, table, &page.end);
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// Rows that no page shows, because nothing is what they are called by: the log names each of its own.
+    async fn nameless(&mut self, snapshot: &mut Snapshot, table: &str) -> Result<()> {
+        let also = match snapshot.dialect() {
+            Dialect::Sqlite => " OR id >= x''",
+            Dialect::Postgres => "",
+        };
+        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE id IS NULL OR id = ''{also}");
+        let rows = snapshot.fetch_all(&sql, &[]).await?;
+        for _ in 0..rows.first().map(|row| row.int("n")).transpose()?.unwrap_or(0) {
+            self.find(Kind::Extra, table, NAMELESS, 0);
+        }
+        Ok(())
+    }
+
+    /// Where a page ends, another row of the same name would be on none.
+    async fn twins(
+        &mut self,
+        snapshot: &mut Snapshot,
+        table: &str,
+        id: &str,
+        rows: &[DbRow],
+    ) -> Result<()> {
+        let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE id = $1");
+        let counted = snapshot.fetch_all(&sql, &[id.into()]).await?;
+        let all = counted.first().map(|row| row.int("n")).transpose()?.unwrap_or(0);
+        let shown = rows.iter().rev().take_while(|row| row.text("id").is_ok_and(|it| it == id));
+        for _ in i64::try_from(shown.count()).unwrap_or(0).max(1)..all {
+            self.find(Kind::Extra, table, id, 0);
         }
         Ok(())
     }
@@ -854,6 +992,36 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
+    /// By which entries the pages of records find who did what: as the sheets say, no more and no less.
+    async fn look_up(&mut self, snapshot: &mut Snapshot) -> Result<()> {
+        if self.wanted.up_to.is_some() {
+            return Ok(());
+        }
+        let mut look_up = std::mem::take(&mut self.look_up);
+        let sql = format!(
+            "SELECT object, seq FROM log_touch WHERE object > $1 OR (object = $1 AND seq > $2) \
+             ORDER BY object, seq LIMIT {PAGE}"
+        );
+        let mut last = (String::new(), -1);
+        loop {
+            let rows = snapshot.fetch_all(&sql, &[last.0.as_str().into(), last.1.into()]).await?;
+            for row in &rows {
+                last = (row.text("object")?, row.int("seq")?);
+                let seq = u64::try_from(last.1).unwrap_or(u64::MAX);
+                if !look_up.take(&last.0, seq) && !look_up.is_unreadable(seq) {
+                    self.find(Kind::Extra, touch::TABLE, last.0.clone(), seq);
+                }
+            }
+            if rows.len() < PAGE {
+                break;
+            }
+        }
+        for seq in look_up.left() {
+            self.find(Kind::Missing, touch::TABLE, seq.to_string(), seq);
+        }
+        Ok(())
+    }
+
     fn done(self) -> Report {
         let newest = self.newest();
         let last = (self.times.len() as u64).saturating_sub(1);
@@ -877,6 +1045,46 @@ impl<'a> Check<'a> {
             newest,
             ..self.report
         }
+    }
+}
+
+/// The look-up of the pages of records as it must be.
+#[derive(Default)]
+struct LookUp {
+    /// Entries below this are in it.
+    reached: u64,
+    /// By a hash keyed anew each time: object and entry. 24 bytes each.
+    due: HashMap<u64, u64>,
+    keys: RandomState,
+    /// Entries of which nobody can tell any more what they wrote.
+    unreadable: BTreeSet<u64>,
+}
+
+impl LookUp {
+    fn hear(&mut self, entry: &Entry, text: Option<&str>) {
+        if entry.seq >= self.reached {
+            return;
+        }
+        let Some(text) = text else {
+            self.unreadable.insert(entry.seq);
+            return;
+        };
+        for object in touch::objects(entry, text) {
+            self.due.insert(self.keys.hash_one((object.as_str(), entry.seq)), entry.seq);
+        }
+    }
+
+    fn take(&mut self, object: &str, seq: u64) -> bool {
+        self.due.remove(&self.keys.hash_one((object, seq))).is_some()
+    }
+
+    fn is_unreadable(&self, seq: u64) -> bool {
+        self.unreadable.contains(&seq)
+    }
+
+    /// Entries that are not found by everything they wrote.
+    fn left(&self) -> BTreeSet<u64> {
+        self.due.values().copied().collect()
     }
 }
 

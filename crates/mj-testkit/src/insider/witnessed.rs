@@ -55,6 +55,13 @@ async fn a_log_rewritten_with_the_nodes_own_keys_is_caught_by_its_witness() {
         assert!(ask(&office.ledger, &witness).await, "seed {seed}");
         let kept = witness.seen(&key.name).await.expect("read").expect("seen").checkpoint;
 
+        // what the public portal shows of it
+        let shown = ledger::outside::all_cosigned(office.kit.db()).await.expect("read");
+        let [(name, newest)] = shown.as_slice() else { panic!("one witness: {shown:?}") };
+        let line = format!("— {} ", witness.key().name);
+        assert_eq!((name, newest.size), (&witness.key().name, office.ledger.sealed() as i64));
+        assert!(newest.checkpoint.lines().any(|one| one.starts_with(&line)), "{newest:?}");
+
         let attack = if seed % 2 == 0 { LogRewritten } else { KeyExchanged };
         attack.run(&mut office).await;
         if seed % 4 > 1 {
