@@ -26,7 +26,7 @@ use crate::model::{
     Account, AccountClass, AccountState, Agency, NewAccount, NewAgency, NewGrant, RoleGrant,
     level_name, level_title, parse_level,
 };
-use crate::{Access, enrolment, service, store};
+use crate::{Access, enrolment, service, store, unlock};
 
 pub const AGENCY_READ: Action = Action::new("access.agency.read", "查看部门名册");
 const AGENCY_CREATE: Action = Action::new("access.agency.create", "登记部门");
@@ -65,7 +65,7 @@ pub fn routes() -> Vec<RouteOf<Access>> {
             .body::<AccountRequest>()
             .created::<AccountView>(),
         post(ACCOUNT_ACTIVATE, "/api/v1/access/accounts/{id}/activation", activate)
-            .summary("重新发放一次性启用代码，旧代码作废")
+            .summary("重新发放一次性启用代码，旧代码作废；启用过的账号须先经安全管理员批准")
             .ok::<ActivationCode>(),
         post(ACCOUNT_DISABLE, "/api/v1/access/accounts/{id}/disable", disable)
             .summary("停用账号，其会话随即失效")
@@ -628,6 +628,7 @@ async fn activate(
         return Err(Error::Separation("账号已停用，不能发放启用代码；请先恢复账号。").into());
     }
     let mut tx = access.db().begin(Lane::People, caller.act(format!("account:{id}"))).await?;
+    unlock::may_issue_code(&mut tx, &id).await?;
     let activation_code = enrolment::activation_code(&mut tx, &id).await?;
     tx.note().await?;
     tx.commit().await?;

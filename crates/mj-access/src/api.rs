@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use crate::error::Error;
 use crate::model::RoleGrant;
 use crate::session::{ABSOLUTE_SECONDS, Opened, Origin, SESSION_COOKIE};
+use crate::whence::Whence;
 use crate::{Access, enrolment, service, session, store, token};
 
 const OPEN: Action = Action::new("access.session.create", "登录");
@@ -137,6 +138,7 @@ struct HeldRole {
 
 /// Where the request comes from and the cookie it already carries.
 pub(crate) struct Peer {
+    pub from: Whence,
     pub address: Option<IpAddr>,
     pub secret: Option<String>,
     device: String,
@@ -148,7 +150,8 @@ impl<S: Sync> FromRequestParts<S> for Peer {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let secret = session::secret(&parts.headers).map(str::to_owned);
         let device = session::device(&parts.headers);
-        Ok(Self { address: session::address(parts), secret, device })
+        let from = Whence::of(parts);
+        Ok(Self { from, address: from.address(), secret, device })
     }
 }
 
@@ -160,8 +163,7 @@ async fn open(
 ) -> Answer<Response> {
     let LoginRequest { login, password } = input.value;
     let act = caller.act("session");
-    let origin =
-        Origin { address: peer.address, earlier: peer.secret.as_deref(), device: &peer.device };
+    let origin = Origin { from: peer.from, earlier: peer.secret.as_deref(), device: &peer.device };
     let opened = session::open(&access, act, &login, &password, origin).await?;
     Ok(answer(StatusCode::CREATED, opened))
 }
@@ -283,7 +285,7 @@ async fn step_up(
     let StepUpRequest { password, totp } = &input.value;
     let act = caller.act("session");
     let opened =
-        session::step_up(&access, act, session, &login, password, totp.as_deref(), peer.address)
+        session::step_up(&access, act, session, &login, password, totp.as_deref(), peer.from)
             .await?;
     Ok(answer(StatusCode::OK, opened))
 }
@@ -299,7 +301,7 @@ async fn change_password(
     access.passwords().rule(access.db())?.check(&new, &login)?;
     let act = caller.act(format!("account:{account_id}"));
     // first the proof: what was used before is nobody else's to know
-    let (tx, _) = session::prove(&access, act.clone(), &login, &current, peer.address).await?;
+    let (tx, _) = session::prove(&access, act.clone(), &login, &current, peer.from).await?;
     tx.commit().await.map_err(Problem::from)?;
     refuse_recent(&access, &account_id, &new, peer.address).await?;
     let hash = access.passwords().hash(&new, peer.address).await?;
@@ -308,7 +310,7 @@ async fn change_password(
     tx.commit().await.map_err(Problem::from)?;
     // every session ended, this one too: the new password opens the next
     let act = caller.act("session");
-    let origin = Origin { address: peer.address, earlier: None, device: &peer.device };
+    let origin = Origin { from: peer.from, earlier: None, device: &peer.device };
     let opened = session::open(&access, act, &login, &new, origin).await?;
     Ok(answer(StatusCode::OK, opened))
 }
@@ -325,7 +327,7 @@ async fn refuse_recent(
         return Ok(());
     }
     for hash in store::recent_hashes(access.db(), account_id, last).await? {
-        if access.passwords().verify(new, Some(&hash), address).await? {
+        if access.passwords().verify(new, Some(&hash), address).await?.right {
             return Err(Error::WeakPassword(format!("不能与最近 {last} 个用过的密码相同")));
         }
     }
@@ -343,6 +345,9 @@ async fn enrol(
     access.passwords().rule(access.db())?.check(password, &login)?;
     // a wrong code costs no hashing
     let known = enrolment::find(access.db(), code).await?;
+    // an administrator's code used from elsewhere than administrators may come from is a wrong one
+    let known = known.filter(|it| !it.administrator || access.admits_administrators(peer.from));
+    let known = known.map(|it| it.account_id);
     if let Some(account_id) = known.as_deref().filter(|id| !id.is_empty()) {
         refuse_recent(&access, account_id, password, peer.address).await?;
     }

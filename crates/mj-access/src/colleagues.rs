@@ -115,5 +115,11 @@ pub async fn names(db: &Db, references: &[String]) -> Result<BTreeMap<String, St
             names.insert(format!("account:{}", row.text("id")?), name);
         }
     }
+    for reference in references {
+        let Some(id) = reference.strip_prefix("emergency:") else { continue };
+        if let Some(name) = crate::emergency::name(db, id).await? {
+            names.insert(reference.clone(), name);
+        }
+    }
     Ok(names)
 }

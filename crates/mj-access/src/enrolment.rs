@@ -7,8 +7,10 @@ use mj_kernel::{Actor, DataLevel, Role, Scope};
 use mj_platform::{Act, Db, Lane, RowExt, WriteTx, new_id};
 
 use crate::error::{Error, Result};
-use crate::lockout::Buckets;
+use crate::failures::{Failure, Tried};
+use crate::lockout::{self, Buckets};
 use crate::model::{AccountClass, AccountState, NewAccount, NewGrant, check_login};
+use crate::seal::{self, Kind};
 use crate::service::{create_account, grant_role, set_password};
 use crate::{Access, store, token};
 
@@ -72,12 +74,12 @@ async fn keep_code(
     account_id: Option<&str>,
     code: &str,
 ) -> Result<()> {
-    let now = tx.now();
+    let (now, id) = (tx.now(), new_id());
     tx.execute(
         "INSERT INTO enrolment (id, role, account_id, code_sha256, created_at, used_at) \
          VALUES ($1,$2,$3,$4,$5,0)",
         &[
-            new_id().into(),
+            id.as_str().into(),
             role.map_or("", Role::name).into(),
             account_id.unwrap_or_default().into(),
             token::code_digest(code).into(),
@@ -85,14 +87,31 @@ async fn keep_code(
         ],
     )
     .await?;
-    Ok(())
+    seal::seal(tx, Kind::Enrolment, &id).await
 }
 
-/// The account an unused code opens, empty for an administrator's to be; `None` for no such code.
-pub async fn find(db: &Db, code: &str) -> Result<Option<String>> {
-    let sql = "SELECT account_id FROM enrolment WHERE code_sha256 = $1 AND used_at = 0";
+/// What an unused code opens.
+pub struct Found {
+    /// Empty for an administrator's to be.
+    pub account_id: String,
+    /// An administrator's, there or to be.
+    pub administrator: bool,
+}
+
+/// `None` for no such code.
+pub async fn find(db: &Db, code: &str) -> Result<Option<Found>> {
+    let sql = "SELECT e.*, a.class FROM enrolment e \
+               LEFT JOIN account a ON a.id = e.account_id \
+               WHERE e.code_sha256 = $1 AND e.used_at = 0";
     let row = db.fetch_optional(sql, &[token::code_digest(code).into()]).await?;
-    Ok(row.map(|row| row.text("account_id")).transpose()?)
+    let Some(row) = row else { return Ok(None) };
+    if !seal::holds(db, Kind::Enrolment, &row).await? {
+        return Ok(None);
+    }
+    let class = row.opt_text("class")?;
+    let administrator =
+        !row.text("role")?.is_empty() || class.as_deref() == Some(AccountClass::Admin.name());
+    Ok(Some(Found { account_id: row.text("account_id")?, administrator }))
 }
 
 /// Who enrols, with what.
@@ -112,17 +131,22 @@ pub async fn enrol(tx: &mut WriteTx, with: &Enrol<'_>) -> Result<String> {
     let row = tx
         .fetch_optional(
             "UPDATE enrolment SET used_at = $1 WHERE code_sha256 = $2 AND used_at = 0 \
-             RETURNING id, role, account_id",
+             RETURNING *",
             &[now.into(), token::code_digest(with.code).into()],
         )
         .await?
         .ok_or(Error::InvalidCode)?;
+    if !seal::held(tx, Kind::Enrolment, &row)? {
+        return Err(Error::InvalidCode);
+    }
     let account_id = match Role::parse(&row.text("role")?) {
         Some(role) => administrator(tx, role, &login, with.name).await?,
         None => activated(tx, &row.text("account_id")?, &login).await?,
     };
     set_password(tx, &account_id, with.password_hash).await?;
-    let sql = "UPDATE enrolment SET account_id = $1 WHERE id = $2";
+    // whoever holds the code was let in by others: what strangers guessed at before is over
+    lockout::unlock(tx, &login, &account_id).await?;
+    let sql = "UPDATE enrolment SET account_id = $1, seal = '' WHERE id = $2";
     tx.execute(sql, &[account_id.as_str().into(), row.text("id")?.into()]).await?;
     Ok(account_id)
 }
@@ -157,6 +181,7 @@ async fn activated(tx: &mut WriteTx, account_id: &str, login: &str) -> Result<St
 pub async fn wrong_code(access: &Access, act: Act, address: Option<IpAddr>) -> Result<()> {
     let buckets = Buckets::of("\nenrolment", address);
     let mut tx = access.db.begin(Lane::People, act).await?;
-    buckets.failed(&mut tx).await?;
+    let failure = Failure { tried: Tried::Enrolment, account_id: None, buckets: &buckets };
+    failure.keep(&mut tx).await?;
     Ok(tx.commit().await?)
 }

@@ -32,11 +32,17 @@ pub enum Error {
     PasswordExpired,
     #[error("一次性代码无效")]
     InvalidCode,
+    /// One answer for wrong halves, a used or replaced code and none at all.
+    #[error("应急启用码不正确")]
+    EmergencyRefused,
     #[error("{field}：{reason}")]
     Invalid { field: &'static str, reason: &'static str },
     /// A rule of the separation of duties.
     #[error("{0}")]
     Separation(&'static str),
+    /// A new code for an account in use is not one person's to give.
+    #[error("重新发放启用代码须经批准")]
+    ResetNeedsTwo,
     #[error("没有这个{0}")]
     Missing(&'static str),
     #[error("规则表缺少或读不了：{0}")]
@@ -55,14 +61,14 @@ impl From<Error> for Problem {
             Error::Platform(error) => error.into(),
             Error::NotAccepted => {
                 Problem::new(StatusCode::UNAUTHORIZED, "access.not_accepted", "登录名或密码不正确")
-                    .detail("连续 5 次不正确将锁定 15 分钟；忘记密码请联系系统管理员。")
+                    .detail("连续 5 次不正确将锁定 10 分钟，再犯加倍，至多 24 小时；忘记密码或急需解锁请联系系统管理员。")
             }
             Error::CodeNotAccepted => Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "access.code_not_accepted",
                 "动态口令或恢复码不正确",
             )
-            .detail("每个动态口令只能用一次，请等手机上换出下一个再输入；连续 5 次不正确将锁定 15 分钟。"),
+            .detail("每个动态口令只能用一次，请等手机上换出下一个再输入；连续 5 次不正确将锁定 10 分钟，再犯加倍。"),
             Error::CodeNeeded => Problem::invalid("access.code_needed", "还需要动态口令")
                 .field("totp", "请输入手机上显示的 6 位数字"),
             Error::NotWaiting => Problem::session_required(),
@@ -84,11 +90,21 @@ impl From<Error> for Problem {
                 .detail("按密码规则，密码须定期更换。请在“我的账号”里换一个新密码，换好后可以继续办理。"),
             Error::InvalidCode => Problem::invalid("access.invalid_code", "一次性代码无效")
                 .detail("代码有误、已经用过，或与登录名不符。"),
+            Error::EmergencyRefused => Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "access.emergency_refused",
+                "应急启用码不正确",
+            )
+            .detail("两份之中有误、已经用过，或没有封存；多次不正确会暂停此网络的尝试。请核对两份代码后再试。"),
             Error::Invalid { field, reason } => {
                 Problem::invalid("access.invalid", "填写有误").field(field, reason)
             }
             Error::Separation(reason) => {
                 Problem::conflict("access.separation", "违反权限分离规则").detail(reason)
+            }
+            Error::ResetNeedsTwo => {
+                Problem::conflict("access.reset_not_approved", "重新发放启用代码须先经安全管理员批准")
+                    .detail("账号已经启用过。请在账号页面申请重置，由安全管理员批准后再领取代码。")
             }
             Error::Missing(_) => Problem::not_found(),
             Error::SourceDisabled(_) => {

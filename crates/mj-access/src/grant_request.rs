@@ -178,7 +178,7 @@ pub async fn by_id(db: &Db, id: &str) -> Result<Option<GrantRequest>> {
     db.fetch_optional(sql, &[id.into()]).await?.as_ref().map(read).transpose()
 }
 
-/// Newest first: those of one account, or all that wait and what was decided lately.
+/// Those of one account, or all: what waits first, then the newest.
 pub async fn list(db: &Db, account: Option<&str>) -> Result<Vec<GrantRequest>> {
     let rows = match account {
         Some(account) => {
@@ -187,8 +187,9 @@ pub async fn list(db: &Db, account: Option<&str>) -> Result<Vec<GrantRequest>> {
             db.fetch_all(sql, &[account.into()]).await?
         }
         None => {
-            let sql = "SELECT * FROM grant_request ORDER BY id DESC LIMIT 200";
-            db.fetch_all(sql, &[]).await?
+            let sql = "SELECT * FROM grant_request ORDER BY CASE WHEN state = 'waiting' AND expires_at > $1 \
+                       THEN 0 ELSE 1 END, id DESC LIMIT 200";
+            db.fetch_all(sql, &[db.clock().now().into()]).await?
         }
     };
     rows.iter().map(read).collect()

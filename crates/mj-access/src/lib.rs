@@ -11,11 +11,15 @@ mod api;
 mod binding_api;
 pub mod certificate;
 mod colleagues;
+mod emergency;
+mod emergency_api;
 mod enrolment;
 mod error;
+mod failures;
 mod grant_request;
 mod grant_request_api;
 pub mod identity;
+mod keyed;
 mod list_files;
 mod lockout;
 pub mod matrix;
@@ -23,6 +27,7 @@ mod model;
 mod password;
 mod password_rule;
 mod people_api;
+pub mod seal;
 mod second_api;
 mod second_factor;
 mod service;
@@ -30,7 +35,10 @@ mod session;
 mod sight_api;
 mod store;
 mod token;
+mod unlock;
+mod unlock_api;
 mod vouch;
+mod whence;
 
 #[cfg(test)]
 mod tests;
@@ -40,14 +48,17 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use mj_kernel::{Actor, Role, Scope};
+use mj_platform::gm::vault::SmProvider;
 use mj_platform::keys::Keys;
-use mj_platform::{Act, Db, Lane};
+use mj_platform::{Act, Db, Lane, Networks};
 use mj_web::{Authority, BoxFuture, Decision, Identity, Module, Problem, Resource};
 
 pub use admin_api::{ACCOUNT_READ, AGENCY_READ};
 pub use certificate::Certificates;
+pub use emergency::{Halves, Seal, SealState, alarm as emergency_alarm, is_sealed};
 pub use enrolment::{EnrolmentCode, bootstrap, reissue_code};
 pub use error::{Error, Result};
+pub use keyed::{PasswordHashing, PasswordKeys, password_keys};
 pub use matrix::check_matrix;
 pub use model::{
     Account, AccountClass, AccountState, Agency, NewAccount, NewAgency, NewGrant, RoleGrant,
@@ -74,6 +85,7 @@ type AreaName = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Access {
     db: Db,
     passwords: Passwords,
+    vault: Arc<dyn SmProvider>,
     area_name: AreaName,
     line_name: AreaName,
     /// What seals the secrets of authenticators; without it nobody can set one up.
@@ -81,19 +93,25 @@ pub struct Access {
     second_factor: SecondFactorPolicy,
     records: Arc<dyn Records>,
     certificates: Arc<dyn Certificates>,
+    admin_networks: Networks,
 }
 
 impl Access {
-    pub fn new(db: Db) -> Self {
+    /// `vault` holds the key over password hashes.
+    pub fn new(db: Db, vault: Arc<dyn SmProvider>) -> Self {
+        let pepper = keyed::Pepper::new(vault.clone(), PasswordHashing::default());
+        db.use_vault(vault.clone());
         Self {
             db,
-            passwords: Passwords::default(),
+            passwords: Passwords::new(PasswordProfile::default(), pepper),
+            vault,
             area_name: Arc::new(|_| None),
             line_name: Arc::new(|_| None),
             keys: None,
             second_factor: SecondFactorPolicy::default(),
             records: Arc::new(sight_api::NoRecords),
             certificates: Arc::new(certificate::NoCertificates),
+            admin_networks: Networks::default(),
         }
     }
 
@@ -114,9 +132,16 @@ impl Access {
         self
     }
 
-    /// Which rules passwords follow.
-    pub fn with_passwords(mut self, profile: PasswordProfile) -> Self {
-        self.passwords = Passwords::of(profile);
+    /// Which rules passwords follow, and how they are hashed.
+    pub fn with_passwords(mut self, profile: PasswordProfile, hashing: PasswordHashing) -> Self {
+        let pepper = keyed::Pepper::new(self.vault.clone(), hashing);
+        self.passwords = Passwords::new(profile, pepper);
+        self
+    }
+
+    /// From where alone administrators may enter; the empty list limits nobody.
+    pub fn with_admin_networks(mut self, networks: Networks) -> Self {
+        self.admin_networks = networks;
         self
     }
 
@@ -227,8 +252,10 @@ pub fn module(access: Access) -> Module {
     routes.extend(admin_api::routes());
     routes.extend(people_api::routes());
     routes.extend(grant_request_api::routes());
+    routes.extend(unlock_api::routes());
     routes.extend(sight_api::routes());
     routes.extend(binding_api::routes());
     routes.extend(colleagues::routes());
+    routes.extend(emergency_api::routes());
     Module::new("access", "身份与权限").routes(access, routes)
 }

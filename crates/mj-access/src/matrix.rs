@@ -22,6 +22,8 @@ pub enum Column {
     Person,
     /// A department's own system.
     Source,
+    /// Two holders with the sealed code of an emergency, for whom neither `person` nor any role speaks.
+    Emergency,
     Role(Role),
 }
 
@@ -31,6 +33,7 @@ impl Column {
             "anonymous" => Some(Self::Anonymous),
             "person" => Some(Self::Person),
             "source" => Some(Self::Source),
+            "emergency" => Some(Self::Emergency),
             _ => Role::parse(name).map(Self::Role),
         }
     }
@@ -40,6 +43,7 @@ impl Column {
             Self::Anonymous => "anonymous",
             Self::Person => "person",
             Self::Source => "source",
+            Self::Emergency => "emergency",
             Self::Role(role) => role.name(),
         }
     }
@@ -249,6 +253,9 @@ fn candidates(matrix: &Matrix, row: &[Option<Cell>], actor: &Actor) -> Vec<(Cell
             add(Column::Person, Scope::everything(DataLevel::Internal));
         }
         ActorKind::Source { .. } => add(Column::Source, Scope::everything(DataLevel::Internal)),
+        ActorKind::Emergency { .. } => {
+            add(Column::Emergency, Scope::everything(DataLevel::Internal));
+        }
         // the house itself does not come through the door for people
         ActorKind::Anonymous | ActorKind::System { .. } => {}
     }
@@ -425,6 +432,7 @@ fn specimen_of(column: Column, level: DataLevel) -> Identity {
     let kind = match column {
         Column::Anonymous | Column::Role(Role::Anonymous) => ActorKind::Anonymous,
         Column::Source => ActorKind::Source { cd_source: OWN_SOURCE.into() },
+        Column::Emergency => ActorKind::Emergency { seal_id: "specimen".into() },
         Column::Person | Column::Role(_) => ActorKind::Person { account_id: "specimen".into() },
     };
     let scope = Scope {
@@ -543,6 +551,22 @@ mod tests {
                 assert!(!allowed || house, "{} may {action}", role.name());
             }
         }
+    }
+
+    #[test]
+    fn an_emergency_brings_administrators_back_and_opens_nothing_else() {
+        let who = Identity { fresh: true, ..specimen(Column::Emergency) };
+        let anybody = specimen(Column::Anonymous);
+        let open = |who: &Identity| -> Vec<&str> {
+            let may = |action: &&str| matches!(decide(who, action, None), Decision::Allow(_));
+            actions().into_iter().filter(may).collect()
+        };
+        let public = open(&anybody);
+        let own: Vec<&str> = open(&who).into_iter().filter(|one| !public.contains(one)).collect();
+        let few =
+            ["close", "read", "recover", "unlock"].map(|one| format!("access.emergency.{one}"));
+        assert_eq!(own, few);
+        assert!(!public.iter().any(|one| few.iter().any(|own| one == own)));
     }
 
     #[test]

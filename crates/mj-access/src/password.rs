@@ -1,4 +1,4 @@
-//! How passwords are hashed (argon2id, 19 MiB, 2 passes), with a bounded queue in front of the hashing, so that a
+//! How passwords are hashed (argon2id, 19 MiB, 2 passes, a key over it: [`crate::keyed`]), with a bounded queue in front of the hashing, so that a
 //! storm of logins does not stop everybody else's work, and a share of the queue for each network source, so
 //! that one source does not fill it. What a password must be is [`crate::password_rule`].
 
@@ -7,13 +7,11 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use mj_platform::Db;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
+use crate::keyed::{Checked, Pepper};
 use crate::lockout::network;
 use crate::password_rule::{BYTES_AT_MOST, PasswordProfile, PasswordRule};
 
@@ -25,10 +23,6 @@ const WAITING_OF_ONE: usize = 16;
 fn at_once() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
-
-/// Verified when there is no hash to verify, so that it takes the same work as when there is one. Nobody's.
-const STAND_IN: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3MtMTYtYnl0ZXM$\
-                        bm9ib2R5J3MgcGFzc3dvcmQgb3BlbnMgbm90aGluZyE";
 
 #[derive(Default)]
 struct Line {
@@ -43,21 +37,17 @@ pub struct Passwords {
     line: Arc<Mutex<Line>>,
     made: Arc<AtomicU64>,
     profile: PasswordProfile,
-}
-
-impl Default for Passwords {
-    fn default() -> Self {
-        Self::of(PasswordProfile::Default)
-    }
+    pepper: Pepper,
 }
 
 impl Passwords {
-    pub fn of(profile: PasswordProfile) -> Self {
+    pub fn new(profile: PasswordProfile, pepper: Pepper) -> Self {
         Self {
             gate: Arc::new(Semaphore::new(at_once())),
             line: Arc::default(),
             made: Arc::default(),
             profile,
+            pepper,
         }
     }
 
@@ -73,14 +63,8 @@ impl Passwords {
 
     /// Hashes what was checked before.
     pub async fn hash(&self, password: &str, address: Option<IpAddr>) -> Result<String> {
-        let password = password.to_owned();
-        self.in_queue(address, move || {
-            Argon2::default()
-                .hash_password(password.as_bytes())
-                .map(|hash: PasswordHash| hash.to_string())
-                .map_err(|error| Error::Hash(error.to_string()))
-        })
-        .await?
+        let (pepper, password) = (self.pepper.clone(), password.to_owned());
+        self.in_queue(address, move || pepper.hash(password.as_bytes())).await?
     }
 
     /// Whether the password is the one hashed. `None` (unknown login) takes as long and is false.
@@ -89,23 +73,13 @@ impl Passwords {
         password: &str,
         hash: Option<&str>,
         address: Option<IpAddr>,
-    ) -> Result<bool> {
+    ) -> Result<Checked> {
         if password.len() > BYTES_AT_MOST {
-            return Ok(false);
+            return Ok(Checked::default());
         }
-        let known = hash.is_some();
-        let hash = hash.unwrap_or(STAND_IN).to_owned();
+        let (pepper, hash) = (self.pepper.clone(), hash.map(str::to_owned));
         let password = password.to_owned();
-        let same = self
-            .in_queue(address, move || {
-                let hash =
-                    PasswordHash::new(&hash).map_err(|error| Error::Hash(error.to_string()))?;
-                Ok::<bool, Error>(
-                    Argon2::default().verify_password(password.as_bytes(), &hash).is_ok(),
-                )
-            })
-            .await??;
-        Ok(known && same)
+        self.in_queue(address, move || pepper.check(password.as_bytes(), hash.as_deref())).await?
     }
 
     async fn in_queue<T: Send + 'static>(
@@ -118,16 +92,12 @@ impl Passwords {
         let permit = self.gate.clone().acquire_owned().await.map_err(|_| Error::Busy)?;
         drop(place);
         self.made.fetch_add(1, Ordering::SeqCst);
-        let (send, done) = oneshot::channel();
-        // a thread of its own: its rank below everybody else's cannot be taken back afterwards
-        std::thread::Builder::new()
-            .name("password".into())
-            .spawn(move || {
-                mj_platform::rank::below_others();
-                let _ = send.send(work());
-                drop(permit);
-            })
-            .map_err(|error| Error::Hash(error.to_string()))?;
+        let done = mj_platform::rank::spawn_below("password", move || {
+            let made = work();
+            drop(permit);
+            made
+        });
+        let done = done.map_err(|error| Error::Hash(error.to_string()))?;
         done.await.map_err(|error| Error::Hash(error.to_string()))
     }
 }
@@ -166,25 +136,36 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use mj_platform::gm::vault::Vault;
+
     use super::*;
+    use crate::keyed::PasswordHashing;
+
+    fn passwords() -> (tempfile::TempDir, Passwords) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keys = Arc::new(Vault::open(folder.path(), &[7; 16], false));
+        let pepper = Pepper::new(keys, PasswordHashing::default());
+        (folder, Passwords::new(PasswordProfile::Default, pepper))
+    }
 
     #[tokio::test]
     async fn a_hash_says_how_it_was_made_and_opens_only_to_its_password() {
-        let passwords = Passwords::default();
+        let (_folder, passwords) = passwords();
         let hash = passwords.hash("滕州的秋天有大白菜和葱", None).await.expect("hashed");
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(
-            passwords.verify("滕州的秋天有大白菜和葱", Some(&hash), None).await.expect("asked")
-        );
-        assert!(!passwords.verify("滕州的秋天有大白菜", Some(&hash), None).await.expect("asked"));
+        assert!(hash.starts_with("$hmac-sm3-argon2id$v=19$m=19456,t=2,p=1,keyid="), "{hash}");
+        let verify = async |password: &str, hash: Option<&str>| {
+            passwords.verify(password, hash, None).await.expect("asked").right
+        };
+        assert!(verify("滕州的秋天有大白菜和葱", Some(&hash)).await);
+        assert!(!verify("滕州的秋天有大白菜", Some(&hash)).await);
         let before = passwords.made();
-        assert!(!passwords.verify("nobody's password", None, None).await.expect("asked"));
+        assert!(!verify("nobody's password", None).await);
         assert_eq!(passwords.made(), before + 1, "nobody's login is as much work as somebody's");
     }
 
     #[tokio::test]
     async fn a_storm_of_logins_is_turned_away_and_leaves_room_for_others() {
-        let passwords = Passwords::default();
+        let (_folder, passwords) = passwords();
         let all = u32::try_from(at_once()).expect("few");
         let _all = passwords.gate.clone().acquire_many_owned(all).await.expect("open");
         let take = |source: String| Place::take(&passwords.line, source);
@@ -194,7 +175,7 @@ mod tests {
         assert!(officer.is_some(), "and another its own");
         let many: Vec<_> = (0..500).filter_map(|n| take(format!("10.1.{}.1", n % 250))).collect();
         assert_eq!(many.len(), WAITING_AT_MOST - WAITING_OF_ONE - 1);
-        assert!(matches!(passwords.verify("x", Some(STAND_IN), None).await, Err(Error::Busy)));
+        assert!(matches!(passwords.verify("x", None, None).await, Err(Error::Busy)));
         drop((storm, officer, many));
         assert!(take("10.0.0.1".into()).is_some());
         assert!(passwords.line.lock().expect("free").by_source.is_empty());

@@ -131,7 +131,7 @@ async fn finish(
     };
     let secret = waiting_token(&peer)?;
     let act = caller.act("session");
-    let opened = second_factor::finish(&access, act, secret, proof, peer.address).await?;
+    let opened = second_factor::finish(&access, act, secret, proof, peer.from).await?;
     Ok(answer(StatusCode::OK, opened))
 }
 
@@ -145,7 +145,7 @@ async fn enroller(
     if caller.session_id.is_some() {
         return Ok((own(access, caller).await?, None));
     }
-    let waiting = session::waiting(access, waiting_token(peer)?, Stage::Enrol).await?;
+    let waiting = session::waiting(access, waiting_token(peer)?, Stage::Enrol, peer.from).await?;
     Ok((second_factor::account(access, &waiting.account_id).await?, Some(waiting.id)))
 }
 

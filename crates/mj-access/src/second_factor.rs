@@ -9,9 +9,12 @@ use mj_platform::{Act, Lane, RowExt, TruthTable, Value, WriteTx, gm};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::error::{Error, Result};
-use crate::lockout::Buckets;
+use crate::failures::{Failure, Tried};
+use crate::lockout::{self, Buckets};
 use crate::model::{Account, AccountClass};
+use crate::seal::{self, Kind};
 use crate::session::{self, Opened};
+use crate::whence::Whence;
 use crate::{Access, store, token};
 
 pub const SECOND_FACTOR: TruthTable = TruthTable {
@@ -152,11 +155,11 @@ pub async fn finish(
     act: Act,
     secret: &str,
     proof: Proof<'_>,
-    address: Option<IpAddr>,
+    from: Whence,
 ) -> Result<Opened> {
-    let waiting = session::waiting(access, secret, Stage::SecondFactor).await?;
+    let waiting = session::waiting(access, secret, Stage::SecondFactor, from).await?;
     let account = account(access, &waiting.account_id).await?;
-    let mut tx = prove(access, act, &account, proof, address).await?;
+    let mut tx = prove(access, act, &account, proof, from.address()).await?;
     let opened = session::activate(&mut tx, &waiting.id).await?;
     tx.commit().await?;
     Ok(opened)
@@ -177,8 +180,7 @@ pub async fn prove(
         }
         _ => None,
     };
-    // its own bucket: guessing codes does not lock the password's, and the other way round
-    let buckets = Buckets::of(&format!("\ntotp\n{}", account.id), address);
+    let buckets = Buckets::of(&lockout::code_login(&account.id), address);
     let locked = buckets.locked(&access.db).await?;
     let mut tx = access.db.begin(Lane::People, act).await?;
     let locked = buckets.attempt(&mut tx).await? || locked;
@@ -192,8 +194,10 @@ pub async fn prove(
         buckets.succeeded(&mut tx).await?;
         return Ok(tx);
     }
-    buckets.failed(&mut tx).await?;
+    let failure = Failure { tried: Tried::Code, account_id: Some(&account.id), buckets: &buckets };
+    let lock = failure.keep(&mut tx).await?;
     tx.commit().await?;
+    failure.tell(access, lock).await;
     Err(Error::CodeNotAccepted)
 }
 
@@ -215,9 +219,14 @@ async fn take_step(tx: &mut WriteTx, account_id: &str, step: i64) -> Result<bool
 async fn take_recovery(tx: &mut WriteTx, account_id: &str, code: &str) -> Result<bool> {
     let now = tx.now();
     let sql = "UPDATE recovery_code SET used_at = $1 \
-               WHERE code_sha256 = $2 AND account_id = $3 AND used_at = 0";
-    let args = [now.into(), recovery_digest(account_id, code).into(), account_id.into()];
-    Ok(tx.execute(sql, &args).await? == 1)
+               WHERE code_sha256 = $2 AND account_id = $3 AND used_at = 0 RETURNING *";
+    let digest = recovery_digest(account_id, code);
+    let args = [now.into(), digest.as_str().into(), account_id.into()];
+    let Some(row) = tx.fetch_optional(sql, &args).await? else { return Ok(false) };
+    let right = seal::held(tx, Kind::Recovery, &row)?;
+    let sql = "UPDATE recovery_code SET seal = '' WHERE code_sha256 = $1";
+    tx.execute(sql, &[digest.into()]).await?;
+    Ok(right)
 }
 
 fn recovery_digest(account_id: &str, code: &str) -> String {
@@ -306,8 +315,10 @@ async fn recovery_codes(tx: &mut WriteTx, account_id: &str) -> Result<Vec<String
     for code in &codes {
         let sql = "INSERT INTO recovery_code (code_sha256, account_id, created_at, used_at) \
                    VALUES ($1,$2,$3,0)";
-        let args = [recovery_digest(account_id, code).into(), account_id.into(), now.into()];
+        let digest = recovery_digest(account_id, code);
+        let args = [digest.as_str().into(), account_id.into(), now.into()];
         tx.execute(sql, &args).await?;
+        seal::seal(tx, Kind::Recovery, &digest).await?;
     }
     Ok(codes)
 }

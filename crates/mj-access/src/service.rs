@@ -10,6 +10,7 @@ use crate::model::{
     AccountClass, AccountState, NO_END, NewAccount, NewAgency, NewGrant, check_area, check_day,
     check_grant, check_login, check_name, is_administrator, level_name, set_to_text,
 };
+use crate::seal::{self, Kind};
 use crate::store::{ACCOUNT, AGENCY, CREDENTIAL, ROLE_GRANT, SOURCE_TOKEN, account_of, grant_of};
 use crate::token;
 
@@ -116,7 +117,29 @@ pub async fn set_password(tx: &mut WriteTx, account_id: &str, hash: &str) -> Res
         let [password_hash, changed_at] = values;
         tx.insert(&CREDENTIAL, &[("id", account_id.into()), password_hash, changed_at]).await?;
     }
+    seal::seal(tx, Kind::Password, account_id).await?;
     end_sessions(tx, account_id).await
+}
+
+/// Stores the same password under a newer key, unless another one was set meanwhile.
+pub(crate) async fn renew_hash(
+    tx: &mut WriteTx,
+    account_id: &str,
+    was: &str,
+    renewed: &str,
+) -> Result<()> {
+    let sql = "SELECT password_hash, version FROM credential WHERE id = $1";
+    let Some(row) = tx.fetch_optional(sql, &[account_id.into()]).await? else { return Ok(()) };
+    if row.text("password_hash")? != was {
+        return Ok(());
+    }
+    let version = Some(row.int("version")?);
+    let new = [("password_hash", renewed.into())];
+    match tx.update(&CREDENTIAL, account_id, version, &new).await {
+        Err(mj_platform::Error::Stale { .. }) => return Ok(()),
+        done => done?,
+    };
+    seal::seal(tx, Kind::Password, account_id).await
 }
 
 /// Whether the account of a grant may hold it, and the act's actor give it: never to oneself.
@@ -331,7 +354,9 @@ pub async fn revoke_source_tokens(tx: &mut WriteTx, cd_source: &str) -> Result<u
         )
         .await?;
     for row in &standing {
-        tx.update(&SOURCE_TOKEN, &row.text("id")?, None, &[("revoked_at", now.into())]).await?;
+        let id = row.text("id")?;
+        tx.update(&SOURCE_TOKEN, &id, None, &[("revoked_at", now.into())]).await?;
+        seal::break_seal(tx, Kind::SourceToken, &id).await?;
     }
     Ok(standing.len())
 }
@@ -370,13 +395,15 @@ pub async fn issue_source_token(tx: &mut WriteTx, cd_source: &str) -> Result<Str
         )
         .await?;
     for row in earlier {
-        tx.update(&SOURCE_TOKEN, &row.text("id")?, None, &[("revoked_at", now.into())]).await?;
+        let id = row.text("id")?;
+        tx.update(&SOURCE_TOKEN, &id, None, &[("revoked_at", now.into())]).await?;
+        seal::break_seal(tx, Kind::SourceToken, &id).await?;
     }
-    let secret = token::new_source_token();
+    let (id, secret) = (new_id(), token::new_source_token());
     tx.insert(
         &SOURCE_TOKEN,
         &[
-            ("id", new_id().into()),
+            ("id", id.as_str().into()),
             ("account_id", account_id.into()),
             ("token_sha256", token::digest(&secret).into()),
             ("issued_at", now.into()),
@@ -384,5 +411,6 @@ pub async fn issue_source_token(tx: &mut WriteTx, cd_source: &str) -> Result<Str
         ],
     )
     .await?;
+    seal::seal(tx, Kind::SourceToken, &id).await?;
     Ok(secret)
 }

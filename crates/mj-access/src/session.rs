@@ -12,11 +12,14 @@ use mj_platform::{Act, Lane, RowExt, WriteTx, new_id};
 use mj_web::Identity;
 
 use crate::error::{Error, Result};
+use crate::failures::{Failure, Tried};
 use crate::identity::{Issuer, enters_by};
 use crate::lockout::Buckets;
 use crate::model::{Account, AccountClass};
+use crate::seal::{self, Kind};
 use crate::second_factor::{self, Stage};
-use crate::{Access, lockout, store, token};
+use crate::whence::Whence;
+use crate::{Access, emergency, failures, lockout, service, store, token};
 
 /// `__Host-`: only over TLS or localhost, for this host alone, whole site.
 pub const SESSION_COOKIE: &str = "__Host-mj_session";
@@ -47,9 +50,8 @@ impl Opened {
 }
 
 /// Where a request to log in comes from.
-#[derive(Default)]
 pub struct Origin<'a> {
-    pub address: Option<IpAddr>,
+    pub from: Whence,
     /// The token it already carries; that session ends.
     pub earlier: Option<&'a str>,
     /// The browser and system, in words.
@@ -84,7 +86,7 @@ pub async fn open(
     password: &str,
     origin: Origin<'_>,
 ) -> Result<Opened> {
-    let (mut tx, account) = prove(access, act, login, password, origin.address).await?;
+    let (mut tx, account) = prove(access, act, login, password, origin.from).await?;
     let now = tx.now();
     let account_id = account.id.clone();
     let administrator = account.class == AccountClass::Admin;
@@ -100,12 +102,14 @@ pub async fn open(
     }
     tx.execute("DELETE FROM session WHERE absolute_until < $1", &[now.into()]).await?;
     lockout::forget_old(&mut tx).await?;
+    failures::forget_old(&mut tx).await?;
+    let id = new_id();
     tx.execute(
         "INSERT INTO session (id, token_sha256, account_id, created_at, last_seen_at, \
          idle_seconds, absolute_until, proven_at, state, device) \
          VALUES ($1,$2,$3,$4,$4,$5,$6,$4,$7,$8)",
         &[
-            new_id().into(),
+            id.as_str().into(),
             token::digest(&opened.token).into(),
             account.id.into(),
             now.into(),
@@ -116,6 +120,7 @@ pub async fn open(
         ],
     )
     .await?;
+    seal::seal(&mut tx, Kind::Session, &id).await?;
     // that the account was used this day, which its session does not tell for long
     tx.execute(
         "INSERT INTO account_seen (day, account_id) VALUES ($1,$2) ON CONFLICT DO NOTHING",
@@ -127,8 +132,9 @@ pub async fn open(
 }
 
 /// The session of this token, if it waits for this.
-pub async fn waiting(access: &Access, secret: &str, stage: Stage) -> Result<Session> {
-    alive(access, secret).await?.filter(|session| session.stage == stage).ok_or(Error::NotWaiting)
+pub async fn waiting(access: &Access, secret: &str, stage: Stage, from: Whence) -> Result<Session> {
+    let session = alive(access, secret, from).await?;
+    session.filter(|session| session.stage == stage).ok_or(Error::NotWaiting)
 }
 
 /// Makes a waiting session active, under a new token: the old one was worth less.
@@ -147,6 +153,7 @@ pub async fn activate(tx: &mut WriteTx, session_id: &str) -> Result<Opened> {
         ],
     )
     .await?;
+    seal::seal(tx, Kind::Session, session_id).await?;
     Ok(opened)
 }
 
@@ -161,14 +168,16 @@ pub async fn of_account(access: &Access, account_id: &str) -> Result<Vec<Session
     Ok(sessions)
 }
 
-/// Checks a password under lockout; success comes with the open transaction to act in.
+/// Checks a password under lockout; success comes with the open transaction to act in. To an administrator who comes
+/// from elsewhere than they may, the right password is a wrong one.
 pub async fn prove(
     access: &Access,
     act: Act,
     login: &str,
     password: &str,
-    address: Option<IpAddr>,
+    from: Whence,
 ) -> Result<(WriteTx, Account)> {
+    let address = from.address();
     let login = login.trim().to_ascii_lowercase();
     let buckets = Buckets::of(&login, address);
     if buckets.source_locked(&access.db).await? {
@@ -179,17 +188,37 @@ pub async fn prove(
         Some(account) => store::password_hash(&access.db, &account.id).await?,
         None => None,
     };
-    let right = access.passwords.verify(password, hash.as_deref(), address).await?;
+    let checked = access.passwords.verify(password, hash.as_deref(), address).await?;
+    let barred = account.as_ref().is_some_and(|account| !access.admits(account.class, from));
+    if barred {
+        tracing::warn!("有人从许可网络之外登录管理员账号，已按密码不正确处理");
+    }
+    let right = checked.right && !barred;
+    let renewed = match right && checked.outdated && !buckets.locked(&access.db).await? {
+        true => Some(access.passwords.hash(password, address).await?),
+        false => checked.renewed,
+    };
     let mut tx = access.db.begin(Lane::People, act).await?;
     let locked = buckets.attempt(&mut tx).await?;
     match account {
         Some(account) if right && !locked => {
             buckets.succeeded(&mut tx).await?;
+            if let (Some(was), Some(renewed)) = (hash, renewed)
+                && !access.db.is_held()
+            {
+                service::renew_hash(&mut tx, &account.id, &was, &renewed).await?;
+            }
             Ok((tx, account))
         }
-        _ => {
-            buckets.failed(&mut tx).await?;
+        account => {
+            let failure = Failure {
+                tried: Tried::Password,
+                account_id: account.as_ref().map(|account| account.id.as_str()),
+                buckets: &buckets,
+            };
+            let lock = failure.keep(&mut tx).await?;
             tx.commit().await?;
+            failure.tell(access, lock).await;
             Err(Error::NotAccepted)
         }
     }
@@ -203,16 +232,16 @@ pub async fn step_up(
     login: &str,
     password: &str,
     totp: Option<&str>,
-    address: Option<IpAddr>,
+    from: Whence,
 ) -> Result<Opened> {
-    let (tx, account) = prove(access, act.clone(), login, password, address).await?;
+    let (tx, account) = prove(access, act.clone(), login, password, from).await?;
     tx.commit().await?;
     let needs = second_factor::kept(access, &account.id).await?.is_some_and(|k| k.confirmed_at > 0);
     let mut tx = match (needs, totp) {
         (false, _) => access.db.begin(Lane::People, act).await?,
         (true, Some(code)) => {
             let proof = second_factor::Proof::Totp(code);
-            second_factor::prove(access, act, &account, proof, address).await?
+            second_factor::prove(access, act, &account, proof, from.address()).await?
         }
         (true, None) => return Err(Error::CodeNeeded),
     };
@@ -223,6 +252,7 @@ pub async fn step_up(
         &[token::digest(&opened.token).into(), now.into(), session_id.into()],
     )
     .await?;
+    seal::seal(&mut tx, Kind::Session, session_id).await?;
     tx.commit().await?;
     Ok(opened)
 }
@@ -264,8 +294,18 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
     if token::is_source_token(secret) {
         return if by_cookie { Ok(Identity::anonymous()) } else { source(access, secret).await };
     }
+    let safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let forged = by_cookie && !safe && !carries_csrf(&request.headers, secret);
+    if token::is_emergency_token(secret) {
+        let seal = emergency::standing(access, secret, Whence::of(request)).await?;
+        let Some(seal) = seal else { return Ok(Identity::anonymous()) };
+        let kind = ActorKind::Emergency { seal_id: seal.id };
+        let who = Identity::of(Actor { kind, grants: Vec::new() });
+        return Ok(Identity { csrf_missing: forged, ..who });
+    }
     // a session that waits for its second factor opens nothing but the routes that bring it
-    let session = alive(access, secret).await?.filter(|session| session.stage == Stage::Active);
+    let session = alive(access, secret, Whence::of(request)).await?;
+    let session = session.filter(|session| session.stage == Stage::Active);
     let Some(session) = session else { return Ok(Identity::anonymous()) };
     let now = access.db.clock().now();
     let grants = store::grants_of(&access.db, &session.account_id).await?;
@@ -282,8 +322,6 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
         },
         false => None,
     };
-    let safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let forged = by_cookie && !safe && !carries_csrf(&request.headers, secret);
     Ok(Identity {
         actor: Actor {
             kind: ActorKind::Person { account_id: session.account_id },
@@ -302,28 +340,40 @@ async fn source(access: &Access, secret: &str) -> Result<Identity> {
     let row = access
         .db
         .fetch_optional(
-            "SELECT a.cd_source FROM source_token t JOIN account a ON a.id = t.account_id \
+            "SELECT t.*, a.cd_source FROM source_token t JOIN account a ON a.id = t.account_id \
              WHERE t.token_sha256 = $1 AND t.revoked_at = 0 AND a.state = 'active' \
              AND a.class = 'source'",
             &[token::digest(secret).into()],
         )
         .await?;
     let Some(row) = row else { return Ok(Identity::anonymous()) };
+    if !seal::holds(&access.db, Kind::SourceToken, &row).await? {
+        return Ok(Identity::anonymous());
+    }
     let kind = ActorKind::Source { cd_source: row.text("cd_source")? };
     Ok(Identity::of(Actor { kind, grants: Vec::new() }))
 }
 
 /// The session of a token, if it has neither idled nor aged out; seen now.
-async fn alive(access: &Access, secret: &str) -> Result<Option<Session>> {
+async fn alive(access: &Access, secret: &str, from: Whence) -> Result<Option<Session>> {
     let row = access
         .db
         .fetch_optional(
-            "SELECT s.* FROM session s JOIN account a ON a.id = s.account_id \
+            "SELECT s.*, a.class FROM session s JOIN account a ON a.id = s.account_id \
              WHERE s.token_sha256 = $1 AND a.state = 'active'",
             &[token::digest(secret).into()],
         )
         .await?;
-    let Some(session) = row.as_ref().map(session_of).transpose()? else { return Ok(None) };
+    let Some(row) = row else { return Ok(None) };
+    if !seal::holds(&access.db, Kind::Session, &row).await? {
+        return Ok(None);
+    }
+    let session = session_of(&row)?;
+    let administrator = row.text("class")? == AccountClass::Admin.name();
+    if administrator && !access.admits_administrators(from) {
+        tracing::warn!("有人从许可网络之外使用管理员的会话，已拒绝");
+        return Ok(None);
+    }
     let now = access.db.clock().now();
     if now >= session.expires_at() {
         return Ok(None);

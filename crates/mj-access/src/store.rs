@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::model::{
     Account, AccountClass, AccountState, Agency, RoleGrant, parse_level, set_from_text,
 };
+use crate::seal::{self, Kind};
 
 pub const AGENCY: TruthTable = TruthTable {
     name: "agency",
@@ -263,10 +264,12 @@ pub async fn account_by_id(db: &Db, id: &str) -> Result<Option<Account>> {
     row.as_ref().map(account_of).transpose()
 }
 
+/// The hash in force; one without its seal is none.
 pub async fn password_hash(db: &Db, account_id: &str) -> Result<Option<String>> {
-    let sql = "SELECT password_hash FROM credential WHERE id = $1";
-    let row = db.fetch_optional(sql, &[account_id.into()]).await?;
-    Ok(row.map(|row| row.text("password_hash")).transpose()?)
+    let sql = "SELECT * FROM credential WHERE id = $1";
+    let Some(row) = db.fetch_optional(sql, &[account_id.into()]).await? else { return Ok(None) };
+    let holds = seal::holds(db, Kind::Password, &row).await?;
+    Ok(if holds { Some(row.text("password_hash")?) } else { None })
 }
 
 pub async fn password_changed_at(db: &Db, account_id: &str) -> Result<Option<Instant>> {
@@ -380,6 +383,9 @@ pub async fn actor_name(db: &Db, reference: &str) -> Result<String> {
             None => reference.to_owned(),
         }),
         Some(("source", cd_source)) => Ok(format!("数据源 {cd_source}")),
+        Some(("emergency", id)) => {
+            Ok(crate::emergency::name(db, id).await?.unwrap_or_else(|| reference.to_owned()))
+        }
         Some(("system", _)) => Ok("系统".into()),
         _ if reference == "anonymous" => Ok("本人（未登录）".into()),
         _ => Ok(reference.to_owned()),

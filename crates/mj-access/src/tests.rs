@@ -1,9 +1,14 @@
 //! Stories told through the router, on whichever database the run is for.
 
 mod administrators;
+mod emergency;
 mod identities;
+mod keyed;
+mod locks;
+mod networks;
 mod passwords;
 mod people;
+mod seals;
 mod second_factor;
 mod second_person;
 mod sessions;
@@ -50,8 +55,8 @@ impl House {
 
     async fn with_profile(profile: crate::PasswordProfile) -> Self {
         let kit = TestDb::new().await;
-        let access = Access::new(kit.db().clone())
-            .with_passwords(profile)
+        let access = Access::new(kit.db().clone(), kit.vault())
+            .with_passwords(profile, crate::PasswordHashing::default())
             .with_area_names(|area| (area == "370400").then(|| "枣庄市".into()));
         let business = Module::new("datahub", "数据汇聚").routes(
             (),

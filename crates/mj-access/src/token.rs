@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 
 const SESSION: &str = "mjs_";
 const SOURCE: &str = "mjk_";
+const EMERGENCY: &str = "mje_";
 
 pub fn new_session_token() -> String {
     random_token(SESSION)
@@ -19,6 +20,14 @@ pub fn new_source_token() -> String {
 
 pub fn is_source_token(token: &str) -> bool {
     token.starts_with(SOURCE)
+}
+
+pub fn new_emergency_token() -> String {
+    random_token(EMERGENCY)
+}
+
+pub fn is_emergency_token(token: &str) -> bool {
+    token.starts_with(EMERGENCY)
 }
 
 /// 256 bits; the prefix lets a scanner of leaked secrets find ours.
@@ -58,7 +67,16 @@ pub fn new_code() -> String {
 
 /// The digest of a code as typed: case, hyphens and look-alikes do not matter.
 pub fn code_digest(typed: &str) -> String {
-    let code: String = typed
+    digest(&format!("mj-code\n{}", plain(typed)))
+}
+
+/// The digest of two codes that open together, in this order.
+pub fn halves_digest(one: &str, other: &str) -> String {
+    digest(&format!("mj-emergency\n{}\n{}", plain(one), plain(other)))
+}
+
+fn plain(typed: &str) -> String {
+    typed
         .chars()
         .filter(|c| c.is_ascii_alphanumeric())
         .map(|c| match c.to_ascii_uppercase() {
@@ -66,8 +84,7 @@ pub fn code_digest(typed: &str) -> String {
             'I' | 'L' => '1',
             c => c,
         })
-        .collect();
-    digest(&format!("mj-code\n{code}"))
+        .collect()
 }
 
 #[cfg(test)]

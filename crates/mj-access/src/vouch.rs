@@ -5,6 +5,7 @@ use mj_kernel::{Actor, ActorKind, Role};
 use mj_platform::Act;
 
 use crate::second_factor::{Proof, Stage};
+use crate::whence::Whence;
 use crate::{Access, Error, Result, second_factor, session, store};
 
 /// Whose business commands about the log and its keys are.
@@ -21,7 +22,8 @@ impl Access {
         code: impl FnOnce() -> std::io::Result<String>,
     ) -> Result<Actor> {
         let act = Act::new(&Actor::system("command"), ACTION, "session");
-        let (tx, account) = session::prove(self, act.clone(), login, password, None).await?;
+        let (tx, account) =
+            session::prove(self, act.clone(), login, password, Whence::Machine).await?;
         tx.commit().await?;
         match second_factor::stage_of(self, &account).await? {
             Stage::Active => {}

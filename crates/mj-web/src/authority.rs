@@ -194,6 +194,11 @@ impl Identity {
     pub fn is_anonymous(&self) -> bool {
         self.actor.kind == mj_kernel::ActorKind::Anonymous
     }
+
+    /// A line of the process's log, under its request: who was refused which action, and the code.
+    pub(crate) fn refused(&self, action: &str, problem: &Problem) {
+        tracing::warn!(action, actor = %self.actor.reference(), code = %problem.code, "拒绝");
+    }
 }
 
 /// Knows who somebody is and what they may do. Implemented by `mj-access`.

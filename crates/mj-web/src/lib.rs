@@ -7,6 +7,7 @@
 
 pub mod authority;
 pub mod caller;
+pub mod client;
 pub mod export;
 pub mod export_request;
 pub mod idempotency;
@@ -24,6 +25,7 @@ pub use authority::{
     Action, Allowance, Authority, CertificateHeld, Decision, Fields, Identity, Mask, Resource,
 };
 pub use caller::{ActorNames, Caller};
+pub use client::{Relayed, known_client};
 pub use export::{Column, Export, ExportRequest};
 /// What [`Authority::identify`] returns.
 pub use futures_util::future::BoxFuture;

@@ -176,21 +176,17 @@ impl Gate {
             match self.authority.decide(&public, self.action.name, None) {
                 // what is open to everybody stays open
                 Decision::Allow(_) => {}
-                _ => return Err(problem),
+                _ => {
+                    who.refused(self.action.name, &problem);
+                    return Err(problem);
+                }
             }
         }
         let allowance = self
             .authority
             .decide(&who, self.action.name, None)
             .into_allowance(who.is_anonymous())
-            .inspect_err(|problem| {
-                tracing::warn!(
-                    action = self.action.name,
-                    actor = %who.actor.reference(),
-                    code = %problem.code,
-                    "拒绝"
-                );
-            })?;
+            .inspect_err(|problem| who.refused(self.action.name, problem))?;
         let key = idempotency::key_of(&parts.headers)?;
         if self.needs_key && key.is_none() {
             return Err(idempotency::key_required());

@@ -119,6 +119,29 @@ async fn a_request_is_refused_taken_back_or_goes_out_of_date() {
 }
 
 #[tokio::test]
+async fn what_waits_stands_before_what_was_decided_since() {
+    let house = House::new().await;
+    house.enrol_administrators().await;
+    let (lisi, wangwu) =
+        (house.person("lisi", Role::Clerk).await, house.person("wangwu", Role::Clerk).await);
+    let security = house.token("anquan").await;
+    let audit = house.token("shenji").await;
+    let waits = ask(&house, &security, "1", &lisi, "datahub_operator").await;
+    let newer = ask(&house, &security, "2", &wangwu, "datahub_operator").await;
+    let newer = decide(&house, &audit, &newer.body, "refuse").await;
+    let ids = |list: &Answer| -> Vec<Value> {
+        list.body["items"].as_array().expect("a list").iter().map(|one| one["id"].clone()).collect()
+    };
+    let listed = house.ask("GET", REQUESTS).bearer(&audit).go().await;
+    assert_eq!(ids(&listed), [waits.body["id"].clone(), newer.body["id"].clone()]);
+    // what nobody can decide any more waits no longer
+    house.kit.clock.advance_seconds(72 * 3600 + 1);
+    let audit = house.token("shenji").await;
+    let listed = house.ask("GET", REQUESTS).bearer(&audit).go().await;
+    assert_eq!(ids(&listed), [newer.body["id"].clone(), waits.body["id"].clone()]);
+}
+
+#[tokio::test]
 async fn disabling_ends_every_session_of_the_account_at_once() {
     let house = House::new().await;
     house.enrol_administrators().await;

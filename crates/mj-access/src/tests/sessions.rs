@@ -63,7 +63,7 @@ async fn five_wrong_passwords_lock_one_account_through_a_restart_and_tell_nothin
     }
     answers.push(house.login("nobody", "wrong password").await);
     // another process on the same database, as after a kill
-    let restarted = Access::new(house.kit.db().clone());
+    let restarted = Access::new(house.kit.db().clone(), house.kit.vault());
     let router = Web::new(Arc::new(restarted.clone()), vec![crate::module(restarted.clone())])
         .router(Router::new());
     let House { kit, .. } = house;

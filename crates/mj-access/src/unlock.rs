@@ -1,0 +1,278 @@
+//! What only two administrators do to somebody's way in: a system administrator starts, a security administrator
+//! approves before the request expires. An unlock ends the locks and their doubling at once; a reset lets the system
+//! administrator hand out one new activation code, with which the owner sets a password. Neither chooses the
+//! password, and a second factor stays as it is.
+
+use mj_kernel::Instant;
+use mj_platform::{Db, DbRow, RowExt, TruthTable, WriteTx};
+
+use crate::error::{Error, Result};
+use crate::lockout;
+use crate::model::{Account, AccountClass, AccountState};
+use crate::store::{self, account_of};
+
+pub const UNLOCK_REQUEST: TruthTable = TruthTable {
+    name: "unlock_request",
+    columns: &[
+        "id",
+        "account_id",
+        "kind",
+        "reason",
+        "state",
+        "requested_by",
+        "requested_at",
+        "expires_at",
+        "decided_by",
+        "decided_at",
+        "decided_why",
+    ],
+};
+
+const HOUR: i64 = 3_600_000_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Unlock,
+    Reset,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unlock => "unlock",
+            Self::Reset => "reset",
+        }
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Unlock => "解除锁定",
+            Self::Reset => "重新发放启用代码",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Unlock, Self::Reset].into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// A request as kept.
+#[derive(Debug, Clone)]
+pub struct UnlockRequest {
+    pub id: String,
+    pub account_id: String,
+    pub kind: Kind,
+    pub reason: String,
+    pub state: String,
+    pub requested_by: String,
+    pub requested_at: Instant,
+    pub expires_at: Instant,
+    pub decided_by: Option<String>,
+    pub decided_at: Instant,
+    pub decided_why: Option<String>,
+    pub version: i64,
+}
+
+impl UnlockRequest {
+    /// `expired` is no state that is written: time alone makes it so. An approved reset expires too.
+    pub fn standing(&self, now: Instant) -> &str {
+        let open =
+            self.state == "waiting" || (self.state == "approved" && self.kind == Kind::Reset);
+        if open && now >= self.expires_at { "expired" } else { &self.state }
+    }
+}
+
+/// Starts a request in the name of the act's actor.
+pub async fn request(
+    tx: &mut WriteTx,
+    id: &str,
+    account_id: &str,
+    kind: Kind,
+    reason: &str,
+) -> Result<()> {
+    // one after another, on PostgreSQL too: two at once would leave two that wait
+    tx.position().await?;
+    let account = account(tx, account_id).await?;
+    let now = tx.now();
+    match kind {
+        Kind::Unlock if !is_locked(tx, &account).await? => {
+            return Err(Error::Separation("账号现在没有锁定，不须解除。"));
+        }
+        Kind::Reset if !is_activated(tx, account_id).await? => {
+            return Err(Error::Separation(
+                "账号还没有启用过，可以直接重新发放启用代码，不须申请。",
+            ));
+        }
+        Kind::Reset if account.state == AccountState::Disabled => {
+            return Err(Error::Separation("账号已停用，请先恢复账号。"));
+        }
+        _ => {}
+    }
+    let sql = "SELECT id FROM unlock_request WHERE account_id = $1 AND kind = $2 \
+               AND state IN ('waiting', 'approved') AND expires_at > $3 \
+               AND (state = 'waiting' OR kind = 'reset')";
+    let open = [account_id.into(), kind.name().into(), now.into()];
+    if tx.fetch_optional(sql, &open).await?.is_some() {
+        return Err(Error::Separation("这个账号已有同样的申请在办，请等候批准，或先撤回。"));
+    }
+    let hours = lockout::rule("request/hours", mj_kernel::clock::beijing_date(now))?;
+    let requested_by = tx.act().actor.clone();
+    let row = [
+        ("id", id.into()),
+        ("account_id", account_id.into()),
+        ("kind", kind.name().into()),
+        ("reason", reason.into()),
+        ("state", "waiting".into()),
+        ("requested_by", requested_by.into()),
+        ("requested_at", now.into()),
+        ("expires_at", (now + hours * HOUR).into()),
+        ("decided_by", None::<String>.into()),
+        ("decided_at", 0_i64.into()),
+        ("decided_why", None::<String>.into()),
+    ];
+    Ok(tx.insert(&UNLOCK_REQUEST, &row).await?)
+}
+
+/// The second person's yes: never of the one who asked, never for oneself.
+pub async fn approve(
+    tx: &mut WriteTx,
+    request: &UnlockRequest,
+    expected: i64,
+    why: &str,
+) -> Result<()> {
+    waiting(request, tx.now())?;
+    let actor = &tx.act().actor;
+    if *actor == request.requested_by {
+        return Err(Error::Separation("自己提出的申请须由安全管理员批准。"));
+    }
+    if *actor == format!("account:{}", request.account_id) {
+        return Err(Error::Separation(
+            "不能批准解除自己的锁定或重置自己，请由另一位安全管理员办理。",
+        ));
+    }
+    close(tx, request, expected, "approved", why).await?;
+    if request.kind == Kind::Unlock {
+        let account = account(tx, &request.account_id).await?;
+        lockout::unlock(tx, &account.login, &account.id).await?;
+    }
+    Ok(())
+}
+
+/// Says no; whoever asked takes it back.
+pub async fn refuse(
+    tx: &mut WriteTx,
+    request: &UnlockRequest,
+    expected: i64,
+    why: &str,
+) -> Result<()> {
+    waiting(request, tx.now())?;
+    let own = tx.act().actor == request.requested_by;
+    close(tx, request, expected, if own { "withdrawn" } else { "refused" }, why).await
+}
+
+/// Uses up the approval that a new code for an account in use needs. An account never activated needs none.
+pub async fn may_issue_code(tx: &mut WriteTx, account_id: &str) -> Result<()> {
+    tx.position().await?;
+    if !is_activated(tx, account_id).await? {
+        return Ok(());
+    }
+    let now = tx.now();
+    let sql = "SELECT * FROM unlock_request WHERE account_id = $1 AND kind = 'reset' \
+               AND state = 'approved' AND expires_at > $2 ORDER BY id LIMIT 1";
+    let row = tx.fetch_optional(sql, &[account_id.into(), now.into()]).await?;
+    let approved = row.as_ref().map(read).transpose()?.ok_or(Error::ResetNeedsTwo)?;
+    let used = [("state", "used".into())];
+    tx.update(&UNLOCK_REQUEST, &approved.id, Some(approved.version), &used).await?;
+    Ok(())
+}
+
+fn waiting(request: &UnlockRequest, now: Instant) -> Result<()> {
+    match request.standing(now) {
+        "waiting" => Ok(()),
+        "expired" => Err(Error::Separation("申请已过期，请重新提出。")),
+        _ => Err(Error::Separation("申请已经有结果。")),
+    }
+}
+
+async fn close(
+    tx: &mut WriteTx,
+    request: &UnlockRequest,
+    expected: i64,
+    state: &str,
+    why: &str,
+) -> Result<()> {
+    let (now, by) = (tx.now(), tx.act().actor.clone());
+    let values = [
+        ("state", state.into()),
+        ("decided_by", by.into()),
+        ("decided_at", now.into()),
+        ("decided_why", why.into()),
+    ];
+    tx.update(&UNLOCK_REQUEST, &request.id, Some(expected), &values).await?;
+    Ok(())
+}
+
+/// An account of a person: systems have no password to lock.
+async fn account(tx: &mut WriteTx, account_id: &str) -> Result<Account> {
+    let sql = "SELECT * FROM account WHERE id = $1";
+    let row = tx.fetch_optional(sql, &[account_id.into()]).await?;
+    let account = account_of(&row.ok_or(Error::Missing("账号"))?)?;
+    match account.class {
+        AccountClass::Source => Err(Error::Missing("账号")),
+        _ => Ok(account),
+    }
+}
+
+async fn is_activated(tx: &mut WriteTx, account_id: &str) -> Result<bool> {
+    let sql = "SELECT id FROM credential WHERE id = $1";
+    Ok(tx.fetch_optional(sql, &[account_id.into()]).await?.is_some())
+}
+
+async fn is_locked(tx: &mut WriteTx, account: &Account) -> Result<bool> {
+    lockout::is_locked(tx, &account.login, &account.id).await
+}
+
+pub async fn by_id(db: &Db, id: &str) -> Result<Option<UnlockRequest>> {
+    let sql = "SELECT * FROM unlock_request WHERE id = $1";
+    db.fetch_optional(sql, &[id.into()]).await?.as_ref().map(read).transpose()
+}
+
+/// Those of one account, or all: what waits first, then the newest.
+pub async fn list(db: &Db, account: Option<&str>) -> Result<Vec<UnlockRequest>> {
+    let rows = match account {
+        Some(account) => {
+            let sql =
+                "SELECT * FROM unlock_request WHERE account_id = $1 ORDER BY id DESC LIMIT 200";
+            db.fetch_all(sql, &[account.into()]).await?
+        }
+        None => {
+            let sql = "SELECT * FROM unlock_request ORDER BY CASE WHEN state = 'waiting' AND expires_at > $1 \
+                       THEN 0 ELSE 1 END, id DESC LIMIT 200";
+            db.fetch_all(sql, &[db.clock().now().into()]).await?
+        }
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The person a request is about.
+pub async fn account_name(db: &Db, account_id: &str) -> Result<String> {
+    store::actor_name(db, &format!("account:{account_id}")).await
+}
+
+fn read(row: &DbRow) -> Result<UnlockRequest> {
+    let broken = || mj_platform::Error::Corrupt("unlock_request.kind 的值不认识".into());
+    Ok(UnlockRequest {
+        id: row.text("id")?,
+        account_id: row.text("account_id")?,
+        kind: Kind::parse(&row.text("kind")?).ok_or_else(broken)?,
+        reason: row.text("reason")?,
+        state: row.text("state")?,
+        requested_by: row.text("requested_by")?,
+        requested_at: row.int("requested_at")?,
+        expires_at: row.int("expires_at")?,
+        decided_by: row.opt_text("decided_by")?,
+        decided_at: row.int("decided_at")?,
+        decided_why: row.opt_text("decided_why")?,
+        version: row.int("version")?,
+    })
+}
