@@ -10,6 +10,7 @@ mod display;
 mod error;
 mod json;
 mod limit;
+mod log;
 mod markup;
 mod pages;
 mod posts;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub specs: Vec<TableSpec>,
     /// Where the files of open data lie.
     pub data_folder: PathBuf,
+    /// Where the supervision log lies.
+    pub log_folder: PathBuf,
 }
 
 /// The portal. Cheap to clone.
@@ -79,6 +82,7 @@ pub struct Portal {
     pub(crate) facts: FactStore,
     pub(crate) specs: Arc<Vec<TableSpec>>,
     pub(crate) data_folder: Arc<PathBuf>,
+    pub(crate) log_folder: Arc<PathBuf>,
     pub(crate) site: Arc<Site>,
     pub(crate) limiter: Arc<limit::Limiter>,
     pub(crate) figures: Arc<pages::FigureCache>,
@@ -95,6 +99,7 @@ impl Portal {
             facts: parts.facts,
             specs: Arc::new(parts.specs),
             data_folder: Arc::new(parts.data_folder),
+            log_folder: Arc::new(parts.log_folder),
             site: Arc::new(site),
             limiter: Arc::default(),
             figures: Arc::default(),
@@ -146,6 +151,9 @@ pub fn module(portal: Portal) -> Module {
         get(NEWS, "/news/{number}", posts::pages::news_item).page(),
         get(NEWS, "/exposure", posts::pages::exposures).page(),
         get(NEWS, "/exposure/{number}", posts::pages::exposure).page(),
+        get(NEWS, "/log", log::page).page(),
+        get(NEWS, "/log/feed.xml", log::feed).page(),
+        get(NEWS, "/log/weeks/{file}", log::week).page(),
         get(DATA, "/data", data::pages::list).page(),
         get(DATA, "/data/{id}", data::pages::dataset).page(),
         get(DATA, "/data/{id}/{file}", data::pages::file).page(),

@@ -78,7 +78,7 @@ pub struct FigureCache(Mutex<Option<(Instant, i64, i64)>>);
 
 impl Portal {
     pub(crate) fn view(&self, at: &'static str, column: &'static str) -> SiteView {
-        SiteView { site: self.site.clone(), at, column, json: None, article: None }
+        SiteView { site: self.site.clone(), at, column, json: None, feed: None, article: None }
     }
 
     /// A face whose assets were not built says so instead of showing a bare page.

@@ -16,6 +16,8 @@ pub struct SiteView {
     pub column: &'static str,
     /// The same content for programs.
     pub json: Option<String>,
+    /// A feed of what stands on the page: address and title.
+    pub feed: Option<(&'static str, &'static str)>,
     pub article: Option<Article>,
 }
 
@@ -43,6 +45,11 @@ impl SiteView {
 
     pub fn json(mut self, address: impl Into<String>) -> Self {
         self.json = Some(address.into());
+        self
+    }
+
+    pub fn feed(mut self, address: &'static str, title: &'static str) -> Self {
+        self.feed = Some((address, title));
         self
     }
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::store::{self, Listed, Post, Text};
 use super::{Kind, State as PostState, TextState, api};
 use crate::error::Result;
+use crate::log::{self, WeekLine};
 use crate::pages::{Loose, Place};
 use crate::view::{self, Article, PostLine, SiteView};
 use crate::{Portal, markup, rules};
@@ -85,10 +86,19 @@ impl Portal {
         let last = shown.last().and_then(|listed| listed.post.number);
         let path = format!("/{}", kind.name());
         let next = last.filter(|_| more).map(|last| format!("{path}?before={last}"));
-        let site = self
+        let mut site = self
             .view(kind.name(), kind.title())
             .json(format!("/api/v1/public/{}", json_name(kind)));
+        let mut weeks = None;
+        if kind == Kind::News && below.is_none() {
+            site = site.feed(log::FEED, log::FEED_TITLE);
+            weeks = match self.weeks_in_news() {
+                Ok(weeks) => Some(weeks),
+                Err(error) => return self.failed(error),
+            };
+        }
         let page = ListPage {
+            weeks,
             site,
             title: kind.title(),
             is_exposure: kind == Kind::Exposure,
@@ -203,6 +213,8 @@ struct ListPage {
     title: &'static str,
     is_exposure: bool,
     rows: Vec<PostLine>,
+    /// Under the newest of 监管动态.
+    weeks: Option<Vec<WeekLine>>,
     first: Option<String>,
     next: Option<String>,
 }
