@@ -18,6 +18,8 @@ as "$bin/pg_ctl -D '$pg' -l '$pg/restore.log' -w -t 3600 -o '-p $port -c listen_
 url="postgres://${DATABASE_USER:-postgres}@127.0.0.1:$port/$database"
 for _ in $(seq 1 3600); do
   [ "$(psql -XAtq "$url" -c 'SELECT pg_is_in_recovery()' 2>/dev/null)" = f ] && break
+  # it opens before it has come to the instant, and ends where its log does not lead there
+  as "$bin/pg_ctl -D '$pg' status" >/dev/null || { tail -n 20 "$pg/restore.log" >&2; exit 3; }
   sleep 0.2
 done
 export MINGJIAN_DATABASE_URL=$url

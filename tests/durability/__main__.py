@@ -12,12 +12,12 @@ import backups, cuts, disk, flips, keys, kills, migrations, pitr
 
 # the longest first, so that none of them is left alone at the end
 PARTS = {
+    "R9-postgres": lambda long: pitr.run(long),
     "R3-postgres": lambda long: disk.run_postgres(long),
     "R1": lambda long: kills.run(long),
     "R3": lambda long: disk.run(long),
     "R2": lambda long: cuts.run(long),
     "R4-postgres": lambda long: flips.run_postgres(long),
-    "R9-postgres": lambda long: pitr.run(long),
     "R11-postgres": lambda long: migrations.run(long, postgres=True),
     "keys-postgres": lambda long: keys.run(long, postgres=True),
     "R9": lambda long: backups.run(long),

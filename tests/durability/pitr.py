@@ -1,9 +1,9 @@
-"""R9 on PostgreSQL: to any second, by the server's own log. Control: an instant before the first copy
-is refused, and a copy whose log has a hole does not come up as whole."""
-import os, shutil, subprocess, time, uuid
+"""R9 on PostgreSQL: to any second, by the server's own log, with two roles as docs/operate.md sets them up.
+Control: an instant before the first copy is refused, and a copy whose log has a hole does not come up."""
+import os, shutil, subprocess, time, urllib.parse, uuid
 from backups import citizen, numbers, push, sealed
-from kit import (BINARY, Clients, Count, Database, House, NotRun, ROOT, WORK, all_there, delivery, free_port, furnish,
-                 inspection, is_sound, psql)
+from kit import (BINARY, Clients, Count, Database, House, NotRun, ROOT, WORK, all_there, clean_env, delivery, free_port,
+                 furnish, inspection, is_sound, psql)
 
 
 # an empty cluster that is copied instead of being made each time
@@ -83,16 +83,46 @@ class Cluster:
         self.sh(f"{self.bin}/pg_ctl -D '{folder or self.home / 'pg'}' -m immediate stop", check=False)
 
 
+OWNER, SERVANT, SECRET = "mingjian_owner", "mingjian", "枣庄 p@ss/w:rd%2F"
+
+
+def url_of(role, port):
+    return f"postgres://{role}:{urllib.parse.quote(SECRET, safe='')}@127.0.0.1:{port}/mj"
+
+
+def two_roles(cluster):
+    """One role that owns the tables and one that serves and backs up; both must give their password."""
+    hba = cluster.home / "pg/pg_hba.conf"
+    asked = "".join(f"host {base} {OWNER},{SERVANT} 127.0.0.1/32 scram-sha-256\n" for base in ("all", "replication"))
+    hba.write_text(asked + hba.read_text())
+    for role, right in ((OWNER, ""), (SERVANT, "REPLICATION")):
+        psql(cluster.url, f"CREATE ROLE {role} LOGIN {right} PASSWORD '{SECRET}'")
+    psql(cluster.url, "SELECT pg_reload_conf()")
+    psql(cluster.url, f"CREATE DATABASE mj OWNER {OWNER}")
+    psql(cluster.url.rsplit("/", 1)[0] + "/mj", f"GRANT EXECUTE ON FUNCTION pg_switch_wal() TO {SERVANT}")
+
+
+def served(cluster_port, data):
+    """The house whose database is reached as the role that serves; the other's URL lies in its settings."""
+    settings = data / "mingjian.toml"
+    settings.write_text(f'[database]\nmigrate_url = "{url_of(OWNER, cluster_port)}"\n')
+    settings.chmod(0o600)
+    database = Database(url_of(SERVANT, cluster_port), "mj")
+    return House(data, database)
+
+
 def run(long, postgres=True):
-    count = Count("R9 postgres: restore to any second")
+    count = Count("R9 postgres: restore to any second, with two roles")
     cluster = Cluster()
     restored = None
     try:
-        psql(cluster.url, "CREATE DATABASE mj")
-        database = Database(cluster.url, "mj")
-        house = House(WORK / f"pitr-{uuid.uuid4().hex[:6]}", database)
-        house.data.mkdir()
+        two_roles(cluster)
+        data = WORK / f"pitr-{uuid.uuid4().hex[:6]}"
+        data.mkdir()
+        house = served(cluster.port, data)
         people = furnish(house)
+        owners = house.query("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'")
+        count.check(owners == [[OWNER]], f"the tables are the owner's: {owners}")
         place, key, kept = (WORK / f"pitr-{uuid.uuid4().hex[:6]}" for _ in range(3))
         env = {"MINGJIAN_BACKUP_WAL_FOLDER": str(cluster.wal)}
         house.run("keys", "export-backup", "--out", key)
@@ -134,13 +164,17 @@ def run(long, postgres=True):
         port, restored = free_port(), WORK / f"back-{uuid.uuid4().hex[:6]}"
         since = time.monotonic()
         ran = subprocess.run([str(ROOT / "scripts/pg_restore.sh"), place, key, instant, house.data, restored,
-                              str(port), "mj", kept], capture_output=True, text=True,
-                             env={**os.environ, "MINGJIAN": BINARY}, timeout=600)
+                              str(port), "mj", kept], capture_output=True, text=True, timeout=600,
+                             env=clean_env(MINGJIAN=BINARY, DATABASE_USER=SERVANT, PGPASSWORD=SECRET))
         took = time.monotonic() - since
         count.check(ran.returncode == 0, f"restore: {ran.stdout[-800:]} {ran.stderr[-800:]}")
         size, root = kept.read_text().splitlines()[1:3]
         count.check(f"日志根\t{size}\t{root}\n" in ran.stdout, f"the noted root {size} {root}: {ran.stdout}")
-        house.database = Database(f"postgres://postgres@127.0.0.1:{port}/postgres", "mj")
+        house.database = Database(url_of(SERVANT, port), "mj")
+        ran = house.run("migrate")
+        count.check(ran.returncode in (2, 3) and "migrate_url" in ran.stderr and SECRET not in ran.stderr,
+                    f"the old server's migrate_url is refused: {ran.returncode} {ran.stderr}")
+        house = served(port, house.data)
         count.check(numbers(house) == noted and len(later) == len(noted) + 1, "everything up to then, nothing after")
         wrong = all_there(house, clients)
         count.check(not wrong, f"{wrong[:3]}")
@@ -150,6 +184,18 @@ def run(long, postgres=True):
         count.check(node.stop() == 0, "the restored node works")
         is_sound(house, count, "restored and used")
         count.note(f"restored {len(noted)} batches to {instant} in {took:.1f} s")
+        # control: without one file of the server's log before the last there is no such state to come to
+        holed = WORK / f"holed-{uuid.uuid4().hex[:6]}"
+        shutil.copytree(place, holed)
+        segments = sorted(path for path in (holed / "wal").iterdir() if len(path.name) == 24)
+        segments[-2].unlink()
+        holed_pg = WORK / f"holed-{uuid.uuid4().hex[:6]}"
+        ran = subprocess.run([str(ROOT / "scripts/pg_restore.sh"), holed, key, instant, WORK / "holed-data", holed_pg,
+                              str(free_port()), "mj", kept], capture_output=True, text=True, timeout=600,
+                             env=clean_env(MINGJIAN=BINARY, DATABASE_USER=SERVANT, PGPASSWORD=SECRET))
+        count.check(ran.returncode == 3 and "recovery ended before" in ran.stderr,
+                    f"control: a hole in the log: {ran.returncode} {ran.stdout[-300:]} {ran.stderr[-300:]}")
+        cluster.stop(holed_pg)
         ran = house.run("restore", "--from", place, "--key", key, "--to", "2020-01-01 00:00:00",
                         "--data-dir", WORK / "no", "--pg-dir", WORK / "nopg")
         count.check(ran.returncode == 2, f"control: before the first copy: {ran.returncode}")

@@ -142,6 +142,11 @@ enum Command {
         #[command(subcommand)]
         what: crate::ledger::command::Log,
     },
+    /// 应急启用码：三位管理员都进不来时，由两位保管人一起启用
+    Emergency {
+        #[command(subcommand)]
+        what: crate::ledger::command::Emergency,
+    },
     /// 体检：哪里不对，怎样修
     Doctor {
         #[command(flatten)]
@@ -384,6 +389,9 @@ impl Cli {
                 }
             },
             Command::Log { what } => runtime()?.block_on(crate::ledger::command::run(what)),
+            Command::Emergency { what } => {
+                runtime()?.block_on(crate::ledger::command::emergency(what))
+            }
             Command::Doctor { at, digest } => {
                 runtime()?.block_on(crate::doctor::run(&at.data_dir, digest))
             }

@@ -9,6 +9,7 @@ use chrono::Days;
 use mj_datahub::{Arrived, Faults, SourcesAtAGlance};
 use mj_flow::{Flow, WorkBrief};
 use mj_kernel::ActorKind;
+use mj_kernel::clock::to_rfc3339;
 use mj_platform::{Db, Lane, RowExt};
 use mj_registry::OfficerSummary;
 use mj_web::{Action, Answer, Caller, Input, Module, Problem, get, post};
@@ -60,8 +61,26 @@ struct HomeView {
     sources: Option<SourcesAtAGlance>,
     /// 账号与授权，只给三类管理员
     people: Option<People>,
+    /// 应急启用码被启用过，只告诉三类管理员
+    emergency: Option<Alarm>,
     /// 最近打开
     recent: Vec<Hit>,
+}
+
+/// The sealed code of two holders was opened.
+#[derive(Debug, Serialize, ToSchema)]
+struct Alarm {
+    /// 两位保管人
+    holders: Vec<String>,
+    opened_at: String,
+    /// 启用时写明的原因
+    reason: String,
+    /// 到此时失效
+    until: String,
+    /// 现在仍然有效
+    open: bool,
+    /// 之后已重新封存
+    sealed_again: bool,
 }
 
 /// Accounts in short, for the three administrators.
@@ -129,9 +148,15 @@ async fn read(State(home): State<Home>, caller: Caller) -> Answer<Json<HomeView>
             None => Ok(None),
         }
     };
+    let emergency = async {
+        match asking(&mj_access::ACCOUNT_READ) {
+            Some(_) => home.alarm().await,
+            None => Ok(None),
+        }
+    };
     let recent = home.recent(&caller);
-    let (work, arrived, faults, officers, sources, people, recent) =
-        tokio::join!(work, arrived, faults, officers, sources, people, recent);
+    let (work, arrived, faults, officers, sources, people, emergency, recent) =
+        tokio::join!(work, arrived, faults, officers, sources, people, emergency, recent);
     Ok(Json(HomeView {
         day: today.to_string(),
         work: work?,
@@ -140,6 +165,7 @@ async fn read(State(home): State<Home>, caller: Caller) -> Answer<Json<HomeView>
         officers: officers?,
         sources: sources?,
         people: people?,
+        emergency: emergency?,
         recent: recent?,
     }))
 }
@@ -181,6 +207,18 @@ impl Home {
             }
         }
         Ok(hits)
+    }
+
+    async fn alarm(&self) -> Result<Option<Alarm>, Problem> {
+        let Some(seal) = mj_access::emergency_alarm(&self.db).await? else { return Ok(None) };
+        Ok(Some(Alarm {
+            holders: seal.holders.into(),
+            opened_at: to_rfc3339(seal.opened_at),
+            reason: seal.why,
+            until: to_rfc3339(seal.until),
+            open: self.db.clock().now() < seal.until,
+            sealed_again: mj_access::is_sealed(&self.db).await?,
+        }))
     }
 
     async fn people(&self) -> Result<People, Problem> {

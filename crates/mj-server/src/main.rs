@@ -34,6 +34,7 @@ mod serve;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod wordings;
 
 use std::process::ExitCode;
@@ -55,7 +56,10 @@ fn main() -> ExitCode {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
         )
         .init();
-    let command = cli::Cli::parse();
+    let command = match cli::Cli::try_parse() {
+        Ok(command) => command,
+        Err(error) => return usage::told(&error),
+    };
     let code = match command.run() {
         Ok(outcome) => outcome as u8,
         Err(failure) => {

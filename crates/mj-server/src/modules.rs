@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mj_access::{Access, PasswordProfile, SecondFactorPolicy};
+use mj_access::{Access, PasswordHashing, PasswordProfile, SecondFactorPolicy};
 use mj_catalog::Catalog;
 use mj_datahub::Datahub;
 use mj_datahub::ingest::plan::TablePlan;
@@ -88,10 +88,11 @@ impl Domains {
                     facts: facts.clone(),
                     specs: table_specs(),
                     data_folder: config.data_dir.join("open-data"),
+                    log_folder: config.data_dir.join("log"),
                 },
                 site,
             ),
-            access: Access::new(db.clone())
+            access: Access::new(db.clone(), floor.vault.clone())
                 .with_area_names(|code| mj_standard::register::divisions().full_name(code))
                 .with_line_names(|code| {
                     let line = mj_standard::register::departments().get(code)?;
@@ -100,8 +101,10 @@ impl Domains {
                 .with_house(records.clone(), records)
                 .with_passwords(
                     PasswordProfile::parse(&config.password_profile).unwrap_or_default(),
+                    PasswordHashing::parse(&config.password_hash).unwrap_or_default(),
                 )
-                .with_second_factor(second_factor, keys.clone()),
+                .with_second_factor(second_factor, keys.clone())
+                .with_admin_networks(config.admin_networks.clone()),
             flow,
             acts,
             facts,

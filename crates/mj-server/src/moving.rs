@@ -12,6 +12,7 @@ use mj_kernel::Actor;
 use mj_platform::DbRow;
 use mj_platform::db::Migration;
 use mj_platform::gm::Sm3;
+use mj_platform::gm::vault::Vault;
 use mj_platform::{Act, Config, Db, Dialect, Lane, RowExt, SystemClock, Value};
 
 use crate::cli::{Failure, Outcome};
@@ -290,9 +291,11 @@ async fn copy(source: &Db, target: &Db, table: &str) -> Result<Tally, Failure> {
 }
 
 async fn digest(config: &Config, db: &Db) -> Result<String, Failure> {
-    let keys = mj_platform::keys::Keys::open(&config.data_dir.join("keys"))?;
+    let folder = config.data_dir.join("keys");
+    let keys = mj_platform::keys::Keys::open(&folder)?;
+    let vault = Arc::new(Vault::beside_master(&folder, config.production)?);
     let blobs = mj_platform::blob::Blobs::open(config.data_dir.join("blobs"), keys.clone())?;
-    let floor = Floor { config: config.clone(), db: db.clone(), keys, blobs, demo: false };
+    let floor = Floor { config: config.clone(), db: db.clone(), keys, vault, blobs, demo: false };
     let domains = Domains::open(&floor).await?;
     mj_datahub::content_digest(&domains.datahub).await.map_err(Failure::broken)
 }

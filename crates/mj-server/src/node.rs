@@ -12,7 +12,7 @@ use mj_evaluation::Evaluation;
 use mj_facts::{FactStore, TableSpec};
 use mj_platform::blob::Blobs;
 use mj_platform::db::Migration;
-use mj_platform::gm::vault::Vault;
+use mj_platform::gm::vault::{KeyClass, SmProvider, Vault};
 use mj_platform::jobs::Runner;
 use mj_platform::keys::Keys;
 use mj_platform::ledger::witness::Witness;
@@ -44,6 +44,8 @@ pub struct Floor {
     pub config: Config,
     pub db: Db,
     pub keys: Keys,
+    /// The keys of classes.
+    pub vault: Arc<Vault>,
     pub blobs: Blobs,
     /// Whether the data is made up, which the public pages must say.
     pub demo: bool,
@@ -54,13 +56,15 @@ impl Floor {
     pub async fn open(config: Config, migrated: bool) -> Result<Self, Failure> {
         let dir = &config.data_dir;
         let keys = Keys::open(&dir.join("keys"))?;
+        let vault = Arc::new(Vault::beside_master(&dir.join("keys"), config.production)?);
         let blobs = Blobs::open(dir.join("blobs"), keys.clone())?;
         let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
         if migrated {
             mj_platform::durable::check_server(&db, config.production).await?;
             migrate_as_told(&config, &db).await?;
         }
-        Ok(Self { config, db, keys, blobs, demo: false })
+        db.use_vault(vault.clone());
+        Ok(Self { config, db, keys, vault, blobs, demo: false })
     }
 }
 
@@ -105,6 +109,7 @@ impl Node {
             }
         }
         let ledger = open_ledger(&floor).await?;
+        key_passwords(&floor).await?;
         let domains = Domains::open(&floor).await?;
         let (witness, outside) = open_witness(&floor, &ledger)?;
         let keeper = LogKeeper::new(ledger.clone(), outside.clone());
@@ -191,6 +196,33 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// The key over password hashes: there, and over all of them. Without it nobody could sign in, and a new one in
+/// its place would only hide that.
+async fn key_passwords(floor: &Floor) -> Result<(), Failure> {
+    let keys = mj_access::password_keys(&floor.db, floor.vault.clone()).await;
+    let keys = keys.map_err(Failure::broken)?;
+    if keys.lost > 0 && keys.opened == 0 {
+        return Err(Failure::Broken(
+            "keys/password.key 不见了，已有的密码都无从核对，节点不启动；请从备份恢复 keys/ 目录"
+                .into(),
+        ));
+    }
+    if keys.lost > 0 {
+        tracing::error!(
+            count = keys.lost,
+            "有密码散列的旧密钥不在 keys/ 中，请从备份恢复 keys/ 目录"
+        );
+    }
+    // made at the first start, so that the first backup holds it
+    floor.vault.mac_name(KeyClass::Password)?;
+    let done = mj_access::seal::seal_stored(&floor.db, floor.vault.clone()).await;
+    match done.map_err(Failure::broken)? {
+        0 => {}
+        done => tracing::info!(count = done, "已给旧版本存下的密码、代码和令牌加上密钥与封印"),
+    }
+    Ok(())
 }
 
 /// This node as a witness of others, and its own witnesses.

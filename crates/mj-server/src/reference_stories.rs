@@ -35,6 +35,7 @@ impl House {
             config: Config::load(kit.folder.path()).expect("defaults"),
             db: kit.db().clone(),
             keys: kit.keys(),
+            vault: kit.vault(),
             blobs: kit.blobs(),
             demo: true,
         };

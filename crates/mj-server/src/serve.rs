@@ -1,6 +1,6 @@
 //! Serving: one socket for IPv6 and IPv4, health, the faces beside the routes, and a quiet end.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -9,8 +9,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use mj_platform::Networks;
 use mj_platform::ledger::Ledger;
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
@@ -107,6 +109,9 @@ pub async fn listen(
     let pages = mj_portal::fallback(node.domains.portal.clone());
     let router = node.web.router(faces_router(health).merge(figures(node)).merge(pages));
     let router = mj_portal::remembering(router);
+    let proxies = node.config.trusted_proxies.clone();
+    let router = router.layer(from_fn_with_state(proxies, mj_web::known_client));
+    warn_of_loopback(&node.config.admin_networks);
     eprintln!(
         "明鉴已启动：http://localhost:{}/  工作台：http://localhost:{}/desk/",
         node.config.port, node.config.port
@@ -118,6 +123,17 @@ pub async fn listen(
         })
         .await
         .map_err(Failure::broken)
+}
+
+/// Whoever works at the machine itself comes by loopback; a list that forgets it is seldom meant.
+fn warn_of_loopback(admin_networks: &Networks) {
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    if !admin_networks.is_empty() && !loopback.into_iter().any(|it| admin_networks.contains(it)) {
+        tracing::warn!(
+            "access.admin_networks 不含本机（127.0.0.1、::1）：管理员不能在这台机器上用浏览器登录；\
+             带 --by 的命令不受限制"
+        );
+    }
 }
 
 /// Resolves to true on SIGINT or SIGTERM.

@@ -16,6 +16,7 @@ async fn house() -> (mj_testkit::TestDb, mj_web::Web) {
         config: Config::load(kit.folder.path()).expect("defaults"),
         db: kit.db().clone(),
         keys: kit.keys(),
+        vault: kit.vault(),
         blobs: kit.blobs(),
         demo: false,
     };

@@ -135,7 +135,9 @@ fn split(url: &str) -> (String, Option<String>) {
     let parts = url.split_once("://").and_then(|(scheme, rest)| {
         let (user, place) = rest.split_once('@')?;
         let (user, password) = user.split_once(':')?;
-        Some((format!("{scheme}://{user}@{place}"), password.to_owned()))
+        // the environment takes it as it is, not as a URL writes it
+        let password = percent_encoding::percent_decode_str(password).decode_utf8().ok()?;
+        Some((format!("{scheme}://{user}@{place}"), password.into_owned()))
     });
     parts.map_or_else(|| (url.to_owned(), None), |(url, password)| (url, Some(password)))
 }
@@ -170,5 +172,7 @@ mod tests {
             ("postgres://mj@db:5432/mj", Some("secret"))
         );
         assert_eq!(split("postgres://mj@db/mj").1, None);
+        let written = "postgres://mj:p%40ss%2Fw:rd%25+%E6%B5%B7@db/mj";
+        assert_eq!(split(written).1.as_deref(), Some("p@ss/w:rd%+海"));
     }
 }

@@ -1,7 +1,9 @@
 //! Keys: there, private, and the ones this data was sealed with.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use mj_platform::gm::vault::Vault;
 use mj_platform::keys::Keys;
 use mj_platform::{Config, Db, RowExt};
 
@@ -96,6 +98,80 @@ pub async fn examine(keys: &Keys, db: &Db, findings: &mut Findings) -> Result<()
                 "从同一时间的备份恢复 keys/ 目录",
             );
         }
+    }
+    Ok(())
+}
+
+/// The keys over password hashes: without them nobody can sign in.
+pub async fn passwords(config: &Config, db: &Db, findings: &mut Findings) -> Result<(), Failure> {
+    let vault = Vault::beside_master(&config.data_dir.join("keys"), config.production)?;
+    let vault = Arc::new(vault);
+    let seen = match mj_access::password_keys(db, vault.clone()).await {
+        // there, but another node's, or one that production refuses
+        Err(mj_access::Error::Platform(error @ mj_platform::Error::Key(_))) => {
+            let mend = "从同一时间的备份恢复 keys/ 目录";
+            findings.wrong("keys/password.key", &error.to_string(), mend);
+            return Ok(());
+        }
+        seen => seen.map_err(Failure::broken)?,
+    };
+    if seen.lost > 0 {
+        findings.wrong(
+            "keys/password.key",
+            &format!("{} 个密码散列所用的密钥不见了，这些密码无从核对，持有人不能登录", seen.lost),
+            "从备份恢复 keys/ 目录（password.key 以及 password.1.key 等旧密钥）；\
+             确实找不回时由管理员重新发放启用代码",
+        );
+    }
+    let sealed = match mj_access::seal::all_sealed(&vault) {
+        Err(error) => {
+            let mend = "从同一时间的备份恢复 keys/ 目录";
+            findings.wrong("keys/sealed.key", &error.to_string(), mend);
+            return Ok(());
+        }
+        Ok(sealed) => sealed,
+    };
+    if sealed {
+        seals(&vault, db, findings).await?;
+    }
+    if seen.bare > 0 && !sealed {
+        findings.beware(
+            "credential",
+            &format!("{} 个密码散列还没有加上密钥（旧版本存下的）", seen.bare),
+            "重新启动节点，启动时自动加上，密码照旧可用",
+        );
+    }
+    Ok(())
+}
+
+/// What lets somebody in and bears no seal of this node's.
+async fn seals(vault: &Vault, db: &Db, findings: &mut Findings) -> Result<(), Failure> {
+    let seen = match mj_access::seal::seals(db, vault).await {
+        // there, but another node's, or one that production refuses
+        Err(mj_access::Error::Platform(error @ mj_platform::Error::Key(_))) => {
+            let mend = "从同一时间的备份恢复 keys/ 目录";
+            findings.wrong("keys/session.key", &error.to_string(), mend);
+            return Ok(());
+        }
+        seen => seen.map_err(Failure::broken)?,
+    };
+    if seen.lost > 0 {
+        findings.wrong(
+            "keys/session.key",
+            &format!(
+                "{} 条密码、会话、代码或令牌的封印所用的密钥不见了，这些凭据都不再接受",
+                seen.lost
+            ),
+            "从备份恢复 keys/ 目录（session.key、password.key 以及其旧密钥）；\
+             确实找不回时重新发放启用代码、备用代码和来源令牌",
+        );
+    }
+    for (table, count) in seen.wrong {
+        findings.wrong(
+            table,
+            &format!("{count} 条没有本节点的封印，不予接受：可能是绕过系统直接写入数据库的"),
+            "请查明何人能写数据库，并用 mingjian verify 核对；确属本人的，重新发放代码或令牌",
+        );
     }
     Ok(())
 }

@@ -2,14 +2,17 @@
 //! and whether its witnesses still sign.
 
 use mj_kernel::Instant;
+use mj_kernel::clock::to_rfc3339;
 use mj_platform::ledger::{LogReader, Shelf, outside};
 use mj_platform::{Config, Db};
 
 use super::Findings;
 use crate::cli::Failure;
 use crate::ledger::outside::lag;
+use crate::ledger::watch::Compared;
 
 const MINUTE: Instant = 60_000_000;
+const DAY: Instant = 24 * 60 * MINUTE;
 
 pub async fn examine(
     config: &Config,
@@ -36,10 +39,27 @@ pub async fn examine(
             "停止节点，用 mingjian log repair --from 备份 修复；没有可用的副本时，经批准用 mingjian log freeze 封存",
         );
     }
+    let compared = Compared::of(&config.data_dir);
+    if let Some(last) = compared.last().filter(|last| last.found > 0) {
+        findings.wrong(
+            "监管日志",
+            &format!("节点于 {} 自行核对，发现 {} 处不符", to_rfc3339(last.at), last.found),
+            "执行 mingjian verify 看是哪些行；查明是谁、怎样改动的之前，保留数据目录和数据库的原样",
+        );
+    }
     if !running {
         return Ok(());
     }
     let now = db.clock().now();
+    if let Some(whole) = compared.whole.filter(|_| config.verify_minutes > 0)
+        && now - whole.at > 2 * DAY
+    {
+        findings.beware(
+            "监管日志",
+            &format!("已有 {} 小时没有核对全部业务数据", (now - whole.at) / (60 * MINUTE)),
+            "看节点日志里“未能核对监管日志”一行的原因；也可以执行 mingjian verify",
+        );
+    }
     let waiting = "SELECT MIN(at) AS at FROM act_journal WHERE log_seq >= $1";
     let size = i64::try_from(shelf.sealed().unwrap_or(0)).unwrap_or(i64::MAX);
     let since = db.fetch_one(waiting, &[size.into()]).await?;

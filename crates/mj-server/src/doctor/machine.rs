@@ -95,6 +95,14 @@ pub async fn database(config: &Config, db: &Db, findings: &mut Findings) -> Resu
                     "新建 UTF8 编码的库，用 mingjian move --to 搬过去",
                 );
             }
+            if !mj_platform::durable::has_checksums(db, config.production).await? {
+                findings.beware(
+                    "数据库",
+                    "PostgreSQL 没有启用数据页校验（data_checksums = off）：业务数据的坏页由 mingjian verify 发现，\
+                     索引和其余表的坏页发现不了",
+                    "停止节点和 PostgreSQL，以 postgres 用户执行 pg_checksums --enable -D 数据库目录，再启动",
+                );
+            }
             if config.migrate_url.is_some() && may_alter(db).await? {
                 findings.beware(
                     "数据库角色",
@@ -142,6 +150,32 @@ pub fn backups(config: &Config, db: &Db, findings: &mut Findings) {
         });
         findings.beware(&place, &what, "执行 mingjian backup 看它说什么；节点没有运行时不备份");
     }
+}
+
+/// From where administrators may come, where work is real.
+pub fn doors(config: &Config, findings: &mut Findings) {
+    if config.production && config.admin_networks.is_empty() {
+        findings.beware(
+            "管理员登录",
+            "没有限定管理员从哪些网络登录",
+            "在 mingjian.toml 的 [access] 写明 admin_networks，如 [\"10.20.0.0/16\", \"127.0.0.1\"]；\
+             前面有代理时在 [server] 写明 trusted_proxies（见 docs/operate.md）",
+        );
+    }
+}
+
+/// Whether somebody could still bring the administrators back, where work is real.
+pub async fn emergency(config: &Config, db: &Db, findings: &mut Findings) -> Result<(), Failure> {
+    if !config.production || mj_access::is_sealed(db).await.map_err(Failure::broken)? {
+        return Ok(());
+    }
+    let used = mj_access::emergency_alarm(db).await.map_err(Failure::broken)?.is_some();
+    findings.beware(
+        "应急启用码",
+        if used { "已经用过，还没有重新封存" } else { "没有封存" },
+        "由安全管理员在本机执行 mingjian emergency seal，两份交两位保管人分开保管（见 docs/operate.md）",
+    );
+    Ok(())
 }
 
 pub async fn queues(db: &Db, running: bool, findings: &mut Findings) -> Result<(), Failure> {

@@ -77,8 +77,11 @@ async fn examine(config: &Config, beside: &Beside, findings: &mut Findings) -> R
     machine::clock(db, findings).await?;
     machine::database(config, db, findings).await?;
     keys::examine(&beside.keys, db, findings).await?;
+    keys::passwords(config, db, findings).await?;
     machine::queues(db, running, findings).await?;
     machine::backups(config, db, findings);
+    machine::doors(config, findings);
+    machine::emergency(config, db, findings).await?;
     log::examine(config, db, running, findings).await?;
     data::blobs(&config.data_dir, &beside.blobs, db, findings).await?;
     data::counts(&beside.domains.datahub, db, findings).await?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use mj_access::{Access, PasswordProfile, SecondFactorPolicy};
+use mj_access::{Access, PasswordHashing, PasswordProfile, SecondFactorPolicy};
 use mj_kernel::Actor;
 use mj_platform::gm::vault::Vault;
 use mj_platform::keys::Keys;
@@ -63,6 +63,27 @@ pub enum Log {
         seq: u64,
         #[command(flatten)]
         order: Order,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Emergency {
+    /// 封存一个新的应急启用码：分成两份，各给一位保管人，只显示这一次；原来的随即作废
+    Seal {
+        /// 第一位保管人的姓名
+        #[arg(long)]
+        first_holder: String,
+        /// 第二位保管人的姓名，须是另一个人
+        #[arg(long)]
+        second_holder: String,
+        /// 谁批准的，依据什么
+        #[arg(long)]
+        reason: String,
+        /// 盖封的安全管理员的登录名；密码和动态口令从标准输入给出
+        #[arg(long)]
+        by: String,
+        #[command(flatten)]
+        at: At,
     },
 }
 
@@ -192,6 +213,52 @@ pub async fn run(what: Log) -> Result<Outcome, Failure> {
     }
 }
 
+/// The halves go to standard output, one line each; at a terminal one after the other, each for one pair of eyes.
+pub async fn emergency(what: Emergency) -> Result<Outcome, Failure> {
+    let Emergency::Seal { first_holder, second_holder, reason, by, at } = what;
+    let order = Order { reason, by: Some(by), at };
+    let data_dir = &order.at.data_dir;
+    let Ordered { place, who, reason } = order.begin().await?;
+    let Floor { config, db, keys, .. } = &place.floor;
+    let access = access_of(config, db, keys)?;
+    let holders = [first_holder.as_str(), second_holder.as_str()];
+    let halves = match access.seal_emergency(&who, holders, &reason).await {
+        Ok(halves) => halves,
+        Err(error) => {
+            place.close().await;
+            return Err(match error {
+                mj_access::Error::Platform(error) => error.into(),
+                other => Failure::Usage(other.to_string()),
+            });
+        }
+    };
+    let signed = place.settle(data_dir).await;
+    let alone = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    for (which, (holder, half)) in [("第一份", halves.first), ("第二份", halves.second)] {
+        if alone {
+            eprintln!("请 {holder} 一人到屏幕前，抄好后装入信封封好。按回车显示{which}。");
+            asked_plainly()?;
+        }
+        println!("{which}\t{holder}\t{half}");
+        if alone {
+            eprintln!("抄好、核对后按回车，屏幕随即清除。");
+            asked_plainly()?;
+            // the screen and what was scrolled off it
+            print!("\u{1b}[2J\u{1b}[3J\u{1b}[H");
+        }
+    }
+    signed?;
+    eprintln!(
+        "已封存。两份分开保管，互不知道；启用时两位保管人在 /desk/emergency 各输入一份，只能用一次，两小时后失效。\
+         原来的应急启用码已经作废。"
+    );
+    Ok(Outcome::Clean)
+}
+
+fn asked_plainly() -> Result<(), Failure> {
+    std::io::stdin().read_line(&mut String::new()).map(drop).map_err(Failure::broken)
+}
+
 fn repair(data_dir: &Path, from: &Path) -> Result<Outcome, Failure> {
     let folder = data_dir.join("log");
     if !folder.is_dir() {
@@ -286,13 +353,19 @@ impl Place {
 
 /// The person who gives a command, proven as at any login.
 pub async fn vouched(config: &Config, db: &Db, keys: &Keys, login: &str) -> Result<Actor, Failure> {
-    let policy = SecondFactorPolicy::parse(&config.second_factor).unwrap_or_default();
-    let access = Access::new(db.clone())
-        .with_passwords(PasswordProfile::parse(&config.password_profile).unwrap_or_default())
-        .with_second_factor(policy, keys.clone());
+    let access = access_of(config, db, keys)?;
     let password = asked(&format!("{login} 的密码")).map_err(Failure::broken)?;
     let proven = access.vouch(login, &password, || asked("动态口令（6 位数字）")).await;
     proven.map_err(|error| Failure::Usage(format!("没有认可 {login}：{error}")))
+}
+
+fn access_of(config: &Config, db: &Db, keys: &Keys) -> Result<Access, Failure> {
+    let policy = SecondFactorPolicy::parse(&config.second_factor).unwrap_or_default();
+    let vault = Vault::beside_master(&config.data_dir.join("keys"), config.production)?;
+    let passwords = PasswordProfile::parse(&config.password_profile).unwrap_or_default();
+    let hashing = PasswordHashing::parse(&config.password_hash).unwrap_or_default();
+    let access = Access::new(db.clone(), Arc::new(vault)).with_passwords(passwords, hashing);
+    Ok(access.with_second_factor(policy, keys.clone()))
 }
 
 /// One line of standard input; what is typed at a terminal is not shown.

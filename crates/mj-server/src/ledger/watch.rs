@@ -1,7 +1,8 @@
 //! The comparison in the background: the tables that people work on every few minutes, all of them
-//! once a day. What it finds is said in the log of the process and on the page 监管日志.
+//! once a day, counted over restarts. What it finds is said in the log of the process, on the page 监管日志,
+//! in `/metrics` and by `doctor`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,14 +11,18 @@ use mj_platform::Db;
 use mj_platform::ledger::verify::Wanted;
 
 use super::verify;
+use serde::{Deserialize, Serialize};
+
 use crate::cli::Failure;
 
 /// A table with more rows than this is looked at once a day.
 const HOT_ROWS: i64 = 100_000;
-const WHOLE_EVERY: Duration = Duration::from_secs(24 * 3600);
+const WHOLE_EVERY: Instant = 24 * 3_600 * 1_000_000;
+/// In the log's folder, so that a restart forgets nothing.
+const COMPARED: &str = "compared";
 
 /// What the last comparison found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Last {
     pub at: Instant,
     pub whole: bool,
@@ -29,47 +34,77 @@ pub struct Last {
     pub failed: Option<String>,
 }
 
+/// The last comparisons: of everything, and of the tables that people work on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    pub whole: Option<Last>,
+    pub hot: Option<Last>,
+}
+
+impl Compared {
+    /// As a node left it in its data directory.
+    pub fn of(data_dir: &Path) -> Self {
+        let text = std::fs::read_to_string(data_dir.join("log").join(COMPARED));
+        text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    /// What people must know: the newest that found something, else the newest.
+    pub fn last(&self) -> Option<&Last> {
+        self.whole.iter().chain(&self.hot).max_by_key(|last| (last.found > 0, last.at))
+    }
+
+    fn keep(&self, data_dir: &Path) -> std::io::Result<()> {
+        let path = data_dir.join("log").join(COMPARED);
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, serde_json::to_string(self)?)?;
+        std::fs::rename(&partial, &path)
+    }
+}
+
 #[derive(Clone)]
 pub struct Verifier {
     db: Db,
     data_dir: PathBuf,
     every: Option<Duration>,
-    last: Arc<Mutex<Option<Last>>>,
+    compared: Arc<Mutex<Compared>>,
 }
 
 impl Verifier {
     pub fn new(db: Db, data_dir: PathBuf, minutes: u32) -> Self {
         let every = (minutes > 0).then(|| Duration::from_secs(u64::from(minutes) * 60));
-        Self { db, data_dir, every, last: Arc::default() }
+        let compared = Arc::new(Mutex::new(Compared::of(&data_dir)));
+        Self { db, data_dir, every, compared }
     }
 
     pub fn last(&self) -> Option<Last> {
-        self.last.lock().ok()?.clone()
+        self.compared.lock().ok()?.last().cloned()
     }
 
     pub async fn watch(&self, stop: impl Future<Output = ()>) {
         let Some(every) = self.every else { return stop.await };
         tokio::pin!(stop);
-        let mut since_whole = Duration::ZERO;
         loop {
             tokio::select! {
                 () = &mut stop => return,
                 () = tokio::time::sleep(every) => {}
             }
-            since_whole += every;
-            let whole = since_whole >= WHOLE_EVERY;
-            if whole {
-                since_whole = Duration::ZERO;
-            }
             tokio::select! {
                 () = &mut stop => return,
-                () = self.look(whole) => {}
+                () = self.look() => {}
             }
         }
     }
 
-    async fn look(&self, whole: bool) {
+    /// Whether everything is to be compared again.
+    fn is_due(&self, now: Instant) -> bool {
+        let whole = self.compared.lock().ok().and_then(|kept| kept.whole.as_ref().map(|it| it.at));
+        // a clock that was turned back must not put it off
+        whole.is_none_or(|at| (now - at).abs() >= WHOLE_EVERY)
+    }
+
+    async fn look(&self) {
         let at = self.db.clock().now();
+        let whole = self.is_due(at);
         let mut last = Last { at, whole, ..Last::default() };
         match self.compare(whole).await {
             Ok((findings, found, rows, entries)) => {
@@ -84,8 +119,14 @@ impl Verifier {
                 last.failed = Some("未能核对，稍后重试".to_owned());
             }
         }
-        if let Ok(mut kept) = self.last.lock() {
-            *kept = Some(last);
+        let Ok(mut kept) = self.compared.lock() else { return };
+        // one that failed stands for nothing that was compared before
+        match whole && last.failed.is_none() {
+            true => *kept = Compared { whole: Some(last), hot: None },
+            false => kept.hot = Some(last),
+        }
+        if let Err(error) = kept.keep(&self.data_dir) {
+            tracing::warn!(error = %error, "核对的结果未能写入 log/compared");
         }
     }
 
@@ -97,5 +138,84 @@ impl Verifier {
         let found = lines.len() as u64 + report.more;
         lines.truncate(100);
         Ok((lines, found, report.rows, report.entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mj_kernel::Actor;
+    use mj_platform::gm::vault::Vault;
+    use mj_platform::ledger::Ledger;
+    use mj_platform::{Act, Lane};
+    use mj_testkit::TestDb;
+
+    use super::*;
+
+    /// A store whose log says of one agency what stands in its row.
+    async fn store() -> TestDb {
+        let kit = TestDb::new().await;
+        let folder = kit.folder.path();
+        std::fs::create_dir_all(folder.join("vault")).expect("a folder");
+        let act = Act::new(&Actor::system("test"), "access.agency.create", "agency");
+        let mut tx = kit.db().begin(Lane::People, act).await.expect("begin");
+        let agency = mj_access::NewAgency {
+            uscc: "11370400004400001P".into(),
+            name: "枣庄市市场监督管理局".into(),
+            area_number: "370400".into(),
+            ..mj_access::NewAgency::default()
+        };
+        mj_access::create_agency(&mut tx, &agency).await.expect("made");
+        tx.commit().await.expect("done");
+        let vault = Arc::new(Vault::open(&folder.join("vault"), &[7; 16], false));
+        let log = Ledger::open(kit.db().clone(), &folder.join("log"), vault, "370400").await;
+        log.expect("opens").drain().await.expect("signed");
+        kit
+    }
+
+    fn verifier(kit: &TestDb) -> Verifier {
+        Verifier::new(kit.db().clone(), kit.folder.path().to_owned(), 10)
+    }
+
+    #[tokio::test]
+    async fn a_running_node_finds_a_change_within_its_interval_and_a_restart_forgets_nothing() {
+        let kit = store().await;
+        let first = verifier(&kit);
+        assert_eq!(first.last(), None);
+        first.look().await;
+        let last = first.last().expect("looked");
+        assert!(last.whole && last.failed.is_none() && last.rows > 0, "{last:?}");
+        assert_eq!(last.findings, Vec::<String>::new());
+
+        kit.clock.advance_seconds(600);
+        let act = Act::new(&Actor::system("test"), "test", "");
+        let mut tx = kit.db().begin(Lane::People, act).await.expect("begin");
+        tx.execute("UPDATE agency SET name = '别的'", &[]).await.expect("changed past the door");
+        tx.commit().await.expect("done");
+        // by itself, at its interval
+        let every = Some(Duration::from_millis(10));
+        let running = Verifier { every, ..first.clone() };
+        let found = async {
+            while first.last().is_none_or(|last| last.found == 0) {
+                tokio::task::yield_now().await;
+            }
+        };
+        running.watch(found).await;
+        let last = first.last().expect("looked");
+        assert!(!last.whole && last.found == 1, "{last:?}");
+        assert!(last.findings[0].starts_with("FAIL\tchanged\tagency\t"), "{last:?}");
+
+        // another process knows it, and that everything was compared ten minutes ago
+        let second = verifier(&kit);
+        assert_eq!(second.last(), Some(last));
+        assert!(!second.is_due(kit.db().clock().now()));
+        kit.clock.advance_seconds(24 * 3_600);
+        assert!(second.is_due(kit.db().clock().now()));
+        second.look().await;
+        assert!(second.last().is_some_and(|last| last.whole && last.found == 1));
+        // a later look at a part that finds nothing does not hide it
+        let whole = second.last();
+        let mut kept = Compared::of(kit.folder.path());
+        kept.hot = Some(Last { at: kit.db().clock().now() + 1, ..Last::default() });
+        assert_eq!(kept.last(), whole.as_ref());
     }
 }

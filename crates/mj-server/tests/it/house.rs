@@ -61,6 +61,8 @@ pub fn mingjian(args: &[&str]) -> Command {
         "DATABASE_MIGRATE_URL",
         "SERVER_PORT",
         "SERVER_ADDRESS",
+        "SERVER_TRUSTED_PROXIES",
+        "ACCESS_ADMIN_NETWORKS",
         "NODE_AREA",
         "LOG",
     ] {

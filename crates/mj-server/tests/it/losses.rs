@@ -80,5 +80,14 @@ fn one_row_less_is_noticed_wherever_it_lay() {
     let (robbed, segment) = segments();
     fs::remove_file(&segment).expect("removed");
     is_noticed(&robbed, "a whole segment");
+    for file in ["log/tile/entries/000", "log/tile/0/000"] {
+        let robbed = house.copy();
+        let path = robbed.data().join(file);
+        let mut bytes = fs::read(&path).expect("read");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, &bytes).expect("changed");
+        is_noticed(&robbed, file);
+    }
     house.is_clean();
 }

@@ -66,6 +66,13 @@ fn a_running_node_answers_on_both_families_and_says_what_it_is() {
     assert!(matches!(missing.status, 404 | 503), "a missing script is never a page");
     let unknown = node.door.get(&furnished().operator, "/api/v1/nothing");
     assert_eq!(unknown.status, 404);
+    // who was refused what is a line of the log
+    node.door.get(&furnished().operator, "/api/v1/log/entries/0").expect(403);
+    let log = node.log();
+    let line = log.lines().find(|line| line.contains("拒绝") && line.contains("ledger.entry.read"));
+    let line = line.unwrap_or_else(|| panic!("no line of the refusal: {log}"));
+    assert!(line.contains("\"account:") && line.contains("access.denied"), "{line}");
+    assert!(line.contains("request_id"), "{line}");
     let closed = node.door.get(&Token::default(), "/api/v1/datahub/batches").expect(401);
     assert!(closed["title"].as_str().is_some_and(|title| !title.is_ascii()), "{closed}");
     assert!(node.stop().success());
@@ -100,6 +107,9 @@ fn a_wrong_configuration_is_said_at_once_and_in_words() {
         ("[server\n", "mingjian.toml"),
         ("[server]\naddress = \"everywhere\"\n", "server.address"),
         ("[node]\narea = \"枣庄\"\n", "node.area"),
+        ("[access]\nadmin_networks = [\"10.20.0.0/40\"]\n", "access.admin_networks"),
+        ("[access]\nadmin_networks = [\"10.20.3.4/16\"]\n", "10.20.0.0/16"),
+        ("[server]\ntrusted_proxies = [\"nginx\"]\n", "server.trusted_proxies"),
     ];
     for (text, word) in cases {
         fs::write(&toml, text).expect("written");

@@ -140,6 +140,41 @@ fn a_rollback_of_the_whole_node_shows_against_a_checkpoint_kept_elsewhere() {
 }
 
 #[test]
+fn a_weeks_checkpoint_from_the_portal_verifies_its_store_and_not_one_rewritten_since() {
+    let house = lived_in();
+    // what the node put aside at the end of a week
+    let kept = fs::read(house.data().join("log/checkpoint")).expect("signed");
+    fs::create_dir_all(house.data().join("log/weeks")).expect("a folder");
+    fs::write(house.data().join("log/weeks/2026-W01"), &kept).expect("kept");
+    let old = House::furnished();
+    let node = house.serve();
+    let anybody = Token::default();
+    let feed = node.door.get(&anybody, "/log/feed.xml").text();
+    assert!(feed.contains("href=\"/log/weeks/2026-W01.txt\""), "{feed}");
+    let taken = node.door.get(&anybody, "/log/weeks/2026-W01.txt").text();
+    assert_eq!(taken.as_bytes(), kept);
+    node.door.get(&anybody, "/log/weeks/2026-W02.txt").expect(404);
+    drop(node);
+    let file = house.file("checkpoint-2026-W01.txt", &taken);
+    let ask = |of: &House| {
+        let data = of.data();
+        of.run(&["verify", "--data-dir", text_of(&data), "--checkpoint", text_of(&file)])
+    };
+    let ran = ask(&house);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+    // the same keys and beginning, another continuation, longer than what was signed
+    old.import_clean("check_action", "other.csv", inspections(5_000..5_050, |_| Vec::new()));
+    for number in 0..30 {
+        let rows = inspections(6_000 + number..6_001 + number, |_| Vec::new());
+        old.import_clean("check_action", &format!("more-{number}.csv"), rows);
+    }
+    assert_eq!(verify(&old).code, 0, "consistent in itself");
+    let ran = ask(&old);
+    assert_eq!(ran.code, 1, "{} {}", ran.out, ran.err);
+    assert!(ran.out.contains("\tcheckpoint\t"), "{}", ran.out);
+}
+
+#[test]
 fn what_cannot_be_verified_is_said_with_its_own_code() {
     let house = House::bare();
     let data = house.data();

@@ -5,6 +5,7 @@
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode};
+use mj_access::seal::{Kind, seal};
 use mj_kernel::Role;
 use mj_platform::{Config, Value, WriteTx};
 use mj_testkit::{NOW, TestDb};
@@ -104,13 +105,15 @@ pub enum Hat {
     /// Signed in, no role at all.
     Person,
     Source,
+    /// Two holders with the sealed code of an emergency.
+    Emergency,
     Role(Role),
 }
 
 impl Hat {
     pub fn all() -> Vec<Self> {
         let roles = Role::ALL.iter().filter(|role| **role != Role::Anonymous);
-        let mut all = vec![Self::Anonymous, Self::Person, Self::Source];
+        let mut all = vec![Self::Anonymous, Self::Person, Self::Source, Self::Emergency];
         all.extend(roles.map(|role| Self::Role(*role)));
         all
     }
@@ -120,6 +123,7 @@ impl Hat {
             Self::Anonymous => "anonymous",
             Self::Person => "person",
             Self::Source => "source",
+            Self::Emergency => "emergency",
             Self::Role(role) => role.name(),
         }
     }
@@ -132,6 +136,7 @@ impl Hat {
         match self {
             Self::Anonymous => None,
             Self::Source => Some("mjk_test_source".into()),
+            Self::Emergency => Some("mje_test_emergency".into()),
             _ => Some(format!("mjs_test_{}", self.name())),
         }
     }
@@ -155,6 +160,7 @@ impl World {
             config: Config::load(kit.folder.path()).expect("defaults"),
             db: kit.db().clone(),
             keys: kit.keys(),
+            vault: kit.vault(),
             blobs: kit.blobs(),
             demo: true,
         };
@@ -188,6 +194,24 @@ impl World {
         .await;
         put(
             &mut tx,
+            "emergency_seal",
+            &[
+                ("id", "hat-emergency".into()),
+                ("first_holder", "赵六".into()),
+                ("second_holder", "钱七".into()),
+                ("code_sha256", "-".into()),
+                ("state", "opened".into()),
+                ("sealed_by", "account:hat-sec_admin".into()),
+                ("sealed_at", NOW.into()),
+                ("opened_at", NOW.into()),
+                ("opened_why", "试".into()),
+                ("until", (NOW + 7_200_000_000).into()),
+                ("token_sha256", sha256(&Hat::Emergency.token().expect("a token")).into()),
+            ],
+        )
+        .await;
+        put(
+            &mut tx,
             "source_token",
             &[
                 ("id", "hat-source-token".into()),
@@ -198,6 +222,10 @@ impl World {
             ],
         )
         .await;
+        let seals = [(Kind::Emergency, "hat-emergency"), (Kind::SourceToken, "hat-source-token")];
+        for (kind, id) in seals {
+            seal(&mut tx, kind, id).await.expect("sealed");
+        }
         tx.note().await.expect("noted");
         tx.commit().await.expect("committed");
     }
@@ -230,7 +258,9 @@ pub async fn put(tx: &mut WriteTx, table: &str, values: &[(&str, Value)]) {
 }
 
 async fn person(tx: &mut WriteTx, hat: Hat) {
-    let Some(token) = hat.token().filter(|_| hat != Hat::Source) else { return };
+    let Some(token) = hat.token().filter(|_| ![Hat::Source, Hat::Emergency].contains(&hat)) else {
+        return;
+    };
     let id = hat.account();
     let administrator =
         matches!(hat, Hat::Role(Role::SysAdmin | Role::SecAdmin | Role::AuditAdmin));
@@ -268,6 +298,7 @@ pub async fn session_row(tx: &mut WriteTx, id: &str, account: &str, token: &str)
         ],
     )
     .await;
+    seal(tx, Kind::Session, id).await.expect("sealed");
 }
 
 pub async fn account(tx: &mut WriteTx, id: &str, class: &str, relation: Relation) {
@@ -422,6 +453,22 @@ async fn office(tx: &mut WriteTx, keys: &mj_platform::keys::Keys, relation: Rela
             ("agencies", "*".into()),
             ("item_lines", "*".into()),
             ("level", "internal".into()),
+            ("reason", "试".into()),
+            ("state", "waiting".into()),
+            ("requested_by", "account:nobody".into()),
+            ("requested_at", NOW.into()),
+            ("expires_at", (NOW + 3_600_000_000).into()),
+            ("decided_at", 0_i64.into()),
+        ],
+    )
+    .await;
+    put(
+        tx,
+        "unlock_request",
+        &[
+            ("id", id("unlock").into()),
+            ("account_id", id("account").into()),
+            ("kind", "unlock".into()),
             ("reason", "试".into()),
             ("state", "waiting".into()),
             ("requested_by", "account:nobody".into()),

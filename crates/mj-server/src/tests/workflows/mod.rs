@@ -3,6 +3,7 @@
 //! Only what stands in the table succeeds and leads where it says; all else is refused and changes nothing.
 
 mod access;
+mod emergency;
 mod exports;
 mod flow;
 mod hub;
@@ -44,7 +45,13 @@ fn every_state_of_the_code_is_published() {
         // a text that is public or was: its post is
         TextState::Published | TextState::Replaced => PostState::Published.name(),
     };
-    let named: [(&str, Vec<&str>); 5] = [
+    let seal = |state: mj_access::SealState| match state {
+        mj_access::SealState::Sealed
+        | mj_access::SealState::Replaced
+        | mj_access::SealState::Opened => state.name(),
+    };
+    let named: [(&str, Vec<&str>); 6] = [
+        ("emergency", mj_access::SealState::ALL.map(seal).to_vec()),
         ("work_item", State::ALL.map(State::name).to_vec()),
         ("account", [AccountState::Active, AccountState::Disabled].map(account).to_vec()),
         ("session", [Stage::Active, Stage::SecondFactor, Stage::Enrol].map(session).to_vec()),

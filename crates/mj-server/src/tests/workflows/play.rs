@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
+use mj_access::seal;
 use mj_kernel::{Event, Role};
 use mj_platform::RowExt;
 use mj_platform::jobs::Runner;
@@ -239,6 +240,15 @@ impl Stage {
              last_seen_at = {later} WHERE account_id LIKE 'hat-%'"
         );
         self.world.kit.db().statement(&sql).await.expect("sessions are prolonged");
+        let db = self.world.kit.db();
+        let sql = "SELECT id FROM session WHERE account_id LIKE 'hat-%'";
+        let rows = db.fetch_all(sql, &[]).await.expect("read");
+        let mut tx = self.world.kit.begin().await;
+        for row in rows {
+            let id = row.text("id").expect("an id");
+            seal::seal(&mut tx, seal::Kind::Session, &id).await.expect("sealed");
+        }
+        tx.commit().await.expect("done");
     }
 
     /// Sends it with a key of its own, or with the one it names.
