@@ -18,7 +18,7 @@ export const stories = {
     })
     assert.equal(asked.status, 201, JSON.stringify(asked.body))
     await page.goto('/desk/grant-requests')
-    await page.getByRole('heading', { level: 1, name: '特权授权申请' }).waitFor()
+    await page.getByRole('heading', { level: 1, name: '授权与解锁申请' }).waitFor()
     const own = page.locator('[data-test=grant-request]').first()
     await own.getByText('您提出的，须由另一人确认').waitFor()
     assert.ok(await own.getByRole('button', { name: '确认授予' }).isDisabled())
@@ -37,6 +37,104 @@ export const stories = {
     await page.getByRole('heading', { level: 1, name: /此人能看到什么/ }).waitFor()
     await page.getByText('发放来源令牌').first().waitFor()
     await visit.look('what a person may see')
+  },
+
+  'a locked account is opened again by two administrators, and the auditor finds every try': async (
+    visit,
+    world,
+  ) => {
+    const { page } = visit
+    const drawer = page.getByRole('dialog')
+    const mark = `（${world.size.width}）`
+    await signIn(visit, world, 'sys-admin')
+    const login = `locked.${Date.now()}`
+    const made = await call(page, 'POST', '/access/accounts', { login, name: `锁定${mark}`, reason: '试' })
+    assert.equal(made.status, 201, JSON.stringify(made.body))
+    const password = '山亭-的-核桃-熟了-2026'
+    const { activation_code: code, id } = made.body
+    const enrolled = await call(page, 'POST', '/enrolments', { code, login, password, name: '某' })
+    assert.equal(enrolled.status, 201, JSON.stringify(enrolled.body))
+    for (let tries = 0; tries < 5; tries++) {
+      const wrong = await call(page, 'POST', '/sessions', { login, password: '猜的密码不会对2026' })
+      assert.equal(wrong.status, 401)
+    }
+    const path = `/desk/accounts/${id}`
+    await page.goto(path)
+    const lock = page.locator('[data-test=account-lock]')
+    await lock.getByText(/密码输错次数过多，账号锁定到/).waitFor()
+    await lock.getByText('连续第 1 次锁定').waitFor()
+    await visit.look('a locked account')
+    await lock.getByRole('button', { name: '申请解除锁定' }).click()
+    await drawer.getByRole('button', { name: '申请解除锁定' }).click()
+    await drawer.getByText('请写明原因').first().waitFor()
+    await visit.look('asking without a reason')
+    await drawer.getByLabel('理由').fill(`本人来电，已核实身份${mark}`)
+    await drawer.getByRole('button', { name: '申请解除锁定' }).click()
+    await lock.getByText('等安全管理员批准').waitFor()
+    assert.equal(await lock.getByRole('button').count(), 0, 'asked once')
+    await page.goto('/desk/grant-requests')
+    const row = page.locator('[data-test=unlock-request]').filter({ hasText: mark }).first()
+    await row.getByText('您提出的，须由安全管理员批准').waitFor()
+    assert.equal(await row.getByRole('button', { name: '批准' }).count(), 0, 'never both')
+    await visit.look('a request of one’s own to unlock')
+
+    await signIn(visit, world, 'sec-admin')
+    await page.goto(path)
+    await lock.getByText(/账号锁定到/).waitFor()
+    assert.equal(await lock.getByRole('button').count(), 0, 'the other half is the other’s')
+    await lock.getByRole('link', { name: '查看申请' }).click()
+    await row.waitFor()
+    const { y } = await row.boundingBox()
+    assert.ok(y < world.size.height, 'what waits is seen at once')
+    await row.getByRole('button', { name: '批准' }).click()
+    await drawer.getByRole('button', { name: '批准' }).click()
+    await drawer.getByText('请写明原因').first().waitFor()
+    await drawer.getByLabel('原因').fill('已电话核实')
+    await visit.look('approving an unlock')
+    await drawer.getByRole('button', { name: '批准' }).click()
+    await row.getByText('已批准，已解锁').waitFor()
+    await page.goto(path)
+    await page.locator('[data-test=account-tries]').getByText('没有锁定').waitFor()
+    await page.locator('[data-test=act]').filter({ hasText: '批准解除锁定' }).first().waitFor()
+
+    // a new code for an account in use: asked, approved, fetched once
+    await signIn(visit, world, 'sys-admin')
+    await page.goto(path)
+    await page.getByRole('button', { name: '申请重发启用代码' }).click()
+    await drawer.getByLabel('理由').fill(`本人到场，忘记密码${mark}`)
+    await drawer.getByRole('button', { name: '申请重发启用代码' }).click()
+    const reset = page.locator('[data-test=account-reset]')
+    await reset.getByText('等安全管理员批准').waitFor()
+    await signIn(visit, world, 'sec-admin')
+    await page.goto('/desk/grant-requests')
+    const forgot = page
+      .locator('[data-test=unlock-request]')
+      .filter({ hasText: `忘记密码${mark}` })
+      .first()
+    await forgot.getByRole('button', { name: '批准' }).click()
+    await drawer.getByLabel('原因').fill('已核对证件')
+    await drawer.getByRole('button', { name: '批准' }).click()
+    await forgot.getByText(/已批准，待领取代码/).waitFor()
+    await visit.look('requests to unlock and to reset')
+    await signIn(visit, world, 'sys-admin')
+    await page.goto(path)
+    await reset.getByText('已获批准').waitFor()
+    await visit.look('an approved reset')
+    await page.getByRole('button', { name: '领取启用代码' }).click()
+    await page.getByText('只显示这一次').waitFor()
+    await page.getByRole('button', { name: '我已交给本人' }).click()
+    await page.getByRole('button', { name: '申请重发启用代码' }).waitFor()
+
+    await signIn(visit, world, 'audit-admin')
+    await page.goto(path)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    assert.equal(await page.locator('[data-test=account-tries]').count(), 0, 'not the auditor’s to end')
+    await page.goto('/desk/login-failures')
+    const tried = page.locator('[data-test=login-failure]').filter({ hasText: login })
+    await tried.first().waitFor()
+    await visit.look('failed tries')
+    await page.getByLabel('日期').fill('2020-01-01')
+    await page.getByText('没有登录失败记录').waitFor()
   },
 
   'a grant held to lines of items reads the same in the form, to the second person and on every page': async (

@@ -1,59 +1,23 @@
 // A password past its days: the sign-in leads to the change of it, and nothing else opens before. On a node of its own
 // with the rules of 等保, whose clock cannot wait ninety days: the row says that it was changed so long ago.
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { serve, stop } from './node.mjs'
 
-const BINARY = process.env.MJ_BINARY ?? new URL('../../target/debug/mingjian', import.meta.url).pathname
 const LOGIN = 'xitong'
 const OLD = 'Zaohua-kai-2026'
 const NEW = 'Shiliu-hong-2027'
 const DAYS = 91
-
-async function freePort() {
-  const server = createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** A node in a folder of its own; `said` grows with what it says. */
-async function serve(visit, folder) {
-  const port = await freePort()
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('MINGJIAN_')),
-  )
-  const settings = { MINGJIAN_ACCESS_PASSWORD_PROFILE: 'mlps', MINGJIAN_ACCESS_SECOND_FACTOR: 'optional' }
-  const child = spawn(BINARY, ['serve', '--data-dir', folder, '--port', String(port)], {
-    env: { ...env, ...settings },
-  })
-  const node = { child, base: `http://localhost:${port}`, said: '' }
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (node.said += part))
-  await visit.until('the node answers', async () => {
-    assert.equal(child.exitCode, null, node.said)
-    return fetch(`${node.base}/healthz`).then(
-      (answer) => answer.ok,
-      () => false,
-    )
-  })
-  return node
-}
-
-async function stop(node) {
-  const ended = new Promise((resolve) => node.child.once('exit', resolve))
-  node.child.kill('SIGTERM')
-  await ended
-}
+const SETTINGS = { MINGJIAN_ACCESS_PASSWORD_PROFILE: 'mlps', MINGJIAN_ACCESS_SECOND_FACTOR: 'optional' }
 
 export const stories = {
   async 'a password past its days is changed at sign-in before anything else opens'(visit) {
     const { page } = visit
     const folder = mkdtempSync(join(tmpdir(), 'mj-expired-'))
-    let node = await serve(visit, folder)
+    let node = await serve(visit, folder, SETTINGS)
     try {
       const code = /系统管理员：\s*(\S+)/.exec(node.said)?.[1]
       const enrolled = await fetch(`${node.base}/api/v1/enrolments`, {
@@ -66,7 +30,7 @@ export const stories = {
       const ago = `UPDATE credential SET changed_at = changed_at - ${DAYS} * 86400 * 1000000`
       const run = 'import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])'
       execFileSync('python3', ['-c', run, join(folder, 'db/mingjian.sqlite3'), ago])
-      node = await serve(visit, folder)
+      node = await serve(visit, folder, SETTINGS)
 
       const signIn = async (password) => {
         await page.goto(`${node.base}/desk/login`)

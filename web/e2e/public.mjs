@@ -2,6 +2,7 @@
 // the answer; with scripts off, in large type, and whatever is typed into the search.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 
 const SCRIPT = '<script>window.__hit = 1</script><img src=x onerror="window.__hit = 1">'
 const PAGES = [
@@ -9,6 +10,7 @@ const PAGES = [
   '/search',
   '/news',
   '/exposure',
+  '/log',
   '/data',
   '/data/penalties',
   '/corrections',
@@ -352,6 +354,34 @@ export const stories = {
       await visit.look(`${path}, 200 %`)
     }
     await page.setViewportSize(world.size)
+  },
+
+  async 'a citizen takes away the checkpoint of the supervision log and finds its feed'(visit) {
+    const { page } = visit
+    await page.goto('/news')
+    await page.getByRole('link', { name: '监管日志公示', exact: true }).click()
+    await page.getByRole('heading', { level: 1, name: '监管日志公示' }).waitFor()
+    await visit.look('监管日志公示')
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: '下载最新的检查点' }).click(),
+    ])
+    const note = await readFile(await download.path(), 'utf8')
+    const [origin, size, root] = note.split('\n')
+    assert.match(note, new RegExp(`\\n\\n— ${origin} [A-Za-z0-9+/=]+\\n$`), 'signed by the log itself')
+    assert.ok(Number(size) > 0)
+    // something may have been signed meanwhile
+    await page.reload()
+    const now = await (await page.request.get('/api/v1/log/checkpoint')).text()
+    const shown = await page.locator('[data-test=root]').textContent()
+    assert.ok([root, now.split('\n')[2]].includes(shown), `the page shows ${shown}`)
+    const address = await page.locator('link[type="application/atom+xml"]').getAttribute('href')
+    const feed = await page.request.get(address)
+    assert.match(feed.headers()['content-type'], /^application\/atom\+xml/)
+    const text = await feed.text()
+    const weeks = await page.locator('a[href^="/log/weeks/"]').count()
+    assert.equal(text.split('<entry>').length - 1, weeks, 'as many weeks as on the page')
+    assert.equal((await page.request.get('/log/weeks/2000-W01.txt')).status(), 404)
   },
 
   async 'a record prints without buttons, and a file of open data is what its digest says'(visit, world) {

@@ -8,6 +8,7 @@ import * as account from './account.mjs'
 import * as clerk from './clerk.mjs'
 import * as desk from './desk.mjs'
 import * as developer from './developer.mjs'
+import * as emergency from './emergency.mjs'
 import * as expired from './expired.mjs'
 import * as hostile from './hostile.mjs'
 import * as leader from './leader.mjs'
@@ -70,6 +71,7 @@ const stories = {
   ...access.stories,
   ...hostile.stories,
   ...expired.stories,
+  ...emergency.stories,
   ...tour.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })

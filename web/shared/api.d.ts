@@ -65,7 +65,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** 重新发放一次性启用代码，旧代码作废 */
+        /** 重新发放一次性启用代码，旧代码作废；启用过的账号须先经安全管理员批准 */
         post: operations["postAccessAccountsByIdActivation"];
         delete?: never;
         options?: never;
@@ -119,6 +119,23 @@ export interface paths {
         put?: never;
         /** 恢复停用的账号；原来的授权仍然有效 */
         post: operations["postAccessAccountsByIdEnable"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/accounts/{id}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 账号因登录失败锁定的情况 */
+        get: operations["getAccessAccountsByIdLock"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -333,6 +350,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/access/login-failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 登录失败记录：按日、账号和来源计数，最近的在前 */
+        get: operations["getAccessLoginFailures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/access/records/{kind}/{id}/readers": {
         parameters: {
             query?: never;
@@ -361,6 +395,58 @@ export interface paths {
         get: operations["getAccessRoles"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/unlock-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 解除锁定、重新发放启用代码的申请，新的在前 */
+        get: operations["getAccessUnlockRequests"];
+        put?: never;
+        /** 申请解除锁定或重新发放启用代码，须由安全管理员批准 */
+        post: operations["postAccessUnlockRequests"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/unlock-requests/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 批准申请：解锁随即生效，重置由系统管理员领取启用代码 */
+        post: operations["postAccessUnlockRequestsByIdApprove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/access/unlock-requests/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 驳回申请；本人提出的即为撤回 */
+        post: operations["postAccessUnlockRequestsByIdRefuse"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1089,6 +1175,75 @@ export interface paths {
         options?: never;
         /** 已收到多少字节 */
         head: operations["headDatahubUploadsBySha256"];
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/emergency-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 两位保管人各输入一份应急启用码；只能用一次，两小时后失效 */
+        post: operations["postEmergencySessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/emergency-sessions/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 应急启用还剩多久，可恢复哪些管理员 */
+        get: operations["getEmergencySessionsCurrent"];
+        put?: never;
+        post?: never;
+        /** 提前结束应急启用 */
+        delete: operations["deleteEmergencySessionsCurrent"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/emergency-sessions/current/administrators/{id}/recover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 重新发放管理员的启用代码，旧的动态口令停用，锁定解除 */
+        post: operations["postEmergencySessionsCurrentAdministratorsByIdRecover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/emergency-sessions/current/administrators/{id}/unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 解除管理员账号的锁定 */
+        post: operations["postEmergencySessionsCurrentAdministratorsByIdUnlock"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -2683,6 +2838,17 @@ export interface components {
         ActivationCode: {
             activation_code: string;
         };
+        AdministratorView: {
+            /** @description 绑定了动态口令 */
+            has_second_factor: boolean;
+            id: string;
+            /** @description 因多次输错而锁定 */
+            locked: boolean;
+            login: string;
+            name: string;
+            role: string;
+            role_name: string;
+        };
         AgencyChange: {
             name?: string | null;
             reason: string;
@@ -2760,6 +2926,20 @@ export interface components {
             valid_to: string;
             /** Format: int64 */
             version: number;
+        };
+        /** @description The sealed code of two holders was opened. */
+        Alarm: {
+            /** @description 两位保管人 */
+            holders: string[];
+            /** @description 现在仍然有效 */
+            open: boolean;
+            opened_at: string;
+            /** @description 启用时写明的原因 */
+            reason: string;
+            /** @description 之后已重新封存 */
+            sealed_again: boolean;
+            /** @description 到此时失效 */
+            until: string;
         };
         AreaList: {
             items: components["schemas"]["AreaView"][];
@@ -3025,6 +3205,30 @@ export interface components {
             /** @description 密码到此时须更换；空值表示不限 */
             password_holds_until?: string | null;
             roles: components["schemas"]["HeldRole"][];
+        };
+        EmergencyOpened: {
+            /** @description 用 Cookie 时，修改类请求须带在 X-CSRF-Token 请求头中 */
+            csrf_token: string;
+            /** @description 应急会话令牌，可作 Bearer 使用；浏览器同时得到 Cookie */
+            token: string;
+            /** @description 到此时失效，不能延长（RFC 3339） */
+            until: string;
+        };
+        EmergencyRequest: {
+            /** @description 第一份，24 位；两份先后不限，大小写与连字符不限 */
+            first: string;
+            /** @description 为什么启用，写进监管日志 */
+            reason: string;
+            /** @description 第二份，24 位 */
+            second: string;
+        };
+        EmergencyView: {
+            administrators: components["schemas"]["AdministratorView"][];
+            csrf_token: string;
+            /** @description 两位保管人 */
+            holders: string[];
+            /** @description 到此时失效，不能延长（RFC 3339） */
+            until: string;
         };
         Enrolled: {
             login: string;
@@ -3351,6 +3555,29 @@ export interface components {
             /** Format: int64 */
             recovery_codes_left: number;
         };
+        FailureList: {
+            items: components["schemas"]["FailureView"][];
+        };
+        FailureView: {
+            /** @description 空值：没有这个登录名，或账号已停用 */
+            account_id?: string | null;
+            account_name?: string | null;
+            day: string;
+            first_at: string;
+            /** @description password、code 或 enrolment */
+            kind: string;
+            kind_name: string;
+            last_at: string;
+            /**
+             * Format: int64
+             * @description 其中引起锁定的次数
+             */
+            locks: number;
+            /** @description 网络来源的代号，同一来源的代号相同；空值表示当日来源过多，不再分列 */
+            source?: string | null;
+            /** Format: int64 */
+            tries: number;
+        };
         FaultAgency: {
             /** @description 统一社会信用代码；第三方来源为空 */
             agency?: string | null;
@@ -3582,6 +3809,7 @@ export interface components {
         HomeView: {
             arrived?: components["schemas"]["Arrived"] | null;
             day: string;
+            emergency?: components["schemas"]["Alarm"] | null;
             faults?: components["schemas"]["Faults"] | null;
             officers?: components["schemas"]["OfficerSummary"] | null;
             people?: components["schemas"]["People"] | null;
@@ -3709,6 +3937,24 @@ export interface components {
             column_title: string;
             table: string;
             table_title: string;
+        };
+        LockView: {
+            /** @description 动态口令或恢复码输错过多，锁定到此时；空值表示没有锁定 */
+            code_locked_until?: string | null;
+            /** Format: int64 */
+            code_times: number;
+            /**
+             * Format: int64
+             * @description 今日登录失败次数
+             */
+            failed_today: number;
+            /** @description 密码输错过多，锁定到此时（RFC 3339）；空值表示没有锁定 */
+            locked_until?: string | null;
+            /**
+             * Format: int64
+             * @description 连续第几次锁定；没有锁定时为 0
+             */
+            times: number;
         };
         LogCheck: {
             at: string;
@@ -4586,6 +4832,12 @@ export interface components {
             /** @description 其余看不到的在用账号数 */
             others: number;
         };
+        Recovered: {
+            /** @description 一次性启用代码，只显示这一次 */
+            code: string;
+            login: string;
+            name: string;
+        };
         RepairList: {
             items: components["schemas"]["RepairView"][];
         };
@@ -5040,6 +5292,44 @@ export interface components {
             row: number;
         };
         UndoRequest: {
+            reason: string;
+        };
+        UnlockDecision: {
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
+        UnlockRequestList: {
+            items: components["schemas"]["UnlockRequestView"][];
+        };
+        UnlockRequestView: {
+            account_id: string;
+            account_name: string;
+            decided_at?: string | null;
+            decided_by_name?: string | null;
+            decided_why?: string | null;
+            expires_at: string;
+            id: string;
+            kind: string;
+            kind_name: string;
+            /** @description 本人可以批准 */
+            may_approve: boolean;
+            /** @description 申请人是本人 */
+            own: boolean;
+            reason: string;
+            requested_at: string;
+            requested_by_name: string;
+            /** @description waiting、approved、refused、withdrawn、used 或 expired */
+            state: string;
+            /** Format: int64 */
+            version: number;
+        };
+        UnlockWish: {
+            account_id: string;
+            id?: string | null;
+            /** @description unlock：解除锁定；reset：重新发放启用代码 */
+            kind: string;
+            /** @description 为什么申请 */
             reason: string;
         };
         UploadRef: {
@@ -5534,6 +5824,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessAccountsByIdLock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LockView"];
                 };
             };
             /** @description 出错 */
@@ -6103,6 +6424,40 @@ export interface operations {
             };
         };
     };
+    getAccessLoginFailures: {
+        parameters: {
+            query?: {
+                /** @description 日期（北京时间），如 2026-11-20 */
+                day?: string | null;
+                /** @description 账号编号 */
+                account?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getAccessRecordsByKindByIdReaders: {
         parameters: {
             query?: never;
@@ -6151,6 +6506,143 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessUnlockRequests: {
+        parameters: {
+            query?: {
+                /** @description 账号编号 */
+                account?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnlockRequestList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessUnlockRequests: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnlockWish"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnlockRequestView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessUnlockRequestsByIdApprove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnlockDecision"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnlockRequestView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postAccessUnlockRequestsByIdRefuse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnlockDecision"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnlockRequestView"];
                 };
             };
             /** @description 出错 */
@@ -7831,6 +8323,155 @@ export interface operations {
             header?: never;
             path: {
                 sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postEmergencySessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmergencyRequest"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmergencyOpened"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEmergencySessionsCurrent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmergencyView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteEmergencySessionsCurrent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功，没有内容 */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postEmergencySessionsCurrentAdministratorsByIdRecover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recovered"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postEmergencySessionsCurrentAdministratorsByIdUnlock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
             };
             cookie?: never;
         };

@@ -42,6 +42,7 @@ export const TOUR = [
       },
       { title: '监管动态', path: '/news' },
       { title: '一篇动态', path: '/news/:id', find: first('/public/news', 'number') },
+      { title: '监管日志公示', path: '/log' },
       { title: '曝光台', path: '/exposure' },
       { title: '一次曝光', path: '/exposure/:id', find: first('/public/exposures', 'number') },
       { title: '数据开放', path: '/data' },
@@ -59,6 +60,7 @@ export const TOUR = [
     pages: [
       { title: '登录', path: '/desk/login' },
       { title: '启用账号', path: '/desk/enrol' },
+      { title: '应急启用', path: '/desk/emergency' },
     ],
   },
   {
@@ -166,6 +168,7 @@ export const TOUR = [
     login: 'audit-admin',
     pages: [
       { title: '监管日志', path: '/desk/ledger' },
+      { title: '登录失败记录', path: '/desk/login-failures' },
       { title: '一条日志', path: '/desk/ledger/:id', find: first('/log/entries?limit=1', 'seq') },
     ],
   },

@@ -83,6 +83,7 @@ export const MENU: readonly MenuGroup[] = [
     title: t('nav.system'),
     links: [
       link('ledger', t('ledger.nav'), 'ledger.entry.read', ['ledger-entry']),
+      link('login-failures', t('failures.nav'), 'access.login_failure.read'),
       link('developer', t('nav.developer'), 'datahub.table.read'),
     ],
   },

@@ -152,6 +152,12 @@ export const router = createRouter({
       meta: { title: 'enrol.title', isBare: true },
     },
     {
+      path: '/emergency',
+      name: 'emergency',
+      component: () => import('./features/session/EmergencyPage.vue'),
+      meta: { title: 'emergency.title', isBare: true },
+    },
+    {
       path: '/developer/:id?',
       name: 'developer',
       component: () => import('./features/developer/DeveloperPage.vue'),
@@ -258,7 +264,13 @@ export const router = createRouter({
       path: '/grant-requests',
       name: 'grant-requests',
       component: () => import('./features/accounts/GrantRequestsPage.vue'),
-      meta: { title: 'requests.title' },
+      meta: { title: 'nav.grant_requests' },
+    },
+    {
+      path: '/login-failures',
+      name: 'login-failures',
+      component: () => import('./features/accounts/LoginFailuresPage.vue'),
+      meta: { title: 'failures.title' },
     },
     {
       path: '/export-requests',

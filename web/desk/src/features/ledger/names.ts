@@ -41,6 +41,8 @@ const NAMES: Readonly<Record<string, string>> = {
   role_grant: '授权',
   second_factor: '动态口令',
   source_token: '来源令牌',
+  unlock_request: '解锁与重置申请',
+  login: '无此账号的登录名',
   weekly_digest: '每周简报',
   work_item: '待办',
   work_item_step: '待办办理过程',
