@@ -80,8 +80,7 @@ impl Blobs {
         let place = self.path(&sha256);
         let shelf = place.parent().unwrap_or(&self.folder).to_owned();
         std::fs::create_dir_all(&shelf).map_err(Error::io(&shelf))?;
-        // each storing has its own key, so a file already there belongs to an older row
-        let place = if place.exists() { place.with_extension(new_id()) } else { place };
+        let place = claim(place)?;
         std::fs::rename(partial, &place).map_err(Error::io(&place))?;
         for folder in [&shelf, &self.folder] {
             File::open(folder).and_then(|dir| durable::sync(&dir)).map_err(Error::io(folder))?;
@@ -157,6 +156,18 @@ impl Blobs {
 
     fn path(&self, sha256: &str) -> PathBuf {
         self.folder.join(&sha256[..2]).join(sha256)
+    }
+}
+
+/// The name itself, or one beside it where somebody has it: each storing has a key of its own, so what
+/// lies there already, or is being put there at this moment, is not to be written over.
+fn claim(place: PathBuf) -> Result<PathBuf> {
+    match File::create_new(&place) {
+        Ok(_) => Ok(place),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Ok(place.with_extension(new_id()))
+        }
+        Err(error) => Err(Error::io(&place)(error)),
     }
 }
 

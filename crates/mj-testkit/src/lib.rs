@@ -418,6 +418,40 @@ mod tests {
         }
     }
 
+    /// Each storing has a key of its own: none may lie where another one's bytes were put.
+    #[tokio::test]
+    async fn one_file_handed_in_from_many_sides_at_once_opens_with_each_ones_key() {
+        const SIDES: usize = 8;
+        let kit = TestDb::new().await;
+        for round in 0..40 {
+            let text = format!("第{round}次，从几处同时送来的同一份文件");
+            let together = std::sync::Barrier::new(SIDES);
+            let store = || {
+                let blobs = kit.blobs();
+                together.wait();
+                blobs.store(text.as_bytes()).expect("stored")
+            };
+            let stored: Vec<_> = std::thread::scope(|scope| {
+                let sides: Vec<_> = (0..SIDES).map(|_| scope.spawn(store)).collect();
+                sides.into_iter().map(|side| side.join().expect("stored")).collect()
+            });
+            let mut tx = kit.begin().await;
+            // whichever is first on record is the one that is read
+            let first = round % SIDES;
+            kit.blobs().record(&mut tx, &stored[first]).await.expect("recorded");
+            tx.commit().await.expect("done");
+            for (at, other) in stored.iter().enumerate().filter(|(at, _)| *at != first) {
+                kit.blobs().discard(kit.db(), other).await.unwrap_or_else(|error| {
+                    panic!("{at} of round {round}: {error}");
+                });
+            }
+            let mut back = String::new();
+            let mut reader = kit.blobs().read(kit.db(), &stored[0].sha256).await.expect("found");
+            std::io::Read::read_to_string(&mut reader, &mut back).expect("whole");
+            assert_eq!(back, text);
+        }
+    }
+
     #[tokio::test]
     async fn a_file_of_any_size_comes_back_as_it_was() {
         let kit = TestDb::new().await;

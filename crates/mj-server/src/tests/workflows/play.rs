@@ -331,6 +331,23 @@ impl Stage {
         runner.run_until_idle().await.expect("jobs ran");
     }
 
+    /// What failed jobs said, for whoever reads why a step went another way.
+    async fn job_errors(&self) -> Vec<String> {
+        let sql = "SELECT kind, attempts, message FROM job WHERE message <> '' AND attempts > 0 \
+                   AND state IN ('failed', 'queued')";
+        let rows = self.world.kit.db().fetch_all(sql, &[]).await.expect("read");
+        let told = rows.iter().map(|row| {
+            let text = |name| row.text(name).expect("a text");
+            format!(
+                "{} after {}: {}",
+                text("kind"),
+                row.int("attempts").expect("a number"),
+                text("message")
+            )
+        });
+        told.collect()
+    }
+
     pub async fn tell(&self, event: Event) {
         let mut tx = self.world.kit.begin().await;
         tx.publish(&event).await.expect("told");
@@ -588,12 +605,13 @@ pub async fn held<M: Machine>(mut machine: M) {
     let wrong = table::differences(lines, &steps);
     assert!(
         wrong.is_empty(),
-        "{}: {} of {} steps are not as docs/workflows.md says (MJ_SEED={}):\n  {}",
+        "{}: {} of {} steps are not as docs/workflows.md says (MJ_SEED={}):\n  {}\njobs: {:?}",
         M::NAME,
         wrong.len(),
         steps.len(),
         seed(),
-        brief(&wrong)
+        brief(&wrong),
+        stage.job_errors().await
     );
     let dead = table::not_gone(lines, &steps);
     assert!(dead.is_empty(), "{}: no step went along {dead:#?}", M::NAME);
