@@ -1,0 +1,73 @@
+//! The first step: what the database says of itself, how far it numbered, what waits for a signature and which tables
+//! there are. Everything later is held against this, in the same snapshot.
+
+use std::collections::BTreeMap;
+
+use super::{Check, JOURNAL};
+use crate::db::{Db, Dialect, RowExt, Snapshot};
+use crate::error::{Error, Result};
+use crate::ledger::erase::PAYLOAD_ERASURE;
+use crate::ledger::touch;
+
+/// Tables of business truth, as the database itself lists them.
+pub async fn truth_tables(db: &Db) -> Result<Vec<String>> {
+    let rows = db.fetch_all(truth_sql(db.dialect()), &[]).await?;
+    rows.iter().map(|row| row.text("name")).collect()
+}
+
+fn truth_sql(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "SELECT m.name AS name FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+             WHERE m.type = 'table' AND c.name = 'row_digest' ORDER BY m.name"
+        }
+        Dialect::Postgres => {
+            "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.columns \
+             WHERE table_schema = current_schema() AND column_name = 'row_digest' ORDER BY 1"
+        }
+    }
+}
+
+impl Check<'_> {
+    /// What the database says of itself, and which tables there are.
+    pub(super) async fn head(&mut self, snapshot: &mut Snapshot) -> Result<()> {
+        let head = snapshot.fetch_all("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
+        let head = head.first().ok_or_else(|| Error::Corrupt("change_head 没有首行".into()))?;
+        self.numbered = u64::try_from(head.int("entries")?).unwrap_or(0);
+        for row in snapshot
+            .fetch_all("SELECT seq, entry, sheet FROM log_pending ORDER BY seq", &[])
+            .await?
+        {
+            let seq = u64::try_from(row.int("seq")?).unwrap_or(0);
+            self.pending.insert(seq, (row.text("entry")?, row.bytes("sheet")?));
+        }
+        let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+        for row in snapshot.fetch_all("SELECT table_name, row_count FROM truth_count", &[]).await? {
+            counts.insert(row.text("table_name")?, row.int("row_count")?);
+        }
+        let sql = truth_sql(snapshot.dialect());
+        for row in snapshot.fetch_all(sql, &[]).await? {
+            let table = row.text("name")?;
+            let small = self
+                .wanted
+                .up_to
+                .is_none_or(|most| counts.get(&table).copied().unwrap_or(0) <= most);
+            if small {
+                self.tables.insert(table.clone());
+            }
+            self.listed.insert(table);
+        }
+        if self.wanted.up_to.is_none() {
+            self.look_up.reached = touch::reached_in(snapshot).await?;
+        }
+        self.tables.insert(JOURNAL.to_owned());
+        self.tables.insert(PAYLOAD_ERASURE.name.to_owned());
+        Ok(())
+    }
+
+    /// Whether rows of this table are compared. One that the log speaks of and the database does not list
+    /// (dropped, renamed, hidden behind a view or from this role) is: all its rows are missing.
+    pub(super) fn compares(&self, table: &str) -> bool {
+        !self.listed.contains(table) || self.tables.contains(table)
+    }
+}
