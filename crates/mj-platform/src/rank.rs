@@ -22,12 +22,17 @@ pub fn spawn_below<T: Send + 'static>(
     Ok(done)
 }
 
-/// The calling thread runs when nobody else wants to, and never rises again: for long work that somebody
+/// About a tenth of what another thread gets where both want the processor. At the lowest rank (19, a
+/// seventieth) a load was faster by a few parts of a hundred, and stood still beside six busy processes.
+#[cfg(target_os = "linux")]
+const BELOW: i32 = 10;
+
+/// The calling thread comes after others, and never rises again: for long work that somebody
 /// waits for, but others more. Where a rank belongs to the whole process nothing happens.
 pub fn below_others() {
     // Linux alone ranks threads; it refuses nobody who wants less
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::nice(19);
+    let _ = rustix::process::nice(BELOW);
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -39,6 +44,6 @@ fn one_thread_steps_back_and_no_other() {
         below_others();
         mine()
     });
-    assert_eq!(there.join().expect("ran"), 19);
+    assert_eq!(there.join().expect("ran"), (before + BELOW).min(19));
     assert_eq!(mine(), before);
 }
