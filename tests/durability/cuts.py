@@ -59,8 +59,7 @@ def run_postgres(long):
         lost = 0
         try:
             disk.place.chmod(0o755)
-            cluster = Cluster(disk.place / "cluster", settings)
-            psql(cluster.url, "ALTER SYSTEM SET archive_mode = off")
+            cluster = Cluster(disk.place / "cluster", settings, archives=False)
             psql(cluster.url, "CREATE DATABASE mj")
             house = House(disk.place / "node" / "data", Database(cluster.url, "mj"))
             house.data.mkdir(parents=True)

@@ -22,6 +22,7 @@ def until_refused(count, clients, node):
     count.check(bool(clients.open), "the disk is full and deliveries are refused")
     count.note(f"disk full after {len(clients.acknowledged)} batches")
     count.check("panicked" not in node.said(), node.said()[-400:])
+    count.check(not clients.faults(), f"a full disk is told as one: {clients.refusals}")
 
 
 def nothing_lost(count, house, node, people, clients):
@@ -139,7 +140,6 @@ def run_postgres(long):
 
 
 def housed(cluster, data):
-    psql(cluster.url, "ALTER SYSTEM SET archive_mode = off")
     psql(cluster.url, "CREATE DATABASE mj")
     house = House(data, Database(cluster.url, "mj"))
     house.data.mkdir(parents=True)
@@ -161,8 +161,10 @@ def full_postgres(count, long):
     cluster = None
     try:
         disk.place.chmod(0o755)
-        # segments of the log are made anew, not used again: a full disk is met soon
-        cluster = Cluster(disk.place / "cluster", "-c max_wal_size=64MB -c min_wal_size=32MB -c wal_recycle=off")
+        # segments of the log are made anew, not used again: a full disk is met soon; a copy of each beside them
+        # would fill it a second time
+        settings = "-c max_wal_size=64MB -c min_wal_size=32MB -c wal_recycle=off"
+        cluster = Cluster(disk.place / "cluster", settings, archives=False)
         house, people = housed(cluster, WORK / f"full-{uuid.uuid4().hex[:6]}")
         node = house.serve()
         clients = Clients(people, rows=(400, 500) if long else (100, 150), acts=False)
@@ -186,7 +188,7 @@ def full_postgres(count, long):
 def failing_postgres(count, long):
     library, arm = shim(), WORK / f"arm-{uuid.uuid4().hex[:6]}"
     os.chmod(library, 0o755)
-    cluster = Cluster()
+    cluster = Cluster(archives=False)
     # which sync of a server process fails; its log is synced by fdatasync
     cases = [n % 5 + 1 for n in range(50 if long else 3)]
     came_back = 0
@@ -224,6 +226,7 @@ def failing_postgres(count, long):
                 node = house.serve()
             clients.retry(node)
             count.check(not clients.open and not clients.open_sources, f"sync {n}: what got no answer gets one")
+            count.check(not clients.faults(), f"sync {n}: a server that is away is told as that: {clients.refusals}")
             count.check(node.stop() in (0, 3), f"sync {n}: ends")
             wrong = all_there(house, clients)
             count.check(not wrong, f"sync {n}, after it came back: {wrong[:4]}")

@@ -136,9 +136,8 @@ def run_postgres(long):
     files, segments and the log are the same on both databases."""
     cases = 60 if long else 5
     count = Count(f"R4 postgres: {cases} flipped")
-    cluster = Cluster()
+    cluster = Cluster(archives=False)
     try:
-        psql(cluster.url, "ALTER SYSTEM SET archive_mode = off")
         psql(cluster.url, "CREATE DATABASE mj")
         house = House(WORK / f"flip-{uuid.uuid4().hex[:6]}", Database(cluster.url, "mj"))
         house.data.mkdir()

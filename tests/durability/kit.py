@@ -190,7 +190,9 @@ class Node:
     def must(self, status, *args, **more):
         got = self.ask(*args, **more)
         if got[0] != status:
-            raise RuntimeError(f"{args[:2]}: {got}")
+            trace = got[1].get("trace_id") if isinstance(got[1], dict) else None
+            why = [line for line in self.said().splitlines() if trace and trace in line]
+            raise RuntimeError(f"{args[:2]}: {got} {why}")
         return got[1]
 
     def kill(self):
@@ -377,6 +379,8 @@ class Clients:
         self.next, self.lock = start, threading.Lock()
         self.acknowledged, self.sources = {}, {}
         self.open, self.open_sources = {}, {}
+        # how the node refused: by status and code
+        self.refusals = {}
 
     def number(self):
         with self.lock:
@@ -425,6 +429,7 @@ class Clients:
                 self.acknowledged[answer["batch_id"]] = (body, answer["href"])
             else:
                 self.open[key] = body
+                self._refused(status, answer)
         if status != 202:
             time.sleep(0.02)
 
@@ -446,6 +451,15 @@ class Clients:
                 self.sources[name] = answer.get("id") or name
             elif status != 409:
                 self.open_sources[name] = key
+                self._refused(status, answer)
+
+    def _refused(self, status, answer):
+        said = (status, answer.get("code") if isinstance(answer, dict) else None)
+        self.refusals[said] = self.refusals.get(said, 0) + 1
+
+    def faults(self):
+        """Answers that tell of a fault of the node's own, where a store that is away or full was the cause."""
+        return {said: times for said, times in self.refusals.items() if said[0] == 500}
 
     def retry(self, node, patience=60):
         """What got no answer is asked again under its own id."""

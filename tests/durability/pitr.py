@@ -23,9 +23,9 @@ def template():
 
 
 class Cluster:
-    """A PostgreSQL of the harness that archives its log, with everything made durable."""
+    """A PostgreSQL of the harness with everything made durable; it archives its log unless told not to."""
 
-    def __init__(self, home=None, settings=""):
+    def __init__(self, home=None, settings="", archives=True):
         self.settings = settings
         self.bin = max((p for p in __import__("pathlib").Path("/usr/lib/postgresql").glob("*/bin")), default=None)
         if self.bin is None:
@@ -42,7 +42,8 @@ class Cluster:
             self.sh(f"{self.bin}/initdb -D '{self.home}/pg' -A trust -U postgres -E UTF8 --locale=C.UTF-8 --data-checksums")
         archive = f"cp %p {self.wal}/%f.part && mv {self.wal}/%f.part {self.wal}/%f"
         with open(self.home / "pg/postgresql.conf", "a") as f:
-            f.write(f"\narchive_mode = on\narchive_command = '{archive}'\nwal_level = replica\n")
+            mode = "on" if archives else "off"
+            f.write(f"\narchive_mode = {mode}\narchive_command = '{archive}'\nwal_level = replica\n")
         self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
         self.start()
 

@@ -68,3 +68,100 @@ impl Error {
         }
     }
 }
+
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_FULL: i32 = 13;
+
+/// What keeps the store from answering anybody, through no fault of who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The database is not there just now, or takes no more connections: later it may be.
+    Unreachable,
+    /// A disk has no room left.
+    Full,
+}
+
+impl Trouble {
+    /// Looked for along the error's causes.
+    pub fn behind(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            let found = error
+                .downcast_ref::<sqlx::Error>()
+                .and_then(Self::of_database)
+                .or_else(|| error.downcast_ref().and_then(Self::of_file));
+            if found.is_some() {
+                return found;
+            }
+            cause = error.source();
+        }
+        None
+    }
+
+    fn of_database(error: &sqlx::Error) -> Option<Self> {
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Some(Self::Unreachable)
+            }
+            sqlx::Error::Io(error) => Some(Self::of_file(error).unwrap_or(Self::Unreachable)),
+            sqlx::Error::Database(said) => Self::of_code(said.code()?.as_ref()),
+            _ => None,
+        }
+    }
+
+    fn of_code(code: &str) -> Option<Self> {
+        // PostgreSQL, appendix A: five characters. 53 resources, 57P0x shutdown and start, 08 connection
+        if code.len() == 5 {
+            let away = ["53", "57P0", "08"].iter().any(|class| code.starts_with(class));
+            return match code {
+                "53100" => Some(Self::Full),
+                _ => away.then_some(Self::Unreachable),
+            };
+        }
+        // SQLite: the primary code is the lowest byte of the extended one
+        match code.parse::<i32>().ok()? & 0xff {
+            SQLITE_FULL => Some(Self::Full),
+            SQLITE_BUSY => Some(Self::Unreachable),
+            _ => None,
+        }
+    }
+
+    fn of_file(error: &std::io::Error) -> Option<Self> {
+        (error.kind() == std::io::ErrorKind::StorageFull).then_some(Self::Full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_cannot_answer_is_told_apart_from_a_fault_of_ours() {
+        let behind =
+            |source: sqlx::Error| Trouble::behind(&Error::Database { context: "读取", source });
+        let full = || std::io::Error::from(ErrorKind::StorageFull);
+        assert_eq!(behind(sqlx::Error::PoolTimedOut), Some(Trouble::Unreachable));
+        let reset = std::io::Error::from(ErrorKind::ConnectionReset);
+        assert_eq!(behind(reset.into()), Some(Trouble::Unreachable));
+        assert_eq!(behind(full().into()), Some(Trouble::Full));
+        assert_eq!(behind(sqlx::Error::RowNotFound), None);
+        let file = Error::Io { path: "log/tile".into(), source: full() };
+        assert_eq!(Trouble::behind(&file), Some(Trouble::Full));
+        for (code, trouble) in [
+            ("13", Some(Trouble::Full)),
+            ("53100", Some(Trouble::Full)),
+            ("5", Some(Trouble::Unreachable)),
+            ("517", Some(Trouble::Unreachable)),
+            ("57P01", Some(Trouble::Unreachable)),
+            ("08006", Some(Trouble::Unreachable)),
+            ("53300", Some(Trouble::Unreachable)),
+            ("57014", None),
+            ("23505", None),
+            ("2067", None),
+        ] {
+            assert_eq!(Trouble::of_code(code), trouble, "{code}");
+        }
+    }
+}

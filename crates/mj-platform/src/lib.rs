@@ -26,7 +26,7 @@ pub use clock::SystemClock;
 pub use config::Config;
 pub use db::door::{Act, TruthTable, WriteTx};
 pub use db::{Db, DbRow, Dialect, Lane, RowExt, Value};
-pub use error::{Error, Result};
+pub use error::{Error, Result, Trouble};
 pub use networks::Networks;
 
 /// A new UUIDv7 as text: sorts by time, says nothing about anybody.

@@ -3,8 +3,11 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use mj_platform::Trouble;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::authority::Why;
 
 tokio::task_local! {
     /// The request under way, so that a problem made anywhere in it carries its id.
@@ -45,6 +48,16 @@ pub struct Details {
     /// 版本过时时，现在的记录
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<serde_json::Value>,
+    #[serde(skip)]
+    refused: Option<Refused>,
+}
+
+/// In the extensions of an answer that refuses: what [`crate::serve`] puts on record. It never leaves the house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub why: Why,
+    /// Another action than the route's that was decided upon.
+    pub action: Option<&'static str>,
 }
 
 impl Problem {
@@ -61,7 +74,25 @@ impl Problem {
             trace_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
             errors: Vec::new(),
             current: None,
+            refused: None,
         }))
+    }
+
+    /// Says what is refused where the answer itself must not tell.
+    pub(crate) fn refusing(mut self, why: Why) -> Self {
+        self.0.refused = Some(Refused { why, action: None });
+        self
+    }
+
+    pub(crate) fn refusing_action(mut self, action: &'static str) -> Self {
+        self.0.refused = self.refused().map(|it| Refused { action: Some(action), ..it });
+        self
+    }
+
+    /// What this answer refuses, if it refuses anything.
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        let by_code = || Why::of_code(&self.0.code).map(|why| Refused { why, action: None });
+        self.0.refused.or_else(by_code)
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -114,12 +145,31 @@ impl Problem {
             .detail("没有登录，或登录已过期。")
     }
 
-    /// 500 that says nothing; the cause is logged here, once, scrubbed of anything personal.
+    /// 500 that says nothing, or where the store itself cannot answer 503 or 507; the cause is logged here, once,
+    /// scrubbed of anything personal.
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
-        let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "系统内部错误")
-            .detail("操作没有完成，请稍后重试；仍不成功时，请把追踪编号告诉系统管理员。");
+        let problem = match Trouble::behind(cause) {
+            Some(trouble) => Self::of_trouble(trouble),
+            None => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "系统内部错误")
+                .detail("操作没有完成，请稍后重试；仍不成功时，请把追踪编号告诉系统管理员。"),
+        };
         tracing::error!(trace_id = %problem.trace_id, cause = %scrub(&chain(cause)), "请求处理失败");
         problem
+    }
+
+    fn of_trouble(trouble: Trouble) -> Self {
+        let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, "store.unreachable");
+        match trouble {
+            // whether the last act was kept is unknown when the connection broke at its end
+            Trouble::Unreachable => Self::new(status, code, "数据库暂时连不上").detail(
+                "可能正在重新启动。请稍后刷新，核对刚才的操作是否已保存，没有保存再提交；一直连不上时，请联系系统管理员。",
+            ),
+            Trouble::Full => {
+                let status = StatusCode::INSUFFICIENT_STORAGE;
+                Self::new(status, "store.full", "磁盘空间不足，没有保存")
+                    .detail("已有的数据不受影响。请联系系统管理员清理磁盘后再提交。")
+            }
+        }
     }
 
     pub fn status(&self) -> StatusCode {
@@ -186,10 +236,16 @@ impl IntoResponse for Problem {
         }
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (self.status(), body).into_response();
+        if let Some(refused) = self.refused() {
+            response.extensions_mut().insert(refused);
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Self::CONTENT_TYPE));
         if self.0.status == StatusCode::UNAUTHORIZED.as_u16() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.0.code == "store.unreachable" {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
     }
@@ -241,6 +297,21 @@ mod tests {
         assert_eq!(scrub(said), "invalid input syntax for type bigint: \"…\" in \"party_officer\"");
         assert_eq!(scrub("tel 13812345678, row 12345"), "tel #, row 12345");
         assert_eq!(scrub("name \"张三\""), "name \"…\"");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_what_it_is() {
+        let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let problem = Problem::from(mj_platform::Error::Io { path: "log/tile".into(), source });
+        assert_eq!((problem.status, problem.code.as_str()), (507, "store.full"));
+        assert!(!problem.detail.contains("log/tile"));
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_asked_again_later() {
+        let problem = Problem::of_trouble(Trouble::Unreachable);
+        assert_eq!((problem.status, problem.code.as_str()), (503, "store.unreachable"));
+        assert_eq!(problem.into_response().headers()["retry-after"], "5");
     }
 
     #[test]
