@@ -28,6 +28,8 @@ mod password;
 mod password_rule;
 mod people_api;
 pub mod seal;
+pub mod refusal;
+mod refusal_api;
 mod second_api;
 mod second_factor;
 mod service;
@@ -51,7 +53,7 @@ use mj_kernel::{Actor, Role, Scope};
 use mj_platform::gm::vault::SmProvider;
 use mj_platform::keys::Keys;
 use mj_platform::{Act, Db, Lane, Networks};
-use mj_web::{Authority, BoxFuture, Decision, Identity, Module, Problem, Resource};
+use mj_web::{Authority, BoxFuture, Decision, Identity, Module, Problem, Refusal, Resource};
 
 pub use admin_api::{ACCOUNT_READ, AGENCY_READ};
 pub use certificate::Certificates;
@@ -85,6 +87,7 @@ type AreaName = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Access {
     db: Db,
     passwords: Passwords,
+    refusals: Arc<refusal::Refusals>,
     vault: Arc<dyn SmProvider>,
     area_name: AreaName,
     line_name: AreaName,
@@ -106,6 +109,7 @@ impl Access {
             passwords: Passwords::new(PasswordProfile::default(), pepper),
             vault,
             area_name: Arc::new(|_| None),
+            refusals: Arc::default(),
             line_name: Arc::new(|_| None),
             keys: None,
             second_factor: SecondFactorPolicy::default(),
@@ -250,6 +254,10 @@ pub fn module(access: Access) -> Module {
     let mut routes = api::routes();
     routes.extend(second_api::routes());
     routes.extend(admin_api::routes());
+    fn refused(&self, refusal: Refusal) -> BoxFuture<'_, ()> {
+        Box::pin(self.take_refusal(refusal))
+    }
+
     routes.extend(people_api::routes());
     routes.extend(grant_request_api::routes());
     routes.extend(unlock_api::routes());
@@ -259,3 +267,4 @@ pub fn module(access: Access) -> Module {
     routes.extend(emergency_api::routes());
     Module::new("access", "身份与权限").routes(access, routes)
 }
+    routes.extend(refusal_api::routes());

@@ -113,25 +113,28 @@ async fn line(
     doing: &Doing,
     preview: bool,
 ) -> Answer<BulkLine> {
-    let missing = |problem: &Problem| BulkLine {
-        id: one.id.clone(),
-        title: String::new(),
-        done: false,
-        from_title: String::new(),
-        to_title: None,
-        problem: Some(said(problem)),
-        version: one.version,
-        agency: None,
-        agency_name: None,
+    let refuse = async |problem: Problem| {
+        caller.refused_one(&problem, "work-items", &one.id).await;
+        BulkLine {
+            id: one.id.clone(),
+            title: String::new(),
+            done: false,
+            from_title: String::new(),
+            to_title: None,
+            problem: Some(said(&problem)),
+            version: one.version,
+            agency: None,
+            agency_name: None,
+        }
     };
     let item = match store::by_id_unscoped(&flow.db, &one.id).await {
         Ok(item) => item,
-        Err(Error::UnknownItem) => return Ok(missing(&Problem::not_found())),
+        Err(Error::UnknownItem) => return Ok(refuse(Problem::not_found()).await),
         Err(error) => return Err(error.into()),
     };
     // out of reach and missing are told alike
     if let Err(problem) = reach(caller, &item) {
-        return Ok(missing(&problem));
+        return Ok(refuse(problem).await);
     }
     let mut line = BulkLine {
         id: item.id.clone(),

@@ -131,6 +131,7 @@ impl Node {
         let outside = self.outside.clone();
         let verifier = self.domains.ledger.verifier.clone();
         let backups = crate::backup::Watch {
+        let access = self.domains.access.clone();
             db: self.db.clone(),
             data_dir: self.config.data_dir.clone(),
             backups: self.config.backups.clone(),
@@ -151,10 +152,14 @@ impl Node {
             let mut upkeep_stopped = stopped.clone();
             let mut backups_stopped = stopped.clone();
             tokio::join!(
+            let mut refusals_stopped = stopped.clone();
                 upkeep.watch(async move {
                     let _ = upkeep_stopped.wait_for(|stop| *stop).await;
                 }),
                 backups.watch(async move {
+                access.watch_refusals(async move {
+                    let _ = refusals_stopped.wait_for(|stop| *stop).await;
+                }),
                     let _ = backups_stopped.wait_for(|stop| *stop).await;
                 }),
                 runner.run(async move {
@@ -179,6 +184,8 @@ impl Node {
     /// Signs what was done last and lets go of the database.
     pub async fn close(&self) {
         if let Err(error) = self.ledger.drain().await {
+        // of requests that were still under way when the background ended
+        self.domains.access.keep_refusals().await;
             tracing::error!(error = %error, "监管日志未能签署，下次启动时补签");
         }
         self.db.close().await;

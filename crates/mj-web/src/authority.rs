@@ -2,6 +2,7 @@
 //! table. [`Authority::decide`] is pure: everything it looks at is in its arguments.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use axum::http::request::Parts;
 use futures_util::future::BoxFuture;
@@ -127,7 +128,7 @@ impl Decision {
     pub fn into_allowance(self, anonymous: bool) -> Result<Allowance, Problem> {
         match self {
             Decision::Allow(allowance) => Ok(allowance),
-            Decision::NotFound => Err(Problem::not_found()),
+            Decision::NotFound => Err(Problem::not_found().refusing(Why::OutOfScope)),
             Decision::Deny if anonymous => Err(Problem::session_required()),
             Decision::Deny => Err(Problem::denied()),
             Decision::NeedStepUp => {
@@ -204,6 +205,44 @@ impl Identity {
 /// Knows who somebody is and what they may do. Implemented by `mj-access`.
 pub trait Authority: Send + Sync {
     /// Who sends this request. A token that proves nothing gives the anonymous identity.
+/// Why somebody known was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Their roles do not hold the action.
+    Denied,
+    /// The object is there, and outside of what they may see.
+    OutOfScope,
+    /// Nothing was found in what they may see; whether it is elsewhere was not looked for.
+    NotThere,
+    /// Their certificate of office does not allow it.
+    Barred,
+}
+
+impl Why {
+    /// What an answer with this code refuses; asking for proof or for a second person refuses nothing.
+    pub(crate) fn of_code(code: &str) -> Option<Self> {
+        match code {
+            "access.denied" => Some(Self::Denied),
+            "access.certificate" => Some(Self::Barred),
+            "not_found" => Some(Self::NotThere),
+            _ => None,
+        }
+    }
+}
+
+/// Somebody known was refused what they asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// `account:…`, `source:…`, `emergency:…`
+    pub actor: String,
+    pub action: &'static str,
+    pub why: Why,
+    /// The part of the path before the id, and the id; only what has the shape of an id of the house.
+    pub object: Option<(String, String)>,
+    pub address: Option<IpAddr>,
+    pub request_id: String,
+}
+
     fn identify<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<Identity, Problem>>;
 
     /// May they? `None` asks whether the action is open to them anywhere at all.
@@ -219,6 +258,11 @@ pub trait Authority: Send + Sync {
     /// How the people and systems behind these references (`account:…`, `source:…`) are called, for
     /// colleagues who read who did what. A reference nobody knows is left out.
     fn names<'a>(
+    /// Puts a refusal on record; the answer goes out when this is done, whatever came of it.
+    fn refused(&self, _: Refusal) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
         &'a self,
         _references: &'a [String],
     ) -> BoxFuture<'a, Result<BTreeMap<String, String>, Problem>> {

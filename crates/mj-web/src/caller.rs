@@ -2,6 +2,7 @@
 //! route's action allowed it: there is no public way to make one.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -10,7 +11,7 @@ use axum::http::request::Parts;
 use mj_kernel::{Actor, AgencySet, Scope};
 use mj_platform::{Act, Value};
 
-use crate::authority::{Action, Allowance, Authority, Fields, Identity, Mask, Resource};
+use crate::authority::{Action, Allowance, Authority, Fields, Identity, Mask, Refusal, Resource};
 use crate::problem::Problem;
 
 /// Who calls, allowed to do `action` within `scope`.
@@ -30,6 +31,7 @@ pub struct Caller {
     pub session_id: Option<String>,
     pub(crate) method: Method,
     pub(crate) target: String,
+    address: Option<IpAddr>,
     identity: Identity,
     authority: Arc<dyn Authority>,
 }
@@ -59,6 +61,7 @@ impl Caller {
             session_id: identity.session_id.clone(),
             method: parts.method.clone(),
             target: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            address: crate::client::address_of(parts),
             identity,
             authority,
         }
@@ -69,16 +72,33 @@ impl Caller {
         self.require_for(&self.action, resource)
     }
 
-    /// As [`Caller::require`], for another action than the route's (e.g. revealing a field).
+    /// As [`Caller::require`], for another action than the route's (e.g. revealing a field). The problem knows what
+    /// it refuses: answered with, it is put on record; caught, nobody was refused anything.
     pub fn require_for(&self, action: &Action, resource: &Resource) -> Result<Allowance, Problem> {
-        let allowance = self
-            .authority
-            .decide(&self.identity, action.name, Some(resource))
-            .into_allowance(self.identity.is_anonymous())?;
-        match self.authority.held_back(&self.identity, action.name, Some(resource)) {
-            Some(problem) => Err(problem),
-            None => Ok(allowance),
-        }
+        let decision = self.authority.decide(&self.identity, action.name, Some(resource));
+        let held =
+            |_: &Allowance| self.authority.held_back(&self.identity, action.name, Some(resource));
+        let decided = decision.into_allowance(self.identity.is_anonymous());
+        let decided = decided.and_then(|it| held(&it).map_or(Ok(it), Err));
+        decided.map_err(|problem| problem.refusing_action(action.name))
+    }
+
+    /// Puts on record what a line of an answer refuses, where the answer as a whole does not: one of many things asked
+    /// for at once. `kind` is the part of the path under which such a thing is asked for alone.
+    pub async fn refused_one(&self, problem: &Problem, kind: &str, id: &str) {
+        let Some(refused) = problem.refused().filter(|_| !self.identity.is_anonymous()) else {
+            return;
+        };
+        let id = crate::serve::id_in(id);
+        let refusal = Refusal {
+            actor: self.actor.reference(),
+            action: refused.action.unwrap_or(self.action.name),
+            why: refused.why,
+            object: id.map(|id| (kind.to_owned(), id.to_owned())),
+            address: self.address,
+            request_id: self.request_id.clone(),
+        };
+        self.authority.refused(refusal).await;
     }
 
     /// Whether another action is open to this caller anywhere: what to offer, not what to permit.

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -16,6 +17,11 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// from where. Its address is that of the last machine on the way.
 #[derive(Debug, Clone, Copy)]
 pub struct Relayed;
+
+/// The address at the other end, as far as the server told.
+pub(crate) fn address_of(request: &Parts) -> Option<IpAddr> {
+    request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
+}
 
 /// Puts the client's address in the place of the proxy's, before anything looks at it.
 pub async fn known_client(

@@ -16,11 +16,11 @@ use mj_platform::jobs::JobHandler;
 use mj_platform::outbox::EventHandler;
 use tracing::Instrument as _;
 
-use crate::authority::{Action, Authority, Decision, Identity};
+use crate::authority::{Action, Authority, Decision, Identity, Refusal};
 use crate::caller::Caller;
 use crate::keeper::{Keeper, Kept, keep};
 use crate::metrics::UnderWay;
-use crate::problem::{Problem, REQUEST_ID};
+use crate::problem::{Problem, REQUEST_ID, Refused};
 use crate::route::{Module, Route, get};
 use crate::{idempotency, openapi};
 
@@ -106,6 +106,7 @@ impl Web {
             let gate = Gate {
                 authority: self.authority.clone(),
                 action: route.action,
+                path: route.path,
                 needs_key: route.needs_key,
             };
             let limit = route.body_limit_bytes.unwrap_or(BODY_LIMIT_BYTES);
@@ -152,25 +153,71 @@ async fn method_not_allowed(uri: Uri) -> Response {
 struct Gate {
     authority: Arc<dyn Authority>,
     action: Action,
+    path: &'static str,
     needs_key: bool,
 }
 
-/// Before every handler: who, may they, and for a create the key.
+/// Before every handler: who, may they, and for a create the key. After it: whoever is known and gets an answer that
+/// refuses is put on record here, so that no decision, wherever it was made, is refused past the record.
 async fn decide(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match gate.admit(&parts).await {
+    let who = match gate.who(&parts).await {
+        Ok(who) => who,
+        Err(problem) => return problem.into_response(),
+    };
+    let known = (!who.is_anonymous()).then(|| {
+        let asked = parts.uri.clone();
+        (who.actor.reference(), asked, crate::client::address_of(&parts))
+    });
+    let response = match gate.admit(who, &parts) {
         Ok(caller) => {
             parts.extensions.insert(caller);
             next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
+    };
+    if let Some((actor, asked, address)) = known
+        && let Some(refused) = response.extensions().get::<Refused>()
+    {
+        let refusal = Refusal {
+            actor,
+            action: refused.action.unwrap_or(gate.action.name),
+            why: refused.why,
+            object: object_of(gate.path, asked.path()),
+            address,
+            request_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
+        };
+        gate.authority.refused(refusal).await;
     }
+    response
+}
+
+/// The last id in a path and what stands before it; parameters of any other shape were typed by somebody.
+fn object_of(template: &str, path: &str) -> Option<(String, String)> {
+    let parts: Vec<(&str, &str)> = template.split('/').zip(path.split('/')).collect();
+    let is_parameter = |at: usize| parts[at].0.starts_with('{');
+    let at =
+        (1..parts.len()).rev().find(|at| is_parameter(*at) && id_in(parts[*at].1).is_some())?;
+    Some((parts[at - 1].1.to_owned(), id_in(parts[at].1)?.to_owned()))
+}
+
+/// The id a text begins with, alone or before a dot.
+pub(crate) fn id_in(text: &str) -> Option<&str> {
+    let id = text.get(..36).filter(|_| text.len() == 36 || text.as_bytes()[36] == b'.')?;
+    let fits = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+    };
+    id.bytes().enumerate().all(fits).then_some(id)
 }
 
 impl Gate {
-    async fn admit(&self, parts: &axum::http::request::Parts) -> Result<Caller, Problem> {
+    async fn who(&self, parts: &axum::http::request::Parts) -> Result<Identity, Problem> {
         let who = self.authority.identify(parts).await?;
-        let who = if who.csrf_missing { self.without_cookie()? } else { who };
+        if who.csrf_missing { self.without_cookie() } else { Ok(who) }
+    }
+
+    fn admit(&self, who: Identity, parts: &axum::http::request::Parts) -> Result<Caller, Problem> {
         if let Some(problem) = self.authority.held_back(&who, self.action.name, None) {
             let public = Identity::anonymous();
             match self.authority.decide(&public, self.action.name, None) {
