@@ -16,6 +16,7 @@ use mj_web::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::at_once::{Ended, SessionKind};
 use crate::error::Error;
 use crate::model::RoleGrant;
 use crate::session::{ABSOLUTE_SECONDS, Opened, Origin, SESSION_COOKIE};
@@ -60,6 +61,9 @@ pub fn routes() -> Vec<RouteOf<Access>> {
 struct LoginRequest {
     login: String,
     password: String,
+    /// 在哪里登录：web 网页（默认），mobile 手机；每种同时允许的处数各自计算
+    #[serde(default)]
+    kind: SessionKind,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -70,6 +74,32 @@ pub(crate) struct SessionOpened {
     token: String,
     /// 用 Cookie 时，修改类请求须带在 X-CSRF-Token 请求头中
     csrf_token: String,
+    /// 因本次登录而结束的同一账号更早的登录
+    ended: Vec<EndedSession>,
+}
+
+/// 一处被后来的登录结束的登录
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EndedSession {
+    device: String,
+    kind: &'static str,
+    /// 登录时间
+    created_at: String,
+    ended_at: String,
+    /// 在哪里登录而结束了这一处：设备与网络地址
+    by: String,
+}
+
+impl From<Ended> for EndedSession {
+    fn from(ended: Ended) -> Self {
+        Self {
+            by: ended.by(),
+            kind: ended.kind.name(),
+            created_at: to_rfc3339(ended.created_at),
+            ended_at: to_rfc3339(ended.ended_at),
+            device: ended.device,
+        }
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -161,9 +191,10 @@ async fn open(
     peer: Peer,
     input: Input<LoginRequest>,
 ) -> Answer<Response> {
-    let LoginRequest { login, password } = input.value;
+    let LoginRequest { login, password, kind } = input.value;
     let act = caller.act("session");
-    let origin = Origin { from: peer.from, earlier: peer.secret.as_deref(), device: &peer.device };
+    let earlier = peer.secret.as_deref();
+    let origin = Origin { from: peer.from, earlier, device: &peer.device, kind };
     let opened = session::open(&access, act, &login, &password, origin).await?;
     Ok(answer(StatusCode::CREATED, opened))
 }
@@ -176,7 +207,12 @@ pub(crate) fn answer(status: StatusCode, opened: Opened) -> Response {
 
 impl From<Opened> for SessionOpened {
     fn from(opened: Opened) -> Self {
-        Self { state: opened.stage.name(), token: opened.token, csrf_token: opened.csrf_token }
+        Self {
+            state: opened.stage.name(),
+            token: opened.token,
+            csrf_token: opened.csrf_token,
+            ended: opened.ended.into_iter().map(EndedSession::from).collect(),
+        }
     }
 }
 
@@ -265,13 +301,16 @@ async fn close(State(access): State<Access>, caller: Caller) -> Answer<Response>
     Ok((StatusCode::NO_CONTENT, headers).into_response())
 }
 
-async fn login_of(access: &Access, caller: &Caller) -> Result<(String, String), Problem> {
+async fn login_of(
+    access: &Access,
+    caller: &Caller,
+) -> Result<(String, String, SessionKind), Problem> {
     let session =
         session::by_id(access, session_id(caller)?).await?.ok_or_else(Problem::session_required)?;
     let account = store::account_by_id(access.db(), &session.account_id)
         .await?
         .ok_or_else(Problem::session_required)?;
-    Ok((account.id, account.login))
+    Ok((account.id, account.login, session.kind))
 }
 
 async fn step_up(
@@ -280,7 +319,7 @@ async fn step_up(
     peer: Peer,
     input: Input<StepUpRequest>,
 ) -> Answer<Response> {
-    let (_, login) = login_of(&access, &caller).await?;
+    let (_, login, _) = login_of(&access, &caller).await?;
     let session = session_id(&caller)?;
     let StepUpRequest { password, totp } = &input.value;
     let act = caller.act("session");
@@ -297,7 +336,7 @@ async fn change_password(
     input: Input<PasswordChange>,
 ) -> Answer<Response> {
     let PasswordChange { current, new } = input.value;
-    let (account_id, login) = login_of(&access, &caller).await?;
+    let (account_id, login, kind) = login_of(&access, &caller).await?;
     access.passwords().rule(access.db())?.check(&new, &login)?;
     let act = caller.act(format!("account:{account_id}"));
     // first the proof: what was used before is nobody else's to know
@@ -310,7 +349,7 @@ async fn change_password(
     tx.commit().await.map_err(Problem::from)?;
     // every session ended, this one too: the new password opens the next
     let act = caller.act("session");
-    let origin = Origin { from: peer.from, earlier: None, device: &peer.device };
+    let origin = Origin { from: peer.from, earlier: None, device: &peer.device, kind };
     let opened = session::open(&access, act, &login, &new, origin).await?;
     Ok(answer(StatusCode::OK, opened))
 }

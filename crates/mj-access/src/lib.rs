@@ -8,6 +8,7 @@
 
 mod admin_api;
 mod api;
+mod at_once;
 mod binding_api;
 pub mod certificate;
 mod colleagues;
@@ -97,6 +98,8 @@ pub struct Access {
     records: Arc<dyn Records>,
     certificates: Arc<dyn Certificates>,
     admin_networks: Networks,
+    /// Of each kind, for one account.
+    sessions_at_once: u32,
 }
 
 impl Access {
@@ -116,6 +119,7 @@ impl Access {
             records: Arc::new(sight_api::NoRecords),
             certificates: Arc::new(certificate::NoCertificates),
             admin_networks: Networks::default(),
+            sessions_at_once: 1,
         }
     }
 
@@ -146,6 +150,12 @@ impl Access {
     /// From where alone administrators may enter; the empty list limits nobody.
     pub fn with_admin_networks(mut self, networks: Networks) -> Self {
         self.admin_networks = networks;
+        self
+    }
+
+    /// How many sessions of a kind one account may have at once; at least one.
+    pub fn with_sessions_at_once(mut self, most: u32) -> Self {
+        self.sessions_at_once = most.max(1);
         self
     }
 
@@ -229,6 +239,9 @@ impl Authority for Access {
     }
 
     fn held_back(&self, who: &Identity, action: &str, on: Option<&Resource>) -> Option<Problem> {
+        if let Some(told) = who.ended.as_ref().filter(|_| on.is_none()) {
+            return Some(Error::Replaced(told.clone()).into());
+        }
         let own = ["access.session.", "access.second_factor.", "access.password."];
         let open = own.iter().any(|part| action.starts_with(part));
         if who.password_expired && !open {

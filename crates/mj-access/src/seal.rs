@@ -78,6 +78,7 @@ impl Kind {
                     "absolute_until",
                     "proven_at",
                     "state",
+                    "kind",
                 ],
                 true,
                 "1 = 1",

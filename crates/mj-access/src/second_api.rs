@@ -12,13 +12,13 @@ use mj_web::{Action, Answer, Caller, Input, PathOf, Problem, RouteOf, delete, ge
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Access;
 use crate::admin_api::reason;
-use crate::api::{Peer, SessionOpened, answer, cookie, session_id};
+use crate::api::{EndedSession, Peer, SessionOpened, answer, cookie, session_id};
 use crate::error::Error;
 use crate::model::Account;
 use crate::second_factor::{self, Proof, Stage};
 use crate::session::{self, ABSOLUTE_SECONDS};
+use crate::{Access, at_once};
 
 const FINISH: Action = Action::new("access.second_factor.finish", "输入动态口令完成登录");
 const OFFER: Action = Action::new("access.second_factor.offer", "领取动态口令密钥");
@@ -101,11 +101,17 @@ struct FactorView {
 #[derive(Serialize, ToSchema)]
 struct OwnSessions {
     items: Vec<OwnSession>,
+    /// 近 7 天因账号在别处登录而结束的
+    ended: Vec<EndedSession>,
+    /// 每种（网页、手机）同时至多几处
+    at_once: u32,
 }
 
 #[derive(Serialize, ToSchema)]
 struct OwnSession {
     id: String,
+    /// web 网页，mobile 手机
+    kind: &'static str,
     device: String,
     current: bool,
     created_at: String,
@@ -171,7 +177,7 @@ async fn confirm(
     let (mut tx, recovery_codes) =
         second_factor::confirm(&access, act, &account, &input.value.totp).await?;
     let opened = match waiting {
-        Some(id) => Some(session::activate(&mut tx, &id).await?),
+        Some(id) => Some(session::activate(&access, &mut tx, &id, peer.from).await?),
         None => None,
     };
     tx.commit().await.map_err(Problem::from)?;
@@ -211,13 +217,19 @@ async fn list(State(access): State<Access>, caller: Caller) -> Answer<Json<OwnSe
     let sessions = session::of_account(&access, &account.id).await?;
     let view = |one: session::Session| OwnSession {
         current: one.id == current,
+        kind: one.kind.name(),
         created_at: to_rfc3339(one.created_at),
         last_seen_at: to_rfc3339(one.last_seen_at),
         expires_at: to_rfc3339(one.expires_at()),
         device: one.device,
         id: one.id,
     };
-    Ok(Json(OwnSessions { items: sessions.into_iter().map(view).collect() }))
+    let ended = at_once::ended_lately(access.db(), &account.id).await?;
+    Ok(Json(OwnSessions {
+        items: sessions.into_iter().map(view).collect(),
+        ended: ended.into_iter().map(EndedSession::from).collect(),
+        at_once: access.sessions_at_once,
+    }))
 }
 
 async fn end(

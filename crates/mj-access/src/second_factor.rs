@@ -160,7 +160,7 @@ pub async fn finish(
     let waiting = session::waiting(access, secret, Stage::SecondFactor, from).await?;
     let account = account(access, &waiting.account_id).await?;
     let mut tx = prove(access, act, &account, proof, from.address()).await?;
-    let opened = session::activate(&mut tx, &waiting.id).await?;
+    let opened = session::activate(access, &mut tx, &waiting.id, from).await?;
     tx.commit().await?;
     Ok(opened)
 }

@@ -1,6 +1,7 @@
 //! Sessions: opened by a password, known by an opaque token whose hash alone is kept, ended by
-//! idleness (30 minutes, administrators 15), by age (12 hours), by logging out, and at once when the
-//! account is disabled or its grants change.
+//! idleness (30 minutes, administrators 15), by age (12 hours), by logging out, by another sign-in
+//! that is one too many ([`crate::at_once`]), and at once when the account is disabled or its grants
+//! change.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,6 +12,7 @@ use mj_kernel::{Actor, ActorKind, Instant};
 use mj_platform::{Act, Lane, RowExt, WriteTx, new_id};
 use mj_web::Identity;
 
+use crate::at_once::{self, Ended, SessionKind};
 use crate::error::{Error, Result};
 use crate::failures::{Failure, Tried};
 use crate::identity::{Issuer, enters_by};
@@ -40,12 +42,14 @@ pub struct Opened {
     pub token: String,
     pub csrf_token: String,
     pub stage: Stage,
+    /// The earlier sessions of the account that this one ended.
+    pub ended: Vec<Ended>,
 }
 
 impl Opened {
     fn new(stage: Stage) -> Self {
         let token = token::new_session_token();
-        Self { csrf_token: token::csrf_of(&token), token, stage }
+        Self { csrf_token: token::csrf_of(&token), token, stage, ended: Vec::new() }
     }
 }
 
@@ -56,6 +60,7 @@ pub struct Origin<'a> {
     pub earlier: Option<&'a str>,
     /// The browser and system, in words.
     pub device: &'a str,
+    pub kind: SessionKind,
 }
 
 /// A session as kept.
@@ -63,6 +68,7 @@ pub struct Session {
     pub id: String,
     pub account_id: String,
     pub stage: Stage,
+    pub kind: SessionKind,
     pub device: String,
     pub created_at: Instant,
     pub last_seen_at: Instant,
@@ -91,7 +97,7 @@ pub async fn open(
     let account_id = account.id.clone();
     let administrator = account.class == AccountClass::Admin;
     let idle = if administrator { IDLE_SECONDS_ADMINISTRATOR } else { IDLE_SECONDS };
-    let opened = Opened::new(second_factor::stage_of(access, &account).await?);
+    let mut opened = Opened::new(second_factor::stage_of(access, &account).await?);
     let until = match opened.stage {
         Stage::Active => ABSOLUTE_SECONDS,
         Stage::SecondFactor | Stage::Enrol => WAITING_SECONDS,
@@ -103,11 +109,12 @@ pub async fn open(
     tx.execute("DELETE FROM session WHERE absolute_until < $1", &[now.into()]).await?;
     lockout::forget_old(&mut tx).await?;
     failures::forget_old(&mut tx).await?;
+    at_once::forget_old(&mut tx).await?;
     let id = new_id();
     tx.execute(
         "INSERT INTO session (id, token_sha256, account_id, created_at, last_seen_at, \
-         idle_seconds, absolute_until, proven_at, state, device) \
-         VALUES ($1,$2,$3,$4,$4,$5,$6,$4,$7,$8)",
+         idle_seconds, absolute_until, proven_at, state, device, kind) \
+         VALUES ($1,$2,$3,$4,$4,$5,$6,$4,$7,$8,$9)",
         &[
             id.as_str().into(),
             token::digest(&opened.token).into(),
@@ -117,10 +124,14 @@ pub async fn open(
             (now + until * SECOND).into(),
             opened.stage.name().into(),
             origin.device.into(),
+            origin.kind.name().into(),
         ],
     )
     .await?;
     seal::seal(&mut tx, Kind::Session, &id).await?;
+    if opened.stage == Stage::Active {
+        opened.ended = at_once::make_room(access, &mut tx, &id, origin.from).await?;
+    }
     // that the account was used this day, which its session does not tell for long
     tx.execute(
         "INSERT INTO account_seen (day, account_id) VALUES ($1,$2) ON CONFLICT DO NOTHING",
@@ -138,8 +149,13 @@ pub async fn waiting(access: &Access, secret: &str, stage: Stage, from: Whence) 
 }
 
 /// Makes a waiting session active, under a new token: the old one was worth less.
-pub async fn activate(tx: &mut WriteTx, session_id: &str) -> Result<Opened> {
-    let opened = Opened::new(Stage::Active);
+pub async fn activate(
+    access: &Access,
+    tx: &mut WriteTx,
+    session_id: &str,
+    from: Whence,
+) -> Result<Opened> {
+    let mut opened = Opened::new(Stage::Active);
     let now = tx.now();
     tx.execute(
         "UPDATE session SET token_sha256 = $1, state = $2, proven_at = $3, last_seen_at = $3, \
@@ -154,6 +170,7 @@ pub async fn activate(tx: &mut WriteTx, session_id: &str) -> Result<Opened> {
     )
     .await?;
     seal::seal(tx, Kind::Session, session_id).await?;
+    opened.ended = at_once::make_room(access, tx, session_id, from).await?;
     Ok(opened)
 }
 
@@ -269,12 +286,13 @@ pub async fn by_id(access: &Access, session_id: &str) -> Result<Option<Session>>
     row.as_ref().map(session_of).transpose()
 }
 
-fn session_of(row: &mj_platform::DbRow) -> Result<Session> {
+pub fn session_of(row: &mj_platform::DbRow) -> Result<Session> {
     Ok(Session {
         id: row.text("id")?,
         account_id: row.text("account_id")?,
         stage: Stage::parse(&row.text("state")?)
             .ok_or_else(|| mj_platform::Error::Corrupt("session.state 的值不认识".into()))?,
+        kind: SessionKind::of(row)?,
         device: row.text("device")?,
         created_at: row.int("created_at")?,
         last_seen_at: row.int("last_seen_at")?,
@@ -306,7 +324,10 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
     // a session that waits for its second factor opens nothing but the routes that bring it
     let session = alive(access, secret, Whence::of(request)).await?;
     let session = session.filter(|session| session.stage == Stage::Active);
-    let Some(session) = session else { return Ok(Identity::anonymous()) };
+    let Some(session) = session else {
+        let ended = at_once::told(&access.db, secret).await?.map(|ended| ended.in_words());
+        return Ok(Identity { ended, ..Identity::anonymous() });
+    };
     let now = access.db.clock().now();
     let grants = store::grants_of(&access.db, &session.account_id).await?;
     let rule = access.passwords.rule(&access.db)?;
@@ -328,6 +349,7 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
             grants: store::as_kernel_grants(grants),
         },
         session_id: Some(session.id),
+        ended: None,
         fresh: session.proven_at + FRESH_SECONDS * SECOND > now,
         csrf_missing: forged,
         password_expired,

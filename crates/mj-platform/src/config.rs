@@ -102,6 +102,7 @@ struct AccessSection {
     password_profile: Option<String>,
     password_hash: Option<String>,
     admin_networks: Vec<String>,
+    sessions_at_once: Option<u32>,
 }
 
 /// What stands in the foot and the metas of public pages. Nothing is made up: what is not said here is
@@ -256,6 +257,8 @@ pub struct Config {
     pub password_hash: String,
     /// From where alone administrators may enter; empty: from everywhere.
     pub admin_networks: Networks,
+    /// How many sessions of a kind (web, mobile) one account may have at once, where it is said.
+    pub sessions_at_once: Option<u32>,
     /// The public site's own words.
     pub portal: PortalSection,
     pub backups: Backups,
@@ -263,6 +266,8 @@ pub struct Config {
 
 impl Config {
     pub const DEFAULT_NAME: &str = "明鉴";
+    /// Unless `access.sessions_at_once` says otherwise.
+    pub const SESSIONS_AT_ONCE: u32 = 1;
 
     /// Reads `<data_dir>/mingjian.toml` if it is there, then the environment.
     pub fn load(data_dir: &Path) -> Result<Self> {
@@ -348,6 +353,10 @@ impl Config {
             "access.admin_networks",
             file.access.admin_networks,
         )?;
+        let sessions_at_once = sessions_at_once(
+            env("MINGJIAN_ACCESS_SESSIONS_AT_ONCE"),
+            file.access.sessions_at_once,
+        )?;
         let trusted_proxies = networks(
             "MINGJIAN_SERVER_TRUSTED_PROXIES",
             "server.trusted_proxies",
@@ -414,8 +423,30 @@ impl Config {
             password_profile,
             password_hash,
             admin_networks,
+            sessions_at_once,
             portal: file.portal,
         })
+    }
+}
+
+/// More would be no limit; none would let nobody in.
+const SESSIONS_AT_MOST: u32 = 1_000;
+
+fn sessions_at_once(env: Option<String>, said: Option<u32>) -> Result<Option<u32>> {
+    let wrong = |what: &str| {
+        Error::Config(format!(
+            "access.sessions_at_once={what} 应为 1 到 {SESSIONS_AT_MOST} 的整数：一个账号同时至多几处登录，网页、手机各自计算"
+        ))
+    };
+    let number = match env {
+        Some(text) => Some(text.trim().parse::<u32>().map_err(|_| wrong(&text))?),
+        None => said,
+    };
+    match number {
+        Some(number) if !(1..=SESSIONS_AT_MOST).contains(&number) => {
+            Err(wrong(&number.to_string()))
+        }
+        number => Ok(number),
     }
 }
 
@@ -505,6 +536,25 @@ mod tests {
             let said = load(text, &[]).expect_err(text);
             assert!(matches!(said, Error::Config(_)), "{said}");
             assert!(said.to_string().contains(key), "{said}");
+        }
+    }
+
+    #[test]
+    fn how_often_one_account_may_be_signed_in_is_a_number_of_at_least_one() {
+        let env = |text| [("MINGJIAN_ACCESS_SESSIONS_AT_ONCE", text)];
+        assert_eq!(load("", &[]).expect("valid").sessions_at_once, None);
+        let file = "[access]\nsessions_at_once = 3\n";
+        assert_eq!(load(file, &[]).expect("valid").sessions_at_once, Some(3));
+        assert_eq!(load(file, &env("2")).expect("valid").sessions_at_once, Some(2));
+        for (file, env) in [
+            ("[access]\nsessions_at_once = 0\n", &[] as &[_]),
+            ("[access]\nsessions_at_once = 1001\n", &[]),
+            ("[access]\nsessions_at_once = -1\n", &[]),
+            ("", &env("0")),
+            ("", &env("many")),
+        ] {
+            let said = load(file, env).expect_err(file).to_string();
+            assert!(said.contains("sessions_at_once"), "{said}");
         }
     }
 

@@ -10,6 +10,7 @@ use mj_evaluation::Evaluation;
 use mj_facts::disk::RealDisk;
 use mj_facts::{FactStore, TableSpec};
 use mj_flow::Flow;
+use mj_platform::Config;
 use mj_portal::{Portal, Site};
 use mj_registry::{Acts, Registry};
 use mj_standard::Standard;
@@ -104,7 +105,8 @@ impl Domains {
                     PasswordHashing::parse(&config.password_hash).unwrap_or_default(),
                 )
                 .with_second_factor(second_factor, keys.clone())
-                .with_admin_networks(config.admin_networks.clone()),
+                .with_admin_networks(config.admin_networks.clone())
+                .with_sessions_at_once(config.sessions_at_once.unwrap_or(Config::SESSIONS_AT_ONCE)),
             flow,
             acts,
             facts,

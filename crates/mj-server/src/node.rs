@@ -104,6 +104,7 @@ impl Node {
         let mut floor = Floor::open(config, true).await?;
         if let Some(city) = city {
             floor.demo = true;
+            floor.config.sessions_at_once.get_or_insert(crate::demo::SESSIONS_AT_ONCE);
             if floor.config.node_name == Config::DEFAULT_NAME {
                 floor.config.node_name = city.to_owned();
             }

@@ -148,6 +148,8 @@ impl Decision {
 pub struct Identity {
     pub actor: Actor,
     pub session_id: Option<String>,
+    /// Nobody, because another sign-in ended the session whose token this is: what they are told.
+    pub ended: Option<String>,
     /// Whether the password was given within the last five minutes.
     pub fresh: bool,
     /// A change by cookie without the matching `X-CSRF-Token`.
@@ -180,6 +182,7 @@ impl Identity {
         Self {
             actor: Actor::anonymous(),
             session_id: None,
+            ended: None,
             fresh: false,
             csrf_missing: false,
             password_expired: false,

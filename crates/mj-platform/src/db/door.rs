@@ -210,6 +210,11 @@ impl WriteTx {
         &self.act
     }
 
+    /// Says what the act turned out to be, where only its own course told: a sign-in that ended another one.
+    pub fn retell(&mut self, act: Act) {
+        self.act = act;
+    }
+
     /// The instant of the act: one for all its rows.
     pub fn now(&self) -> Instant {
         self.now

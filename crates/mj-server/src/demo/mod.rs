@@ -21,6 +21,10 @@ use crate::serve::{self, Health};
 /// Says that filling was finished; without it a second start goes on where the first one stopped.
 const FILLED: &str = "demo-accounts.json";
 
+/// The accounts of the demonstration are printed for everybody who looks at it: many sit at one of them at once, and
+/// none sends out another. Unless the configuration says otherwise.
+pub const SESSIONS_AT_ONCE: u32 = 200;
+
 pub async fn run(data_dir: &Path, port: Option<u16>, size: Size) -> Result<Outcome, Failure> {
     let node = Arc::new(Node::open_demo(data_dir, port, "枣庄市").await?);
     let filled = node.config.data_dir.join(FILLED).exists();

@@ -38,6 +38,7 @@ const OWN: &[(&str, &str)] = &[
     ("access.decision.count", "更新拒绝次数"),
     ("access.decision.forget", "删除过期的拒绝记录"),
     ("access.account.lock", "连续登录失败，锁定账号"),
+    ("access.session.replace", "账号在别处登录，结束最早的登录"),
     ("access.password.key", "给已存的密码散列加上密钥"),
     ("evaluation.digest.make", "生成每周简报"),
     ("keys.master.rotate", "更换主密钥"),

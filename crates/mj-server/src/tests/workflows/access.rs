@@ -465,7 +465,12 @@ struct Session {
     /// Five wrong codes lock, which is a machine of its own.
     wrong: usize,
     waited: bool,
+    /// What another browser got for the password, while it waits for a code.
+    other: Option<String>,
 }
+
+/// What is done at another browser, with the same account.
+const ELSEWHERE: &str = " by another browser";
 
 fn code_of(stage: &Stage, uri: &str) -> String {
     let now = stage.world.kit.db().clock().now() / 1_000_000;
@@ -512,6 +517,8 @@ impl Machine for Session {
             once("POST /api/v1/sessions/current/second-factor/confirm", &["owner"]),
             once("POST /api/v1/sessions/current/step-up", &["owner"]),
             once("POST /api/v1/sessions/current/step-up with the token before", &["owner"]),
+            bare("POST /api/v1/sessions by another browser", &["owner"]),
+            once("POST /api/v1/sessions/current/second-factor by another browser", &["owner"]),
             told("DELETE /api/v1/sessions/current", &["owner"]),
             told("DELETE /api/v1/sessions/{id}", &["owner"]),
             alone("POST /api/v1/sessions/current/password", &["owner"]),
@@ -572,6 +579,10 @@ impl Machine for Session {
             "SELECT state AS found FROM session WHERE token_sha256 = $1 AND absolute_until > {now}"
         );
         let kept = stage.text(&sql, &sha256(&self.now)).await;
+        if let Some(other) = self.other.take() {
+            let waits = stage.text(&sql, &sha256(&other)).await;
+            self.other = waits.is_some_and(|state| state == "second_factor").then_some(other);
+        }
         let state = match (answer.status, kept.as_deref()) {
             (200, _) => "active",
             (_, None | Some("active")) => "ended",
@@ -592,6 +603,13 @@ impl Machine for Session {
             _ if who == "security administrator" => {
                 let path = format!("{ACCOUNTS}/{}/sessions/end", self.account);
                 Ask::by(Role::SecAdmin, path, json!({"reason": "设备丢失"})).into()
+            }
+            _ if act == format!("POST {SESSIONS}{ELSEWHERE}") => {
+                login(&self.login, self.password).into()
+            }
+            _ if act.ends_with(ELSEWHERE) => {
+                let code = code_of(stage, self.uri.as_deref()?);
+                self.with(self.other.as_deref()?, FACTOR, json!({"totp": code})).into()
             }
             (_, Some("used code" | "used recovery code")) if self.wrong > 1 => None,
             (_, Some("used code")) => Some(proof(json!({"totp": self.used_code.as_deref()?}))),
@@ -636,10 +654,17 @@ impl Machine for Session {
     }
 
     fn done(&mut self, act: &str, _: &str, answer: &Answer) {
+        if act == format!("POST {SESSIONS}{ELSEWHERE}") {
+            self.other = answer.body["token"].as_str().map(str::to_owned);
+            return;
+        }
         // the next code is another one only when its time has come; no longer, or the password is asked again
         self.waited = !(act.ends_with("/confirm") || answer.body["token"].is_string());
         if act.ends_with("/password") {
             self.password = self.other_password();
+        }
+        if act.ends_with(ELSEWHERE) {
+            return;
         }
         if let Some(token) = answer.body["token"].as_str() {
             self.earlier = Some(std::mem::replace(&mut self.now, token.to_owned()));
