@@ -6,6 +6,7 @@ use mj_kernel::{Actor, ActorKind, Instant, Role};
 use mj_platform::{Act, Db, DbRow, Lane, RowExt, TruthTable, new_id};
 
 use crate::error::{Error, Result};
+use crate::failures::{Failure, Tried};
 use crate::lockout::Buckets;
 use crate::model::{Account, is_administrator};
 use crate::seal::{self, Kind};
@@ -166,7 +167,8 @@ pub async fn open(
     let [one, other] = halves;
     let digests = [token::halves_digest(one, other), token::halves_digest(other, one)];
     let buckets = Buckets::of("\nemergency", from.address());
-    let may_try = !buckets.source_locked(&access.db).await? && access.admits_administrators(from);
+    let locked = buckets.source_locked(&access.db).await?;
+    let may_try = !locked && access.admits_administrators(from);
     let sql = "SELECT * FROM emergency_seal WHERE code_sha256 IN ($1,$2) AND state = 'sealed'";
     let args = digests.map(Into::into);
     let mut found = access.db.fetch_optional(sql, &args).await?.filter(|_| may_try);
@@ -206,7 +208,13 @@ pub async fn open(
         }
     }
     let mut tx = access.db.begin(Lane::People, act(ActorKind::Anonymous, String::new())).await?;
-    buckets.failed(&mut tx).await?;
+    if locked {
+        // as with passwords: what a locked source tries is not counted
+        buckets.failed(&mut tx).await?;
+    } else {
+        let failure = Failure { tried: Tried::Emergency, account_id: None, buckets: &buckets };
+        failure.keep(&mut tx).await?;
+    }
     tx.commit().await?;
     tracing::warn!(source = buckets.source_mark(), "应急启用码输入不正确");
     Err(Error::EmergencyRefused)

@@ -16,6 +16,8 @@ pub enum Tried {
     Password,
     Code,
     Enrolment,
+    /// The halves of the sealed code; their source is counted and locked, there is no account to lock.
+    Emergency,
 }
 
 impl Tried {
@@ -24,6 +26,7 @@ impl Tried {
             Self::Password => "password",
             Self::Code => "code",
             Self::Enrolment => "enrolment",
+            Self::Emergency => "emergency",
         }
     }
 
@@ -32,11 +35,14 @@ impl Tried {
             Self::Password => "密码",
             Self::Code => "动态口令或恢复码",
             Self::Enrolment => "一次性启用代码",
+            Self::Emergency => "应急启用码",
         }
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Password, Self::Code, Self::Enrolment].into_iter().find(|one| one.name() == name)
+        [Self::Password, Self::Code, Self::Enrolment, Self::Emergency]
+            .into_iter()
+            .find(|one| one.name() == name)
     }
 }
 

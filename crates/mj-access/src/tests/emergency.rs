@@ -159,6 +159,15 @@ async fn guesses_lock_the_source_that_makes_them_and_no_other() {
     let locked = right([198, 51, 100, 7]).go().await;
     assert_eq!(locked.body["code"], "access.emergency_refused", "the source is locked");
     assert_eq!(right(OFFICE).go().await.status, StatusCode::CREATED);
+    // on record for the auditor, one row for the source, and nothing of what was typed
+    let audit = house.token("shenji").await;
+    let list = house.ask("GET", "/access/login-failures").bearer(&audit).go().await;
+    let items = list.body["items"].as_array().expect("what failed");
+    assert_eq!(items.len(), 1, "{}", list.body);
+    let of = |name: &str| items[0][name].clone();
+    assert_eq!((of("kind_name"), of("account_id")), (json!("应急启用码"), Value::Null));
+    assert_eq!((of("tries"), of("locks")), (json!(30), json!(0)), "a locked source counts no more");
+    assert!(!list.body.to_string().contains("AAAAAA"), "{}", list.body);
 }
 
 #[tokio::test]
