@@ -8,6 +8,7 @@ mod locks;
 mod networks;
 mod passwords;
 mod people;
+mod refusals;
 mod seals;
 mod second_factor;
 mod second_person;

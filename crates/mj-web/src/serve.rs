@@ -315,7 +315,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::authority::{Allowance, Fields, Mask, Resource};
+    use crate::authority::{Allowance, Fields, Mask, Resource, Why};
     use crate::route::{create, post};
     use crate::{Answer, Input, Query};
 
@@ -349,6 +349,95 @@ mod tests {
                 fields: Fields::All,
             })
         }
+    }
+
+    /// Lets staff do everything but what is elsewhere, and listens what is put on record.
+    #[derive(Default)]
+    struct Clerk(std::sync::Mutex<Vec<Refusal>>);
+
+    impl Authority for Clerk {
+        fn identify<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<Identity, Problem>> {
+            Porter.identify(request)
+        }
+
+        fn decide(&self, who: &Identity, action: &str, at: Option<&Resource>) -> Decision {
+            match at {
+                Some(at) if at.area.is_none() => Decision::NotFound,
+                _ if action == "test.other.write" => Decision::Deny,
+                _ => Porter.decide(who, action, at),
+            }
+        }
+
+        fn refused(&self, refusal: Refusal) -> BoxFuture<'_, ()> {
+            self.0.lock().expect("whole").push(refusal);
+            Box::pin(async {})
+        }
+    }
+
+    const OTHER: Action = Action::new("test.other.write", "另外的");
+
+    /// Refuses in the way that is asked for.
+    async fn refuses(
+        caller: Caller,
+        crate::PathOf((how, _)): crate::PathOf<(String, String)>,
+    ) -> Answer<String> {
+        let (here, elsewhere) = (Resource::at(Some("370400"), None), Resource::at(None, None));
+        match how.as_str() {
+            "require" => drop(caller.require(&elsewhere)?),
+            "other" => drop(caller.require_for(&OTHER, &here)?),
+            "by-hand" => return Err(Problem::denied()),
+            "not-there" => {
+                return Err(Problem::from(mj_platform::Error::Missing {
+                    table: "t",
+                    id: "1".into(),
+                }));
+            }
+            // asked only to know what to offer
+            _ => drop(caller.require_for(&OTHER, &here).is_ok()),
+        }
+        Ok(String::new())
+    }
+
+    #[tokio::test]
+    async fn no_handler_refuses_past_the_record() {
+        const ID: &str = "01900000-0000-7000-8000-000000000001";
+        let path = "/api/v1/{how}/things/{id}";
+        let routes = vec![get(STAFF, path, refuses), post(OTHER, path, refuses)];
+        let clerk = Arc::new(Clerk::default());
+        let module = Module::new("test", "试验").routes((), routes);
+        let router = Web::new(clerk.clone(), vec![module]).router(Router::new());
+        let ask = async |method: &str, how: &str, id: &str, staff: bool| {
+            let mut request =
+                Request::builder().method(method).uri(format!("/api/v1/{how}/things/{id}"));
+            if staff {
+                request = request.header("x-staff", "1");
+            }
+            let request = request.body(Body::empty()).expect("a request");
+            let answer = router.clone().oneshot(request).await.expect("answered");
+            let kept = std::mem::take(&mut *clerk.0.lock().expect("whole"));
+            let told = answer.headers().get("x-request-id").cloned();
+            assert!(kept.iter().all(|one| told.as_ref().is_some_and(|id| id == &one.request_id)));
+            let told = kept.into_iter().map(|one| (one.actor, one.action, one.why, one.object));
+            (answer.status().as_u16(), told.collect::<Vec<_>>())
+        };
+        let thing = Some(("things".to_owned(), ID.to_owned()));
+        let who = || "account:1".to_owned();
+        let (own, other) = (STAFF.name, OTHER.name);
+        for (method, how, status, action, why) in [
+            ("GET", "require", 404, own, Why::OutOfScope),
+            ("GET", "other", 403, other, Why::Denied),
+            ("GET", "by-hand", 403, own, Why::Denied),
+            ("GET", "not-there", 404, own, Why::NotThere),
+            ("POST", "offer", 403, other, Why::Denied),
+        ] {
+            let answer = ask(method, how, ID, true).await;
+            assert_eq!(answer, (status, vec![(who(), action, why, thing.clone())]), "{how}");
+            assert_eq!(ask(method, how, ID, false).await.1, vec![], "nobody known: {how}");
+        }
+        assert_eq!(ask("GET", "offer", ID, true).await, (200, vec![]));
+        // what is no id of the house was typed by somebody
+        let typed = ask("GET", "require", "37040319900101001X", true).await.1;
+        assert_eq!(typed, vec![(who(), own, Why::OutOfScope, None)]);
     }
 
     #[derive(Deserialize)]
