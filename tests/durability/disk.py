@@ -22,7 +22,7 @@ def until_refused(count, clients, node):
     count.check(bool(clients.open), "the disk is full and deliveries are refused")
     count.note(f"disk full after {len(clients.acknowledged)} batches")
     count.check("panicked" not in node.said(), node.said()[-400:])
-    count.check(not clients.faults(), f"a full disk is told as one: {clients.refusals}")
+    count.check(not clients.traces, f"a full disk is told as one: {clients.faults(node)}")
 
 
 def nothing_lost(count, house, node, people, clients):
@@ -226,7 +226,7 @@ def failing_postgres(count, long):
                 node = house.serve()
             clients.retry(node)
             count.check(not clients.open and not clients.open_sources, f"sync {n}: what got no answer gets one")
-            count.check(not clients.faults(), f"sync {n}: a server that is away is told as that: {clients.refusals}")
+            count.check(not clients.traces, f"sync {n}: a server that is away is told as that: {clients.faults(node)}")
             count.check(node.stop() in (0, 3), f"sync {n}: ends")
             wrong = all_there(house, clients)
             count.check(not wrong, f"sync {n}, after it came back: {wrong[:4]}")

@@ -379,8 +379,8 @@ class Clients:
         self.next, self.lock = start, threading.Lock()
         self.acknowledged, self.sources = {}, {}
         self.open, self.open_sources = {}, {}
-        # how the node refused: by status and code
-        self.refusals = {}
+        # of its own faults the node told, by the numbers under which it logged their causes
+        self.traces = set()
 
     def number(self):
         with self.lock:
@@ -454,12 +454,12 @@ class Clients:
                 self._refused(status, answer)
 
     def _refused(self, status, answer):
-        said = (status, answer.get("code") if isinstance(answer, dict) else None)
-        self.refusals[said] = self.refusals.get(said, 0) + 1
+        if status == 500:
+            self.traces.add(answer["trace_id"])
 
-    def faults(self):
-        """Answers that tell of a fault of the node's own, where a store that is away or full was the cause."""
-        return {said: times for said, times in self.refusals.items() if said[0] == 500}
+    def faults(self, node):
+        """What the node logged where it told of a fault of its own: a store that is away or full is none."""
+        return [line for line in node.said().splitlines() if any(trace in line for trace in self.traces)]
 
     def retry(self, node, patience=60):
         """What got no answer is asked again under its own id."""

@@ -110,9 +110,10 @@ impl Trouble {
     }
 
     fn of_code(code: &str) -> Option<Self> {
-        // PostgreSQL, appendix A: five characters. 53 resources, 57P0x shutdown and start, 08 connection
+        // PostgreSQL, appendix A: five characters. 08 connection, 53 resources, 57P0x shutdown and start, 58 a fault of
+        // its system, on which it stops and comes back
         if code.len() == 5 {
-            let away = ["53", "57P0", "08"].iter().any(|class| code.starts_with(class));
+            let away = ["08", "53", "57P0", "58"].iter().any(|class| code.starts_with(class));
             return match code {
                 "53100" => Some(Self::Full),
                 _ => away.then_some(Self::Unreachable),
@@ -157,6 +158,7 @@ mod tests {
             ("57P01", Some(Trouble::Unreachable)),
             ("08006", Some(Trouble::Unreachable)),
             ("53300", Some(Trouble::Unreachable)),
+            ("58030", Some(Trouble::Unreachable)),
             ("57014", None),
             ("23505", None),
             ("2067", None),
