@@ -5,5 +5,6 @@ mod behaviours;
 mod hardening;
 mod limits;
 mod matrix;
+mod refusals;
 mod scope;
 pub(super) mod world;
