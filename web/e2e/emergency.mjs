@@ -68,13 +68,13 @@ export const stories = {
       await page.getByRole('link', { name: '管理员都进不来？启用应急' }).click()
       await page.getByRole('heading', { level: 1, name: '应急启用' }).waitFor()
       await visit.look('the page of two holders')
-      const [first, second, reason] = ['第一份启用码', '第二份启用码', '启用原因'].map((one) =>
+      const [first, second, reason] = ['第一份启用码', '第二份启用码', '启用理由'].map((one) =>
         page.getByLabel(one),
       )
       const press = page.getByRole('button', { name: '启用应急' })
       await press.click()
       await page.getByText('请输入这一份启用码，共 24 位字母和数字。').first().waitFor()
-      await page.getByText('请写明启用原因。').waitFor()
+      await page.getByText('请写明启用理由。').waitFor()
       assert.ok(
         await first.evaluate((one) => one === document.activeElement),
         'the first wrong field has the focus',
@@ -128,7 +128,7 @@ export const stories = {
       await page.getByRole('button', { name: '登录' }).click()
       const alarm = page.locator('[data-test=emergency]')
       await alarm.getByText('应急启用码已被启用').waitFor()
-      await alarm.getByText(/李主任、周科长 启用了应急。原因：三位管理员的手机同时损坏/).waitFor()
+      await alarm.getByText(/李主任、周科长 启用了应急。理由：三位管理员的手机同时损坏/).waitFor()
       await alarm.getByText('还没有重新封存').waitFor()
       await visit.look('what every administrator is told')
     } finally {

@@ -286,7 +286,7 @@ impl Access {
         let today = self.db.clock().today().to_string();
         let said = format!("{verb}{}", self.grant_in_words(grant, &today, &names));
         Ok(match why.map(str::trim).filter(|why| !why.is_empty()) {
-            Some(why) => format!("{said}。原因：{why}"),
+            Some(why) => format!("{said}。理由：{why}"),
             None => said,
         })
     }
@@ -638,7 +638,7 @@ async fn activate(
 pub(crate) fn reason(reason: &str) -> Result<String, Problem> {
     let reason = reason.trim();
     if reason.is_empty() {
-        return Err(Error::Invalid { field: "reason", reason: "请写明原因" }.into());
+        return Err(Error::Invalid { field: "reason", reason: "请写明理由" }.into());
     }
     Ok(reason.to_owned())
 }

@@ -84,10 +84,10 @@ struct FailureList {
 #[derive(Serialize, ToSchema)]
 struct FailureView {
     day: String,
-    /// password、code 或 enrolment
+    /// password、code、enrolment 或 emergency（应急启用码）
     kind: &'static str,
     kind_name: &'static str,
-    /// 空值：没有这个登录名，或账号已停用
+    /// 空值：没有这个登录名，或账号已停用；启用码不涉及账号
     account_id: Option<String>,
     account_name: Option<String>,
     /// 网络来源的代号，同一来源的代号相同；空值表示当日来源过多，不再分列
@@ -266,7 +266,7 @@ async fn ask(
         .ok_or(Error::Invalid { field: "kind", reason: "应为 unlock 或 reset" })?;
     let why = reason(&why)?;
     let id = own_id(id.as_deref())?;
-    let told = format!("申请{}。原因：{why}", kind.title());
+    let told = format!("申请{}。理由：{why}", kind.title());
     let act = caller.act(format!("account:{account_id}")).because(told);
     let mut tx = access.db().begin(Lane::People, act).await?;
     let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
@@ -294,7 +294,7 @@ async fn approve(
     caller.require(&resource(&request))?;
     let why = reason(&input.value.reason)?;
     let told =
-        format!("批准{}。申请原因：{}；批准原因：{why}", request.kind.title(), request.reason);
+        format!("批准{}。申请理由：{}；批准理由：{why}", request.kind.title(), request.reason);
     let act = caller.act(format!("account:{}", request.account_id)).because(told);
     let mut tx = access.db().begin(Lane::People, act).await?;
     match unlock::approve(&mut tx, &request, input.value.version, &why).await {
@@ -318,7 +318,7 @@ async fn refuse(
     let why = reason(&input.value.reason)?;
     let own = request.requested_by == caller.actor.reference();
     let verb = if own { "撤回" } else { "驳回" };
-    let told = format!("{verb}申请：{}。原因：{why}", request.kind.title());
+    let told = format!("{verb}申请：{}。理由：{why}", request.kind.title());
     let act = caller.act(format!("account:{}", request.account_id)).because(told);
     let mut tx = access.db().begin(Lane::People, act).await?;
     match unlock::refuse(&mut tx, &request, input.value.version, &why).await {

@@ -58,7 +58,7 @@ pub struct ExportRequest {
     /// 已批准的导出申请编号；行数超过规定时须有
     #[serde(default)]
     pub approval: Option<String>,
-    /// 导出的用途；写明即提交申请，由另一人批准
+    /// 导出理由；写明即提交申请，由另一人批准
     #[serde(default)]
     pub reason: Option<String>,
 }

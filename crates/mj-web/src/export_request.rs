@@ -69,7 +69,7 @@ pub fn module(db: Db) -> Module {
 #[derive(Deserialize, ToSchema)]
 struct ExportDecision {
     version: i64,
-    /// 批准或驳回的原因，申请人看得到
+    /// 批准或驳回的理由，申请人看得到
     reason: String,
 }
 
@@ -92,7 +92,7 @@ struct ExportRequestView {
     requested_at: String,
     expires_at: String,
     decided_by_name: Option<String>,
-    /// 批准或驳回的原因
+    /// 批准或驳回的理由
     decided_why: Option<String>,
     /// 自己提出的
     own: bool,
@@ -191,7 +191,7 @@ pub(crate) async fn pass(
             "export.approval_needed",
             format!("共 {rows} 行，超过 {most} 行的导出须另一人批准"),
         )
-        .detail("请写明用途提交申请；批准后用同样的筛选和列再点一次导出。也可以先缩小筛选范围。"));
+        .detail("请写明理由提交申请；批准后用同样的筛选和列再点一次导出。也可以先缩小筛选范围。"));
     };
     let sql = "SELECT * FROM export_request WHERE id = $1";
     let kept = tx.fetch_optional(sql, &[approval.into()]).await?;
@@ -362,7 +362,7 @@ async fn decide(
     let why = decision.reason.trim();
     if why.is_empty() || why.chars().count() > LONGEST_REASON {
         let wanted = format!("1 至 {LONGEST_REASON} 个字，申请人看得到");
-        return Err(Problem::invalid("export.reason", "请写明原因").field("reason", wanted));
+        return Err(Problem::invalid("export.reason", "请写明理由").field("reason", wanted));
     }
     let said = if state == "approved" { "批准导出" } else { "驳回导出" };
     let because = format!("{said}{} {} 行：{why}", kept.title, kept.row_count);

@@ -48,7 +48,7 @@ async fn an_account_tells_who_changed_it_and_why_and_ends_and_returns() {
         .iter()
         .map(|act| (act["action_title"].to_string(), act["reason"].to_string()))
         .collect();
-    let given = "授予“经办人”：枣庄市，枣庄市市场监督管理局；个人信息遮挡显示；2026-11-20 起长期。原因：承担数据上报";
+    let given = "授予“经办人”：枣庄市，枣庄市市场监督管理局；个人信息遮挡显示；2026-11-20 起长期。理由：承担数据上报";
     assert!(told.contains(&("\"授予角色\"".into(), format!("\"{given}\""))), "{told:?}");
     assert!(told.contains(&("\"开设账号\"".into(), "\"新进人员\"".into())), "{told:?}");
 
@@ -86,7 +86,7 @@ async fn an_account_tells_who_changed_it_and_why_and_ends_and_returns() {
     let file = read(&audit).go().await;
     assert_eq!(file.body["grants"], json!([]));
     let told = file.body["history"][0]["reason"].as_str().expect("a reason");
-    assert!(told.starts_with("收回“经办人”：枣庄市") && told.ends_with("原因：岗位调整"), "{told}");
+    assert!(told.starts_with("收回“经办人”：枣庄市") && told.ends_with("理由：岗位调整"), "{told}");
     assert_eq!(file.body["history"][0]["actor_name"], "王五（anquan）");
 }
 

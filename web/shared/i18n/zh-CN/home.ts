@@ -7,7 +7,7 @@ export const home = {
   'home.title': '工作台',
   'home.facts': '{day} {weekday}',
   'home.emergency': '应急启用码已被启用',
-  'home.emergency_what': '{at}，保管人 {holders} 启用了应急。原因：{reason}',
+  'home.emergency_what': '{at}，保管人 {holders} 启用了应急。理由：{reason}',
   'home.emergency_open': '应急现在仍然有效，到 {until} 失效。不知情的，请立即核实。',
   'home.emergency_over': '应急已经失效。请核对监管日志中经它恢复的账号。',
   'home.emergency_seal': '还没有重新封存：请安全管理员在服务器上执行 mingjian emergency seal。',

@@ -388,7 +388,7 @@ async fn a_grant_says_its_lines_level_and_days_wherever_it_is_shown() {
         told.iter().zip(["授予“审核人”", "申请授予“数据汇聚管理员”", "确认授予“数据汇聚管理员”"])
     {
         assert!(said.starts_with(verb), "{said}");
-        for part in ["31 市场监督管理部门", "遮挡显示", "至 2027-06-30", "原因：专管市场监管条线"]
+        for part in ["31 市场监督管理部门", "遮挡显示", "至 2027-06-30", "理由：专管市场监管条线"]
         {
             assert!(said.contains(part), "{part}: {said}");
         }
