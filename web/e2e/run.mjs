@@ -8,6 +8,7 @@ import * as account from './account.mjs'
 import * as clerk from './clerk.mjs'
 import * as desk from './desk.mjs'
 import * as developer from './developer.mjs'
+import * as elsewhere from './elsewhere.mjs'
 import * as emergency from './emergency.mjs'
 import * as expired from './expired.mjs'
 import * as hostile from './hostile.mjs'
@@ -72,6 +73,7 @@ const stories = {
   ...hostile.stories,
   ...expired.stories,
   ...emergency.stories,
+  ...elsewhere.stories,
   ...tour.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })

@@ -384,6 +384,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/access/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 拒绝记录：按小时、账号、操作和结果合并计数，最近的在前 */
+        get: operations["getAccessRefusals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/access/roles": {
         parameters: {
             query?: never;
@@ -1723,6 +1740,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/log/audit-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 月度审计报告：已结束的各月，待签署的、已签署的 */
+        get: operations["getLogAuditReports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/audit-reports/{month}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个月的审计报告：未签署的现算，已签署的按签署时的样子并与现算的比较 */
+        get: operations["getLogAuditReportsByMonth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/audit-reports/{month}/correct": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 更正：另签一版，写明更正的是哪一版、为什么 */
+        post: operations["postLogAuditReportsByMonthCorrect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/audit-reports/{month}/editions/{edition}/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 已签署的一版的原文（规范 JSON），其 SM3 写在签署的日志条目里 */
+        get: operations["getLogAuditReportsByMonthEditionsByEditionText"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/log/audit-reports/{month}/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * 签署一个已结束的月份的审计报告
+         * @description seen 是所看到的数字的 SM3（报告的 seen）；其间数字有变的，409 ledger.report_changed。
+         */
+        post: operations["postLogAuditReportsByMonthSign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/log/checkpoint": {
         parameters: {
             query?: never;
@@ -2978,6 +3083,127 @@ export interface components {
             table: string;
             title: string;
         };
+        AuditCheckpoint: {
+            at: string;
+            /** @description 日志的名称 */
+            origin: string;
+            root: string;
+            /**
+             * Format: int64
+             * @description 本册的条目数
+             */
+            size: number;
+            /**
+             * Format: int64
+             * @description 第几册
+             */
+            volume: number;
+        };
+        AuditCorrection: components["schemas"]["AuditSignature"] & {
+            /**
+             * Format: int64
+             * @description 更正的是第几版，须是最新的一版
+             */
+            edition: number;
+            /** @description 更正的原因 */
+            why: string;
+        };
+        AuditDifference: {
+            /**
+             * Format: int64
+             * @description 今天重新计算
+             */
+            now?: number | null;
+            section: string;
+            /**
+             * Format: int64
+             * @description 签署时；那时没有这一项的为空
+             */
+            signed?: number | null;
+            title: string;
+        };
+        /** @description A month that is over and not signed. */
+        AuditDue: {
+            /** @description 最迟在这一天签署 */
+            deadline: string;
+            /** @description 年-月 */
+            month: string;
+            overdue: boolean;
+            title: string;
+        };
+        AuditEdition: {
+            corrects?: components["schemas"]["Corrects"] | null;
+            /** Format: int64 */
+            edition: number;
+            /**
+             * Format: int64
+             * @description 签署的日志条目
+             */
+            entry?: number | null;
+            findings: string;
+            /** @description 原文的摘要仍与签署时相同 */
+            intact: boolean;
+            opinion: string;
+            signed_at: string;
+            signed_by: string;
+            /** @description 原文的 SM3，也写在签署的日志条目里 */
+            sm3: string;
+        };
+        AuditLineView: {
+            /** Format: int64 */
+            count: number;
+            key: string;
+            /** @description 列出所计各行的页面；明细就在本页的为空 */
+            path?: string | null;
+            title: string;
+        };
+        AuditMonth: components["schemas"]["AuditDue"] & {
+            /**
+             * Format: int64
+             * @description 最新的一版；没有签署时为 0
+             */
+            edition: number;
+            signed_at?: string | null;
+            signed_by?: string | null;
+            /** @description running、waiting 或 signed */
+            state: string;
+        };
+        AuditMonthList: {
+            /** @description 新的在前 */
+            items: components["schemas"]["AuditMonth"][];
+        };
+        AuditReportView: components["schemas"]["AuditDue"] & {
+            /** @description 期限的依据 */
+            basis?: string | null;
+            checkpoint?: components["schemas"]["AuditCheckpoint"] | null;
+            /** @description 所显示的一版与今天重新计算的不同之处；相同时为空 */
+            differences: components["schemas"]["AuditDifference"][];
+            /** @description 各版，新的在前 */
+            editions: components["schemas"]["AuditEdition"][];
+            sections: components["schemas"]["AuditSectionView"][];
+            /** @description 现在计算的数字的 SM3，签署时带回 */
+            seen: string;
+            signed?: components["schemas"]["AuditEdition"] | null;
+            /** @description running、waiting 或 signed */
+            state: string;
+        };
+        AuditSectionView: {
+            columns: string[];
+            key: string;
+            lines: components["schemas"]["AuditLineView"][];
+            /** @description 列出明细各行所计的页面，与明细同序；明细就是全部的为空 */
+            row_paths: string[];
+            rows: string[][];
+            title: string;
+        };
+        AuditSignature: {
+            /** @description 发现的问题；没有发现的写“未发现问题” */
+            findings: string;
+            /** @description 处理意见 */
+            opinion?: string;
+            /** @description 所看到的数字的 SM3 */
+            seen: string;
+        };
         /** @description 一个批次 */
         BatchView: {
             /** @description 检核类型 → 行数 */
@@ -3164,6 +3390,15 @@ export interface components {
             /** @description 只显示这一次，每个用一次 */
             recovery_codes: string[];
         };
+        /** @description Which edition a correction takes the place of, and why. */
+        Corrects: {
+            /** Format: int64 */
+            edition: number;
+            /** @description 被更正的一版的 SM3 */
+            sm3: string;
+            /** @description 更正的原因 */
+            why: string;
+        };
         /** @description 各层数量；front是其余各项之和 */
         CountsView: {
             /** Format: int64 */
@@ -3229,6 +3464,16 @@ export interface components {
             holders: string[];
             /** @description 到此时失效，不能延长（RFC 3339） */
             until: string;
+        };
+        /** @description 一处被后来的登录结束的登录 */
+        EndedSession: {
+            /** @description 在哪里登录而结束了这一处：设备与网络地址 */
+            by: string;
+            /** @description 登录时间 */
+            created_at: string;
+            device: string;
+            ended_at: string;
+            kind: string;
         };
         Enrolled: {
             login: string;
@@ -3505,7 +3750,7 @@ export interface components {
             title: string;
         };
         ExportDecision: {
-            /** @description 批准或驳回的原因，申请人看得到 */
+            /** @description 批准或驳回的理由，申请人看得到 */
             reason: string;
             /** Format: int64 */
             version: number;
@@ -3522,7 +3767,7 @@ export interface components {
             };
             /** @description csv | xlsx */
             format: string;
-            /** @description 导出的用途；写明即提交申请，由另一人批准 */
+            /** @description 导出理由；写明即提交申请，由另一人批准 */
             reason?: string | null;
         };
         ExportRequestList: {
@@ -3531,7 +3776,7 @@ export interface components {
         ExportRequestView: {
             columns: string[];
             decided_by_name?: string | null;
-            /** @description 批准或驳回的原因 */
+            /** @description 批准或驳回的理由 */
             decided_why?: string | null;
             expires_at: string;
             id: string;
@@ -3559,12 +3804,12 @@ export interface components {
             items: components["schemas"]["FailureView"][];
         };
         FailureView: {
-            /** @description 空值：没有这个登录名，或账号已停用 */
+            /** @description 空值：没有这个登录名，或账号已停用；启用码不涉及账号 */
             account_id?: string | null;
             account_name?: string | null;
             day: string;
             first_at: string;
-            /** @description password、code 或 enrolment */
+            /** @description password、code、enrolment 或 emergency（应急启用码） */
             kind: string;
             kind_name: string;
             last_at: string;
@@ -3808,6 +4053,8 @@ export interface components {
         };
         HomeView: {
             arrived?: components["schemas"]["Arrived"] | null;
+            /** @description 待签署的月度审计报告，只给审计管理员 */
+            audit_reports?: components["schemas"]["AuditDue"][] | null;
             day: string;
             emergency?: components["schemas"]["Alarm"] | null;
             faults?: components["schemas"]["Faults"] | null;
@@ -4147,6 +4394,8 @@ export interface components {
             witnesses: components["schemas"]["LogWitness"][];
         };
         LoginRequest: {
+            /** @description 在哪里登录：web 网页（默认），mobile 手机；每种同时允许的处数各自计算 */
+            kind?: components["schemas"]["SessionKind"];
             login: string;
             password: string;
         };
@@ -4364,9 +4613,18 @@ export interface components {
             device: string;
             expires_at: string;
             id: string;
+            /** @description web 网页，mobile 手机 */
+            kind: string;
             last_seen_at: string;
         };
         OwnSessions: {
+            /**
+             * Format: int32
+             * @description 每种（网页、手机）同时至多几处
+             */
+            at_once: number;
+            /** @description 近 7 天因账号在别处登录而结束的 */
+            ended: components["schemas"]["EndedSession"][];
             items: components["schemas"]["OwnSession"][];
         };
         PartyCredit: {
@@ -4838,6 +5096,40 @@ export interface components {
             login: string;
             name: string;
         };
+        RefusalList: {
+            items: components["schemas"]["RefusalView"][];
+            /** @description 还有更早的没有列出 */
+            more: boolean;
+        };
+        RefusalView: {
+            /** @description 空值：部门系统、应急启用，或当日过多而合并 */
+            account_id?: string | null;
+            /** @description 操作的稳定名称；空值表示该账号此时的其余操作合并计数 */
+            action?: string | null;
+            action_title?: string | null;
+            first_at: string;
+            id: string;
+            last_at: string;
+            /**
+             * Format: int64
+             * @description 监管日志中记载首次的条目序号
+             */
+            log_seq?: number | null;
+            object_id?: string | null;
+            /** @description 首次所要的对象，只留种类和编号 */
+            object_kind_name?: string | null;
+            outcome: string;
+            outcome_name: string;
+            /** @description 首次的网络来源代号，同一来源的代号相同 */
+            source?: string | null;
+            /**
+             * Format: int64
+             * @description 次数，每分钟更新
+             */
+            tries: number;
+            /** @description 空值：当日拒绝过多，不再分账号 */
+            who?: string | null;
+        };
         RepairList: {
             items: components["schemas"]["RepairView"][];
         };
@@ -4964,9 +5256,16 @@ export interface components {
             /** @description 实际查找的内容 */
             q: string;
         };
+        /**
+         * @description At what somebody sits, as the page that signs in says of itself.
+         * @enum {string}
+         */
+        SessionKind: "web" | "mobile";
         SessionOpened: {
             /** @description 用 Cookie 时，修改类请求须带在 X-CSRF-Token 请求头中 */
             csrf_token: string;
+            /** @description 因本次登录而结束的同一账号更早的登录 */
+            ended: components["schemas"]["EndedSession"][];
             /** @description active：已登录；second_factor：还要动态口令；enrol：须先绑定动态口令 */
             state: string;
             /** @description 会话令牌，可作 Bearer 使用；浏览器同时得到 Cookie */
@@ -6477,6 +6776,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecordReaders"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessRefusals: {
+        parameters: {
+            query?: {
+                /** @description 日期（北京时间），如 2026-11-20 */
+                day?: string | null;
+                /** @description 账号编号 */
+                account?: string | null;
+                /** @description 登录名，或姓名的一部分 */
+                who?: string | null;
+                /** @description denied：无权；out_of_scope：不在范围内；barred：执法证不允许；probing：反复试探 */
+                outcome?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalList"];
                 };
             };
             /** @description 出错 */
@@ -9462,6 +9799,171 @@ export interface operations {
             };
         };
     };
+    getLogAuditReports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditMonthList"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogAuditReportsByMonth: {
+        parameters: {
+            query?: {
+                /** @description 第几版；不写为最新的一版 */
+                edition?: number | null;
+            };
+            header?: never;
+            path: {
+                month: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditReportView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postLogAuditReportsByMonthCorrect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                month: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditCorrection"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditReportView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogAuditReportsByMonthEditionsByEditionText: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                month: string;
+                edition: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 文件 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postLogAuditReportsByMonthSign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                month: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditSignature"];
+            };
+        };
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditReportView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLogCheckpoint: {
         parameters: {
             query?: never;
@@ -9496,11 +9998,13 @@ export interface operations {
             query?: {
                 /** @description 办理人、对象、原因或行为名称的一部分，或条目的序号 */
                 q?: string | null;
-                /** @description 行为，如 registry.party.merge */
+                /** @description 行为，如 registry.party.merge；几种用逗号隔开 */
                 action?: string | null;
                 /** @description 对象，如 party:0197… */
                 object?: string | null;
-                /** @description person：只看人做的；system：只看系统做的 */
+                /** @description 办理人，如 account:0197… */
+                actor?: string | null;
+                /** @description person：只看人做的；system：只看系统做的；或按角色：sys_admin、sec_admin、audit_admin、admin、business、source、emergency、anonymous、erased */
                 by?: string | null;
                 /** @description 这一天及以后（年-月-日） */
                 from?: string | null;

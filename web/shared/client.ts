@@ -37,7 +37,7 @@ export class Problem extends Error {
 }
 
 let csrfToken = ''
-let endSession: () => void = () => {}
+let endSession: (problem: Problem) => void = () => {}
 
 export function setCsrfToken(token: string): void {
   csrfToken = token
@@ -49,7 +49,7 @@ export function csrfHeaders(): Record<string, string> {
 }
 
 /** Called when the server no longer knows the session; not for a wrong password. */
-export function onSessionEnd(handler: () => void): void {
+export function onSessionEnd(handler: (problem: Problem) => void): void {
   endSession = handler
 }
 
@@ -122,8 +122,9 @@ async function download(path: string, body: unknown, signal?: AbortSignal): Prom
     throw new Problem(0, {})
   }
   if (!response.ok) {
-    if (response.status === 401) endSession()
-    throw parseProblem(response.status, await response.text())
+    const problem = parseProblem(response.status, await response.text())
+    if (response.status === 401) endSession(problem)
+    throw problem
   }
   const name = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get('Content-Disposition') ?? '')?.[1]
   return {
@@ -162,7 +163,7 @@ async function call<T>(method: string, path: string, options: Options = {}): Pro
   learnClock(response)
   if (!response.ok) {
     const problem = parseProblem(response.status, await response.text())
-    if (response.status === 401 && !options.isLogin) endSession()
+    if (response.status === 401 && !options.isLogin) endSession(problem)
     if (problem.code === 'access.step_up_required' && !options.isProven && (await stepUp())) {
       return call<T>(method, path, { ...options, isProven: true })
     }
@@ -211,8 +212,9 @@ export function upload<T>(path: string, file: Blob, options: UploadOptions): Pro
         resolve(JSON.parse(request.responseText) as T)
         return
       }
-      if (request.status === 401) endSession()
-      reject(parseProblem(request.status, request.responseText))
+      const problem = parseProblem(request.status, request.responseText)
+      if (request.status === 401) endSession(problem)
+      reject(problem)
     }
     request.onerror = () => reject(new Problem(0, {}))
     request.onabort = () => reject(new DOMException('aborted', 'AbortError'))

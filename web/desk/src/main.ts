@@ -10,20 +10,25 @@ import { onSessionEnd } from '@shared/client'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'
 import App from './App.vue'
-import { useSession } from './features/session/session.store'
+import { REPLACED, useSession } from './features/session/session.store'
 import { router } from './router'
 
 const app = createApp(App)
 app.use(createPinia())
 app.use(router)
 
-onSessionEnd(() => {
+onSessionEnd((problem) => {
   const session = useSession()
+  // also after a reload, when nobody is known yet: the cookie of an ended session still tells why
+  if (problem.code === REPLACED) session.replaced = problem.message
   if (session.current === null) return
-  session.forget()
+  session.forget(problem.code === REPLACED)
   const { name, fullPath } = router.currentRoute.value
   if (name === 'login' || name === 'enrol') return
-  void router.push({ name: 'login', query: { next: fullPath, why: 'expired' } })
+  void router.push({
+    name: 'login',
+    query: { next: fullPath, why: session.replaced ? 'replaced' : 'expired' },
+  })
 })
 
 app.mount('#app')

@@ -1,6 +1,9 @@
 export const workbench = {
   'app.newer': '系统已升级，这一页还是旧的。正在填写的内容会保留，请刷新后继续。',
   'app.newer_load': '刷新页面',
+  'app.replaced':
+    '您在另一处的登录已结束：{list}。同一账号同时登录的处数有限；如果那不是您本人，请立即修改密码并联系安全管理员。',
+  'app.replaced_one': '{device}，{at} 登录',
   'app.switched':
     '本浏览器的另一个标签页已用别的账号登录，这里也已换成 {name}。未提交的内容保存在原账号名下。',
   'draft.restored': '已恢复您 {time} 填写、还没有提交的内容。',

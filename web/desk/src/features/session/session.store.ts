@@ -25,6 +25,9 @@ const WHO = 'mj-desk-account'
 /** Set before a reload that another tab's sign-in made necessary; the shell says why. */
 export const SWITCHED = 'mj-desk-switched'
 
+/** The answer to whoever comes with a session that another sign-in of the account ended. */
+export const REPLACED = 'access.session_replaced'
+
 function tell(account: string): void {
   try {
     localStorage.setItem(WHO, account)
@@ -45,6 +48,10 @@ function watchOtherTabs(own: () => string | undefined): void {
 export const useSession = defineStore('session', () => {
   const current = shallowRef<CurrentSession | null>(null)
   const isRestored = ref(false)
+  /** What this browser was told when a sign-in elsewhere ended its session. */
+  const replaced = ref('')
+  /** What signing in here ended elsewhere, until it was read. */
+  const ended = ref<SessionCreated['ended']>([])
   watchOtherTabs(() => current.value?.account_id)
 
   const agencyName = computed(() => current.value?.roles.find((one) => one.agency_name)?.agency_name ?? '')
@@ -56,14 +63,16 @@ export const useSession = defineStore('session', () => {
 
   function set(session: CurrentSession): void {
     current.value = session
+    replaced.value = ''
     hint(true)
     tell(session.account_id)
     setCsrfToken(session.csrf_token)
   }
 
-  function forget(): void {
+  /** With `asksAgain` the next load asks once more: the cookie still tells why the session ended. */
+  function forget(asksAgain = false): void {
     current.value = null
-    hint(false)
+    hint(asksAgain)
     setCsrfToken('')
   }
 
@@ -81,15 +90,18 @@ export const useSession = defineStore('session', () => {
   }
 
   async function login(name: string, password: string): Promise<SessionState> {
-    const created = await api.post<SessionCreated>('/sessions', { login: name, password }, { isLogin: true })
+    const body = { login: name, password, kind: 'web' }
+    const created = await api.post<SessionCreated>('/sessions', body, { isLogin: true })
     setCsrfToken(created.csrf_token)
+    ended.value = created.ended
     if (created.state === 'active') set(await api.get<CurrentSession>('/sessions/current'))
     return created.state
   }
 
   /** The second half of a login: the code of the phone, or one of the recovery codes on paper. */
   async function finish(proof: { totp: string } | { recovery_code: string }): Promise<void> {
-    await api.post<SessionCreated>('/sessions/current/second-factor', proof, { isLogin: true })
+    const opened = await api.post<SessionCreated>('/sessions/current/second-factor', proof, { isLogin: true })
+    ended.value = opened.ended
     set(await api.get<CurrentSession>('/sessions/current'))
   }
 
@@ -114,5 +126,5 @@ export const useSession = defineStore('session', () => {
     }
   }
 
-  return { current, agencyName, can, restore, login, finish, renew, prove, logout, forget }
+  return { current, replaced, ended, agencyName, can, restore, login, finish, renew, prove, logout, forget }
 })

@@ -1,0 +1,80 @@
+// One account at two browsers: the first is told when and from where, the second what it ended. On a node of its own,
+// because the accounts of the demonstration are shared by everybody who looks at it.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { serve, stop } from './node.mjs'
+import { Visit } from './visit.mjs'
+
+const LOGIN = 'xitong'
+const PASSWORD = 'Zaohua-kai-2026'
+const SETTINGS = { MINGJIAN_ACCESS_SECOND_FACTOR: 'optional' }
+
+async function signIn(page, node) {
+  await page.goto(`${node.base}/desk/login`)
+  await fill(page)
+  await page.locator('#sidebar').waitFor({ state: 'attached' })
+}
+
+async function fill(page) {
+  await page.getByLabel('账号').fill(LOGIN)
+  await page.getByRole('textbox', { name: '密码' }).fill(PASSWORD)
+  await page.getByRole('button', { name: '登录' }).click()
+}
+
+export const stories = {
+  async 'an account that signs in elsewhere is told here, and there what it ended'(visit, world) {
+    const { page } = visit
+    const folder = mkdtempSync(join(tmpdir(), 'mj-elsewhere-'))
+    const node = await serve(visit, folder, SETTINGS)
+    const other = await Visit.start(visit.context.browser(), node.base, world.size)
+    try {
+      const code = /系统管理员：\s*(\S+)/.exec(node.said)?.[1]
+      const enrolled = await fetch(`${node.base}/api/v1/enrolments`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() },
+        body: JSON.stringify({ code, login: LOGIN, password: PASSWORD, name: '系统管理员' }),
+      })
+      assert.equal(enrolled.status, 201, await enrolled.text())
+      await signIn(page, node)
+      assert.equal(await page.locator('[data-test=ended-elsewhere]').count(), 0, 'nothing was ended')
+
+      await signIn(other.page, node)
+      const notice = other.page.locator('[data-test=ended-elsewhere]')
+      await notice.getByText('您在另一处的登录已结束：Chrome · Linux').waitFor()
+      await other.look('what signing in ended')
+      await notice.getByRole('button', { name: '知道了' }).click()
+      await notice.waitFor({ state: 'detached' })
+
+      // at the next request, in the middle of work, and again when the page is loaded anew
+      visit.expectStatus(401)
+      await page.evaluate(() => document.querySelector('a[href="/desk/accounts"]').click())
+      const told = page.locator('[data-test=replaced]')
+      await told.getByText(/您的账号在别处登录（20.*Chrome · Linux，网络地址 .*），本次登录已结束/).waitFor()
+      await told.getByText('如非本人操作，请立即修改密码并联系安全管理员').waitFor()
+      await visit.look('told that somebody signed in elsewhere')
+      await page.reload()
+      await told.getByText('您的账号在别处登录').waitFor()
+
+      // back again: now the other one is out, and the list of devices says so
+      other.expectStatus(401)
+      await fill(page)
+      await page.locator('[data-test=ended-elsewhere]').waitFor()
+      await page.goto(`${node.base}/desk/me`)
+      const ended = page.locator('[data-test=ended]')
+      await ended.getByText('Chrome · Linux').first().waitFor()
+      assert.equal(await ended.locator('tbody tr').count(), 2)
+      await page.getByText('同一账号同时至多在网页登录 1 处').waitFor()
+      await visit.look('what was ended lately')
+      await other.page.goto(`${node.base}/desk/accounts`)
+      await other.page.locator('[data-test=replaced]').waitFor()
+      other.expectQuiet()
+      await page.goto('about:blank')
+    } finally {
+      await other.end()
+      await stop(node)
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+}
