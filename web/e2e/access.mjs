@@ -137,6 +137,50 @@ export const stories = {
     await page.getByText('没有登录失败记录').waitFor()
   },
 
+  'somebody opens what they may not, and the auditor finds it with its entry of the log': async (
+    visit,
+    world,
+  ) => {
+    const { page } = visit
+    await signIn(visit, world, 'sys-admin')
+    const login = `curious.${Date.now()}`
+    const made = await call(page, 'POST', '/access/accounts', { login, name: '好奇', reason: '试' })
+    assert.equal(made.status, 201, JSON.stringify(made.body))
+    const { activation_code: code, id } = made.body
+    const password = '山亭-的-核桃-熟了-2026'
+    const enrolled = await call(page, 'POST', '/enrolments', { code, login, password, name: '好奇' })
+    assert.equal(enrolled.status, 201, JSON.stringify(enrolled.body))
+    const curious = { ...world, accounts: [{ login, password }] }
+    await signIn(visit, curious, login)
+    visit.expectStatus(403)
+    for (let tries = 0; tries < 3; tries++) {
+      const refused = await call(page, 'GET', `/access/accounts/${id}`)
+      assert.equal(refused.status, 403, JSON.stringify(refused.body))
+    }
+    // the page of the record itself is the auditor's alone
+    await page.goto('/desk/refusals')
+    await page.getByText('您的角色不能进行此操作').first().waitFor()
+
+    await signIn(visit, world, 'audit-admin')
+    await page.goto('/desk/refusals')
+    const rows = page.locator('[data-test=refusal]')
+    await rows.first().waitFor()
+    await page.getByRole('searchbox', { name: '账号' }).fill(login)
+    await page.getByRole('button', { name: '查找' }).click()
+    const own = rows.filter({ hasText: login })
+    const account = own.filter({ hasText: '查看账号' }).filter({ hasText: '无权' })
+    await account.waitFor()
+    await own.filter({ hasText: '查看拒绝记录' }).waitFor()
+    assert.equal(await rows.count(), await own.count(), 'nobody else is listed')
+    await visit.look('what was refused')
+    await account.getByRole('link', { name: /第 \d+ 条/ }).click()
+    await page.getByText('操作被拒绝').first().waitFor()
+    await visit.look('its entry in the log')
+    await page.goto('/desk/refusals?day=2020-01-01')
+    await page.getByText('没有符合条件的拒绝记录').waitFor()
+    await visit.look('nothing refused')
+  },
+
   'a grant held to lines of items reads the same in the form, to the second person and on every page': async (
     visit,
     world,

@@ -169,6 +169,7 @@ export const TOUR = [
     pages: [
       { title: '监管日志', path: '/desk/ledger' },
       { title: '登录失败记录', path: '/desk/login-failures' },
+      { title: '拒绝记录', path: '/desk/refusals' },
       { title: '一条日志', path: '/desk/ledger/:id', find: first('/log/entries?limit=1', 'seq') },
     ],
   },

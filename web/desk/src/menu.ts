@@ -83,6 +83,8 @@ export const MENU: readonly MenuGroup[] = [
     title: t('nav.system'),
     links: [
       link('ledger', t('ledger.nav'), 'ledger.entry.read', ['ledger-entry']),
+      link('audit-reports', t('audit.nav'), 'ledger.audit_report.read', ['audit-report']),
+      link('refusals', t('refusals.nav'), 'access.refusal.read'),
       link('login-failures', t('failures.nav'), 'access.login_failure.read'),
       link('developer', t('nav.developer'), 'datahub.table.read'),
     ],

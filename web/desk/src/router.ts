@@ -286,6 +286,12 @@ export const router = createRouter({
       props: true,
     },
     {
+      path: '/refusals',
+      name: 'refusals',
+      component: () => import('./features/accounts/RefusalsPage.vue'),
+      meta: { title: 'refusals.title' },
+    },
+    {
       path: '/records/:kind/:id/readers',
       name: 'readers',
       component: () => import('./features/accounts/ReadersPage.vue'),

@@ -6,6 +6,7 @@ export type GrantRequest = Shapes['GrantRequestView']
 export type UnlockRequest = Shapes['UnlockRequestView']
 export type LockStanding = Shapes['LockView']
 export type LoginFailure = Shapes['FailureView']
+export type RefusalList = Shapes['RefusalList']
 export type ExportRequest = Shapes['ExportRequestView']
 export type AccountSight = Shapes['AccountSight']
 export type RecordReaders = Shapes['RecordReaders']
@@ -33,6 +34,8 @@ export const decideUnlock = (one: UnlockRequest, verb: 'approve' | 'refuse', rea
   api.post<UnlockRequest>(`/access/unlock-requests/${seg(one.id)}/${verb}`, { version: one.version, reason })
 export const listLoginFailures = (day: string, signal?: AbortSignal) =>
   api.get<{ items: LoginFailure[] }>('/access/login-failures', { day }, signal)
+export const listRefusals = (asked: { who?: string; outcome?: string; day?: string }, signal?: AbortSignal) =>
+  api.get<RefusalList>('/access/refusals', asked, signal)
 export const getSight = (id: string, signal?: AbortSignal) =>
   api.get<AccountSight>(`/access/accounts/${seg(id)}/sight`, undefined, signal)
 export const getReaders = (kind: string, id: string, signal?: AbortSignal) =>

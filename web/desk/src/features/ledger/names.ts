@@ -39,6 +39,7 @@ const NAMES: Readonly<Record<string, string>> = {
   portal_post_step: '文章办理过程',
   portal_post_text: '文章内容',
   role_grant: '授权',
+  refusal: '拒绝记录',
   second_factor: '动态口令',
   source_token: '来源令牌',
   unlock_request: '解锁与重置申请',
