@@ -313,9 +313,11 @@ impl Stage {
         first.body
     }
 
-    /// How many acts the journal has: what is refused adds none but that it was refused.
+    /// How many acts the journal has: what is refused adds none but that it was refused, or that it was tried
+    /// too often.
     pub async fn written(&self) -> i64 {
-        let sql = "SELECT COUNT(*) FROM act_journal WHERE action NOT LIKE 'access.decision.%'";
+        let sql = "SELECT COUNT(*) FROM act_journal \
+                   WHERE action NOT LIKE 'access.decision.%' AND action <> 'access.account.lock'";
         self.world.kit.db().count(sql, &[]).await.expect("counted")
     }
 
