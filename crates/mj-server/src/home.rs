@@ -16,6 +16,7 @@ use mj_web::{Action, Answer, Caller, Input, Module, Problem, get, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::ledger::audit::{self, AuditDue};
 use crate::search::{Everything, Hit};
 
 pub const HOME_READ: Action = Action::new("home.read", "工作台");
@@ -63,6 +64,8 @@ struct HomeView {
     people: Option<People>,
     /// 应急启用码被启用过，只告诉三类管理员
     emergency: Option<Alarm>,
+    /// 待签署的月度审计报告，只给审计管理员
+    audit_reports: Option<Vec<AuditDue>>,
     /// 最近打开
     recent: Vec<Hit>,
 }
@@ -154,9 +157,15 @@ async fn read(State(home): State<Home>, caller: Caller) -> Answer<Json<HomeView>
             None => Ok(None),
         }
     };
+    let reports = async {
+        match asking(&audit::SIGN) {
+            Some(_) => Ok::<_, Problem>(Some(audit::waiting(&home.db).await?)),
+            None => Ok(None),
+        }
+    };
     let recent = home.recent(&caller);
-    let (work, arrived, faults, officers, sources, people, emergency, recent) =
-        tokio::join!(work, arrived, faults, officers, sources, people, emergency, recent);
+    let (work, arrived, faults, officers, sources, people, emergency, reports, recent) =
+        tokio::join!(work, arrived, faults, officers, sources, people, emergency, reports, recent);
     Ok(Json(HomeView {
         day: today.to_string(),
         work: work?,
@@ -166,6 +175,7 @@ async fn read(State(home): State<Home>, caller: Caller) -> Answer<Json<HomeView>
         sources: sources?,
         people: people?,
         emergency: emergency?,
+        audit_reports: reports?,
         recent: recent?,
     }))
 }

@@ -1,6 +1,7 @@
 //! What only the whole house can show: every route has its action in the matrix, and the faces'
 //! shells answer or say that they were not built.
 
+mod audit;
 mod authorisation;
 mod workflows;
 

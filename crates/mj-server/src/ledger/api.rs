@@ -28,9 +28,11 @@ use super::watch::Verifier;
 pub const CHECKPOINT_READ: Action = Action::new("ledger.checkpoint.read", "取得监管日志的检查点");
 pub const ENTRY_READ: Action = Action::new("ledger.entry.read", "查看监管日志");
 /// Stands for who acted, where that was erased.
-pub(super) const ERASED: &str = "已依法删除";
+pub(crate) const ERASED: &str = "已依法删除";
 /// How many changed rows of an act are shown.
 const LINES: usize = 200;
+/// So many kinds of acts are asked for at once.
+const MOST_ACTIONS: usize = 20;
 /// A sheet of more rows than this is not unpacked to show some of them.
 const UNPACKED: i64 = 10_000;
 
@@ -125,10 +127,11 @@ pub fn module(desk: Desk) -> Module {
     ];
     routes.extend(super::witness_api::routes());
     routes.extend(super::acts_api::routes());
+    routes.extend(super::audit::api::routes());
     Module::new("ledger", "监管日志").routes(desk, routes)
 }
 
-pub(super) fn broken(error: mj_platform::Error) -> Problem {
+pub(crate) fn broken(error: mj_platform::Error) -> Problem {
     Problem::internal(&error)
 }
 
@@ -267,11 +270,13 @@ pub(super) fn signed_number(number: u64) -> i64 {
 struct EntryQuery {
     /// 办理人、对象、原因或行为名称的一部分，或条目的序号
     q: Option<String>,
-    /// 行为，如 registry.party.merge
+    /// 行为，如 registry.party.merge；几种用逗号隔开
     action: Option<String>,
     /// 对象，如 party:0197…
     object: Option<String>,
-    /// person：只看人做的；system：只看系统做的
+    /// 办理人，如 account:0197…
+    actor: Option<String>,
+    /// person：只看人做的；system：只看系统做的；或按角色：sys_admin、sec_admin、audit_admin、admin、business、source、emergency、anonymous、erased
     by: Option<String>,
     /// 这一天及以后（年-月-日）
     from: Option<String>,
@@ -319,11 +324,42 @@ fn entry_row(row: &DbRow, names: &ActorNames, sealed: i64) -> Answer<LogEntryRow
     read().map_err(broken)
 }
 
+/// One kind of act, or several with commas between them, which the condition names itself.
+fn one_of_actions(asked: &str) -> Answer<String> {
+    let actions: Vec<&str> = asked.split(',').map(str::trim).take(MOST_ACTIONS).collect();
+    let is_name = |name: &&str| {
+        name.bytes().all(|byte| byte.is_ascii_lowercase() || b"._0123456789".contains(&byte))
+    };
+    if !actions.iter().all(is_name) {
+        return Err(Problem::bad_request("ledger.action", "没有这种行为"));
+    }
+    Ok(format!("action IN ('{}')", actions.join("','")))
+}
+
 /// The instant at which a Beijing day begins, `days` later.
 fn day(text: &str, days: i64) -> Answer<i64> {
     let start = mj_kernel::clock::parse_instant(text)
         .ok_or_else(|| Problem::invalid("ledger.day", "日期应为 年-月-日"))?;
     Ok(start + days * 24 * 3_600 * 1_000_000)
+}
+
+/// What entries must fulfil, and the values that stand in it.
+#[derive(Default)]
+struct Filter {
+    sql: String,
+    args: Vec<Value>,
+}
+
+impl Filter {
+    /// `?` stands for the value, as often as it is needed.
+    fn add(&mut self, condition: &str, value: Value) {
+        self.args.push(value);
+        self.plain(&condition.replace('?', &format!("${}", self.args.len())));
+    }
+
+    fn plain(&mut self, condition: &str) {
+        self.sql.push_str(&format!(" AND {condition}"));
+    }
 }
 
 async fn list(
@@ -332,17 +368,12 @@ async fn list(
     Query(query): Query<EntryQuery>,
 ) -> Answer<Json<PageOf<LogEntryRow>>> {
     let page = Page { limit: query.limit, cursor: query.cursor.clone() };
-    let mut args: Vec<Value> = Vec::new();
-    let mut filter = String::new();
-    let mut add = |condition: &str, value: Value| {
-        args.push(value);
-        filter.push_str(&format!(" AND {}", condition.replace('?', &format!("${}", args.len()))));
-    };
+    let mut filter = Filter::default();
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     if let Some(q) = given(&query.q) {
         let q = q.trim();
         match q.parse::<i64>() {
-            Ok(seq) => add("log_seq = ?", seq.into()),
+            Ok(seq) => filter.add("log_seq = ?", seq.into()),
             Err(_) => {
                 let named = titles::actions_named(q);
                 let mut condition = String::from(
@@ -353,33 +384,40 @@ async fn list(
                     condition.push_str(&format!(" OR action = '{action}'"));
                 }
                 condition.push(')');
-                add(&condition, contains_pattern(q));
+                filter.add(&condition, contains_pattern(q));
             }
         }
     }
     if let Some(action) = given(&query.action) {
-        add("action = ?", action.into());
+        filter.plain(&one_of_actions(&action)?);
+    }
+    if let Some(actor) = given(&query.actor) {
+        filter.add("actor = ?", actor.into());
     }
     if let Some(object) = given(&query.object) {
-        add("object = ?", object.into());
+        filter.add("object = ?", object.into());
     }
     match query.by.as_deref() {
-        Some("person") => add("actor LIKE ?", "account:%".into()),
-        Some("system") => add("actor LIKE ?", "system:%".into()),
+        Some("person") => filter.add("actor LIKE ?", "account:%".into()),
+        Some("system") => filter.add("actor LIKE ?", "system:%".into()),
+        Some(kind) if !kind.is_empty() => {
+            filter.add(&format!("{} = ?", super::by::sql()), kind.into())
+        }
         _ => {}
     }
     if let Some(from) = given(&query.from) {
-        add("at >= ?", day(&from, 0)?.into());
+        filter.add("at >= ?", day(&from, 0)?.into());
     }
     if let Some(to) = given(&query.to) {
-        add("at < ?", day(&to, 1)?.into());
+        filter.add("at < ?", day(&to, 1)?.into());
     }
     if let Some(cursor) = page.cursor.as_deref().and_then(|cursor| cursor.parse::<i64>().ok()) {
-        add("log_seq < ?", cursor.into());
+        filter.add("log_seq < ?", cursor.into());
     }
+    let Filter { sql: conditions, mut args } = filter;
     args.push((page.limit() + 1).into());
     let sql = format!(
-        "SELECT * FROM act_journal WHERE log_seq IS NOT NULL{filter} ORDER BY log_seq DESC \
+        "SELECT j.* FROM act_journal j WHERE log_seq IS NOT NULL{conditions} ORDER BY log_seq DESC \
          LIMIT ${}",
         args.len()
     );

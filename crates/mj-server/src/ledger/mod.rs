@@ -4,6 +4,8 @@
 mod acts_api;
 pub mod api;
 mod ask;
+pub mod audit;
+mod by;
 pub mod command;
 pub mod keeper;
 pub mod outside;
@@ -11,6 +13,7 @@ pub mod receipt;
 mod titles;
 pub mod verify;
 pub mod watch;
+mod watched;
 mod witness_api;
 
 use mj_platform::Value;

@@ -13,6 +13,7 @@ use mj_platform::ledger::outside::Reached;
 use mj_platform::ledger::{Ledger, outside};
 
 use super::ask::ask;
+use super::watched;
 
 /// How often another process's fork record or entries are noticed.
 const TICK: Duration = Duration::from_secs(2);
@@ -91,9 +92,21 @@ impl Outside {
             let tried_at = self.ledger.db().clock().now();
             if let Ok(mut standing) = self.standing.lock() {
                 let name = witness.key.name.clone();
-                standing.insert(name, Standing { tried_at, trouble: outcome.err() });
+                let trouble = outcome.as_ref().err().cloned();
+                standing.insert(name, Standing { tried_at, trouble });
             }
+            self.count(witness, outcome.is_err()).await;
         }
+    }
+
+    /// Counts a question, for whoever looks back upon a month.
+    async fn count(&self, witness: &WitnessAt, failed: bool) {
+        let (db, name) = (self.ledger.db(), witness.key.name.as_str());
+        let Ok(cosigned) = outside::cosigned(db, name).await else { return };
+        let lag = lag(db.clock().now(), cosigned.as_ref(), self.started_at);
+        let worst = i64::try_from(lag.as_secs()).unwrap_or(i64::MAX);
+        let bad = lag > self.settings.alarm;
+        watched::count(db, &watched::Round { kind: "witness", name, bad, failed, worst }).await;
     }
 
     async fn one(&self, witness: &WitnessAt) -> Result<(), String> {

@@ -10,7 +10,7 @@ use mj_kernel::Instant;
 use mj_platform::Db;
 use mj_platform::ledger::verify::Wanted;
 
-use super::verify;
+use super::{verify, watched};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Failure;
@@ -119,6 +119,14 @@ impl Verifier {
                 last.failed = Some("未能核对，稍后重试".to_owned());
             }
         }
+        let round = watched::Round {
+            kind: "check",
+            name: if whole { "whole" } else { "hot" },
+            bad: last.found > 0,
+            failed: last.failed.is_some(),
+            worst: i64::try_from(last.found).unwrap_or(i64::MAX),
+        };
+        watched::count(&self.db, &round).await;
         let Ok(mut kept) = self.compared.lock() else { return };
         // one that failed stands for nothing that was compared before
         match whole && last.failed.is_none() {

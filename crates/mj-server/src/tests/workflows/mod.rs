@@ -3,6 +3,7 @@
 //! Only what stands in the table succeeds and leads where it says; all else is refused and changes nothing.
 
 mod access;
+mod audit;
 mod emergency;
 mod exports;
 mod flow;
