@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import * as access from './access.mjs'
 import * as account from './account.mjs'
+import * as audit from './audit.mjs'
 import * as clerk from './clerk.mjs'
 import * as desk from './desk.mjs'
 import * as developer from './developer.mjs'
@@ -69,6 +70,7 @@ const stories = {
   ...clerk.stories,
   ...lists.stories,
   ...ledger.stories,
+  ...audit.stories,
   ...access.stories,
   ...hostile.stories,
   ...expired.stories,

@@ -168,6 +168,12 @@ export const TOUR = [
     login: 'audit-admin',
     pages: [
       { title: '监管日志', path: '/desk/ledger' },
+      { title: '月度审计报告', path: '/desk/ledger/reports' },
+      {
+        title: '一个月的审计报告',
+        path: '/desk/ledger/reports/:id',
+        find: first('/log/audit-reports', 'month'),
+      },
       { title: '登录失败记录', path: '/desk/login-failures' },
       { title: '拒绝记录', path: '/desk/refusals' },
       { title: '一条日志', path: '/desk/ledger/:id', find: first('/log/entries?limit=1', 'seq') },

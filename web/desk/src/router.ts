@@ -171,6 +171,19 @@ export const router = createRouter({
       meta: { title: 'ledger.title' },
     },
     {
+      path: '/ledger/reports',
+      name: 'audit-reports',
+      component: () => import('./features/ledger/AuditMonthsPage.vue'),
+      meta: { title: 'audit.title' },
+    },
+    {
+      path: '/ledger/reports/:month',
+      name: 'audit-report',
+      component: () => import('./features/ledger/AuditReportPage.vue'),
+      meta: { title: 'audit.title' },
+      props: true,
+    },
+    {
       path: '/ledger/:seq',
       name: 'ledger-entry',
       component: () => import('./features/ledger/LedgerEntryPage.vue'),
@@ -273,6 +286,12 @@ export const router = createRouter({
       meta: { title: 'failures.title' },
     },
     {
+      path: '/refusals',
+      name: 'refusals',
+      component: () => import('./features/accounts/RefusalsPage.vue'),
+      meta: { title: 'refusals.title' },
+    },
+    {
       path: '/export-requests',
       name: 'export-requests',
       component: () => import('./features/accounts/ExportRequestsPage.vue'),
@@ -284,12 +303,6 @@ export const router = createRouter({
       component: () => import('./features/accounts/AccountSightPage.vue'),
       meta: { title: 'sight.title' },
       props: true,
-    },
-    {
-      path: '/refusals',
-      name: 'refusals',
-      component: () => import('./features/accounts/RefusalsPage.vue'),
-      meta: { title: 'refusals.title' },
     },
     {
       path: '/records/:kind/:id/readers',

@@ -8,8 +8,10 @@ export type MessageKey = keyof Messages
 type VarNames<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
   ? Name | VarNames<Rest>
   : never
-type Vars<K extends MessageKey> = { [Name in VarNames<Messages[K]>]: string | number }
-type Args<K extends MessageKey> = [VarNames<Messages[K]>] extends [never] ? [] : [vars: Vars<K>]
+type ArgsOf<S extends string> = [VarNames<S>] extends [never]
+  ? []
+  : [vars: { [Name in VarNames<S>]: string | number }]
+type Args<K extends MessageKey> = ArgsOf<Messages[K]>
 
 /** Keys of messages without variables. */
 export type PlainKey = {
@@ -31,6 +33,14 @@ export function fill(template: string, vars: Record<string, string | number>): s
 export function t<K extends MessageKey>(key: K, ...args: Args<K>): string {
   const template: string = dictionary[key] ?? zhCN[key]
   return args.length === 0 ? template : fill(template, args[0] as Record<string, string | number>)
+}
+
+/** The same look-up over the texts of pages that few people open: these load with their pages, not with the shell. */
+export function textsOf<D extends Record<string, string>>(texts: D) {
+  return <K extends keyof D & string>(key: K, ...args: ArgsOf<D[K]>): string => {
+    const template: string = (dictionary as Record<string, string | undefined>)[key] ?? texts[key] ?? key
+    return args.length === 0 ? template : fill(template, args[0] as Record<string, string | number>)
+  }
 }
 
 /** For words that arrive as codes (a state, a channel): the message when there is one, the code otherwise. */

@@ -3,6 +3,7 @@
 const NAMES: Readonly<Record<string, string>> = {
   account: '账号',
   agency: '部门',
+  audit_report: '月度审计报告',
   blob: '原始文件',
   catalog_implementation: '检查实施清单',
   catalog_item: '监管事项',
@@ -38,8 +39,8 @@ const NAMES: Readonly<Record<string, string>> = {
   portal_post: '公开文章',
   portal_post_step: '文章办理过程',
   portal_post_text: '文章内容',
-  role_grant: '授权',
   refusal: '拒绝记录',
+  role_grant: '授权',
   second_factor: '动态口令',
   source_token: '来源令牌',
   unlock_request: '解锁与重置申请',
