@@ -28,9 +28,9 @@ mod model;
 mod password;
 mod password_rule;
 mod people_api;
-pub mod seal;
 pub mod refusal;
 mod refusal_api;
+pub mod seal;
 mod second_api;
 mod second_factor;
 mod service;
@@ -87,8 +87,8 @@ type AreaName = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 #[derive(Clone)]
 pub struct Access {
     db: Db,
-    passwords: Passwords,
     refusals: Arc<refusal::Refusals>,
+    passwords: Passwords,
     vault: Arc<dyn SmProvider>,
     area_name: AreaName,
     line_name: AreaName,
@@ -109,10 +109,10 @@ impl Access {
         db.use_vault(vault.clone());
         Self {
             db,
+            refusals: Arc::default(),
             passwords: Passwords::new(PasswordProfile::default(), pepper),
             vault,
             area_name: Arc::new(|_| None),
-            refusals: Arc::default(),
             line_name: Arc::new(|_| None),
             keys: None,
             second_factor: SecondFactorPolicy::default(),
@@ -254,6 +254,10 @@ impl Authority for Access {
         judged.err().map(|bar| Error::Certificate(self.barred(&bar)).into())
     }
 
+    fn refused(&self, refusal: Refusal) -> BoxFuture<'_, ()> {
+        Box::pin(self.take_refusal(refusal))
+    }
+
     fn names<'a>(
         &'a self,
         references: &'a [String],
@@ -267,17 +271,13 @@ pub fn module(access: Access) -> Module {
     let mut routes = api::routes();
     routes.extend(second_api::routes());
     routes.extend(admin_api::routes());
-    fn refused(&self, refusal: Refusal) -> BoxFuture<'_, ()> {
-        Box::pin(self.take_refusal(refusal))
-    }
-
     routes.extend(people_api::routes());
     routes.extend(grant_request_api::routes());
     routes.extend(unlock_api::routes());
+    routes.extend(refusal_api::routes());
     routes.extend(sight_api::routes());
     routes.extend(binding_api::routes());
     routes.extend(colleagues::routes());
     routes.extend(emergency_api::routes());
     Module::new("access", "身份与权限").routes(access, routes)
 }
-    routes.extend(refusal_api::routes());

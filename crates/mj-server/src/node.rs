@@ -131,8 +131,8 @@ impl Node {
         let ledger = self.ledger.clone();
         let outside = self.outside.clone();
         let verifier = self.domains.ledger.verifier.clone();
-        let backups = crate::backup::Watch {
         let access = self.domains.access.clone();
+        let backups = crate::backup::Watch {
             db: self.db.clone(),
             data_dir: self.config.data_dir.clone(),
             backups: self.config.backups.clone(),
@@ -152,15 +152,15 @@ impl Node {
             let mut verifier_stopped = stopped.clone();
             let mut upkeep_stopped = stopped.clone();
             let mut backups_stopped = stopped.clone();
-            tokio::join!(
             let mut refusals_stopped = stopped.clone();
+            tokio::join!(
                 upkeep.watch(async move {
                     let _ = upkeep_stopped.wait_for(|stop| *stop).await;
                 }),
-                backups.watch(async move {
                 access.watch_refusals(async move {
                     let _ = refusals_stopped.wait_for(|stop| *stop).await;
                 }),
+                backups.watch(async move {
                     let _ = backups_stopped.wait_for(|stop| *stop).await;
                 }),
                 runner.run(async move {
@@ -184,9 +184,9 @@ impl Node {
 
     /// Signs what was done last and lets go of the database.
     pub async fn close(&self) {
-        if let Err(error) = self.ledger.drain().await {
         // of requests that were still under way when the background ended
         self.domains.access.keep_refusals().await;
+        if let Err(error) = self.ledger.drain().await {
             tracing::error!(error = %error, "监管日志未能签署，下次启动时补签");
         }
         self.db.close().await;

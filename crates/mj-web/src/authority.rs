@@ -205,9 +205,6 @@ impl Identity {
     }
 }
 
-/// Knows who somebody is and what they may do. Implemented by `mj-access`.
-pub trait Authority: Send + Sync {
-    /// Who sends this request. A token that proves nothing gives the anonymous identity.
 /// Why somebody known was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
@@ -246,6 +243,9 @@ pub struct Refusal {
     pub request_id: String,
 }
 
+/// Knows who somebody is and what they may do. Implemented by `mj-access`.
+pub trait Authority: Send + Sync {
+    /// Who sends this request. A token that proves nothing gives the anonymous identity.
     fn identify<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<Identity, Problem>>;
 
     /// May they? `None` asks whether the action is open to them anywhere at all.
@@ -258,14 +258,14 @@ pub struct Refusal {
         None
     }
 
-    /// How the people and systems behind these references (`account:…`, `source:…`) are called, for
-    /// colleagues who read who did what. A reference nobody knows is left out.
-    fn names<'a>(
     /// Puts a refusal on record; the answer goes out when this is done, whatever came of it.
     fn refused(&self, _: Refusal) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
 
+    /// How the people and systems behind these references (`account:…`, `source:…`) are called, for
+    /// colleagues who read who did what. A reference nobody knows is left out.
+    fn names<'a>(
         &'a self,
         _references: &'a [String],
     ) -> BoxFuture<'a, Result<BTreeMap<String, String>, Problem>> {
