@@ -3,6 +3,8 @@
 //! page and the supervision log keep it. Sessions that wait for a second factor open nothing and are not counted:
 //! a password alone sends nobody out.
 
+use std::net::IpAddr;
+
 use mj_kernel::{Actor, ActorKind, Instant};
 use mj_platform::{Act, Db, DbRow, RowExt, WriteTx};
 use serde::Deserialize;
@@ -97,6 +99,14 @@ fn ended_of(row: &DbRow) -> Result<Ended> {
     })
 }
 
+/// How a person reads where somebody sat.
+fn called(address: IpAddr) -> String {
+    match address.to_canonical().is_loopback() {
+        true => "服务器本机".to_owned(),
+        false => lockout::network(address),
+    }
+}
+
 /// As people in Beijing write it.
 fn to_the_minute(at: Instant) -> String {
     mj_kernel::clock::to_rfc3339(at).chars().take(16).collect::<String>().replace('T', " ")
@@ -132,7 +142,7 @@ pub async fn make_room(
     }
     let most = usize::try_from(access.sessions_at_once.max(1)).unwrap_or(usize::MAX);
     let too_many = (standing.len() + 1).saturating_sub(most);
-    let by_source = from.address().map(lockout::network).unwrap_or_default();
+    let by_source = from.address().map(called).unwrap_or_default();
     let mut ended = Vec::new();
     for (session, digest) in standing.into_iter().take(too_many) {
         let one = Ended {
