@@ -220,6 +220,11 @@ mod tests {
         assert!(second.is_due(kit.db().clock().now()));
         second.look().await;
         assert!(second.last().is_some_and(|last| last.whole && last.found == 1));
+        // and the days tell how often was looked, and how often something was found
+        let sql = "SELECT CAST(SUM(bad) AS BIGINT) FROM log_watch WHERE kind = 'check'";
+        assert!(kit.db().count(sql, &[]).await.expect("counted") >= 2);
+        let sql = "SELECT COUNT(*) FROM log_watch WHERE name = 'whole' AND rounds = 1";
+        assert_eq!(kit.db().count(sql, &[]).await.expect("counted"), 2);
         // a later look at a part that finds nothing does not hide it
         let whole = second.last();
         let mut kept = Compared::of(kit.folder.path());

@@ -9,6 +9,7 @@ use mj_access::seal;
 use mj_kernel::{Actor, ActorKind, Role};
 use mj_ledger::receipt::Receipt;
 use mj_platform::ledger::Ledger;
+use mj_platform::ledger::verify::{self, Wanted};
 use mj_platform::{Act, Lane, RowExt, gm};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -207,6 +208,22 @@ async fn a_month_is_signed_once_stays_as_signed_and_is_corrected_by_another_edit
     assert_eq!(waiting[0]["month"], "2026-12");
     assert_eq!((&waiting[0]["overdue"], waiting.as_array().map(Vec::len)), (&json!(true), Some(2)));
     assert_eq!(office.get(LIST).await["items"].as_array().map(Vec::len), Some(4));
+    // a signed text changed past the door is named by verify, and the page says that it is not what was signed
+    let named = async || {
+        let mut snapshot = office.world.kit.db().snapshot().await.expect("a view");
+        let folder = office.world.kit.folder.path().join("log");
+        let wanted = Wanted { added: crate::ledger::added_columns(), ..Wanted::default() };
+        let report = verify::run(&mut snapshot, &folder, &wanted).await.expect("verified");
+        report.findings.iter().filter(|one| one.table == "audit_report").count()
+    };
+    office.ledger.drain().await.expect("signed");
+    assert_eq!(named().await, 0);
+    let sql = "UPDATE audit_report SET report = REPLACE(report, '无需处理', '另案处理') \
+               WHERE edition = 1";
+    office.world.kit.db().statement(sql).await.expect("past the door");
+    assert_eq!(named().await, 1);
+    let changed = office.get(&format!("{path}?edition=1")).await;
+    assert_eq!(changed["signed"]["intact"], json!(false));
     for unknown in ["2026-10", "2027-03", "2026-13", "november"] {
         let (status, _) = office.send(Role::AuditAdmin, &format!("{LIST}/{unknown}"), None).await;
         assert_eq!(status, 404, "{unknown}");

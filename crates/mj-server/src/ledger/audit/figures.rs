@@ -381,7 +381,7 @@ impl Counting {
             let title = row.text("title")?;
             table.push(vec![minute(row.int("at")?), row.text("actor")?, title, count.to_string()]);
         }
-        section.line("exports", "导出的名单", whole(table.len()));
+        section.line("exports", "导出登记", whole(table.len()));
         section.line("exported", "导出的行数", rows);
         section.table(&["时间", "办理人", "名单", "行数"], table);
         Ok(())
