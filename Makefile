@@ -31,7 +31,7 @@ test:
 	scripts/test.sh
 
 ## bench: figures with machine, sizes and peers' versions
-bench:
+bench: web
 	cargo build --release --workspace --locked
 	scripts/bench.sh
 	scripts/bench_portal
