@@ -395,7 +395,8 @@ async fn enrol(
         None => None,
     };
     let mut tx = access.db().begin(Lane::People, caller.act("enrolment")).await?;
-    let first = match Once::claim(&mut tx, &caller, &input.digest).await? {
+    let mark = access.passwords().mark(&input.digest)?;
+    let first = match Once::claim(&mut tx, &caller, &mark).await? {
         Once::Replay(earlier) => return Ok(replayed(&earlier, Json(Enrolled { login }))),
         Once::First(first) => first,
     };

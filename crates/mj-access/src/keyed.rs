@@ -140,6 +140,12 @@ impl Pepper {
         Ok(self.over(self.hashing, &made, &output)?.to_string())
     }
 
+    /// What may be stored of a request that holds a password, to know it again: from its plain digest, whoever knows the
+    /// rest of it could try passwords as fast as they hash.
+    pub fn mark(&self, request: &[u8; 32]) -> Result<[u8; 32]> {
+        Ok(self.keys.mac(KeyClass::Password, &[b"request", request])?)
+    }
+
     /// Whether this is the password stored. `None`, an unknown login, is the same work and false.
     pub fn check(&self, password: &[u8], stored: Option<&str>) -> Result<Checked> {
         let Some(stored) = stored else {

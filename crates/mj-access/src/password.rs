@@ -56,6 +56,11 @@ impl Passwords {
         PasswordRule::on(self.profile, db.clock().today())
     }
 
+    /// As [`Pepper::mark`].
+    pub fn mark(&self, request: &[u8; 32]) -> Result<[u8; 32]> {
+        self.pepper.mark(request)
+    }
+
     /// How many hashes were computed since the start: the work done, whoever asked.
     pub fn made(&self) -> u64 {
         self.made.load(Ordering::SeqCst)

@@ -150,3 +150,35 @@ async fn the_other_way_of_hashing_is_taken_up_at_the_next_login_and_left_again()
         assert_eq!(hash_of(&house, &lisi).await, after);
     }
 }
+
+/// Who issued the code knows everything of the request but the password: what is kept to know the request again must
+/// not let them try passwords on it.
+#[tokio::test]
+async fn what_is_kept_of_an_enrolment_tests_no_password() {
+    let house = House::new().await;
+    let codes = crate::bootstrap(house.kit.db()).await.expect("asked").expect("a first start");
+    let body =
+        json!({"code": codes[0].code, "login": "xitong", "password": PASSWORD, "name": "王五"});
+    let ask =
+        |body: &serde_json::Value| house.ask("POST", "/enrolments").key("k").body(body.clone());
+    assert_eq!(ask(&body).go().await.status, StatusCode::CREATED);
+    let plain = |target: &str| {
+        let request = mj_platform::gm::sm3(body.to_string().as_bytes());
+        let mut all = format!("POST\n{target}\n").into_bytes();
+        all.extend_from_slice(&request);
+        mj_platform::gm::sm3_hex(&all)
+    };
+    let rows = house.kit.db().fetch_all("SELECT digest FROM idempotency", &[]).await.expect("read");
+    let kept: Vec<String> = rows.iter().map(|row| row.text("digest").expect("text")).collect();
+    assert_eq!(kept.len(), 1);
+    assert!(!["/api/v1/enrolments", "/enrolments"].iter().any(|at| plain(at) == kept[0]));
+    // the same request is known again, another one with the same key is not taken for it
+    let again = ask(&body).go().await;
+    assert_eq!(
+        (again.status, again.headers.contains_key("idempotency-replayed")),
+        (StatusCode::CREATED, true)
+    );
+    let mut other = body.clone();
+    other["password"] = json!(EARLIER);
+    assert_eq!(ask(&other).go().await.status, StatusCode::CONFLICT);
+}
