@@ -39,7 +39,7 @@ impl Tried {
         }
     }
 
-    fn parse(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         [Self::Password, Self::Code, Self::Enrolment, Self::Emergency]
             .into_iter()
             .find(|one| one.name() == name)

@@ -61,6 +61,7 @@ pub use certificate::Certificates;
 pub use emergency::{Halves, Seal, SealState, alarm as emergency_alarm, is_sealed};
 pub use enrolment::{EnrolmentCode, bootstrap, reissue_code};
 pub use error::{Error, Result};
+pub use failures::Tried;
 pub use keyed::{PasswordHashing, PasswordKeys, password_keys};
 pub use matrix::check_matrix;
 pub use model::{

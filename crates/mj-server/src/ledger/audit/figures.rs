@@ -306,7 +306,11 @@ impl Counting {
         for row in self.rows(snapshot, sql).await? {
             let role = row.text("role")?;
             let role = mj_kernel::Role::parse(&role).map_or(role, |role| role.title().to_owned());
-            let granted_by = row.text("granted_by")?;
+            let granted_by = match row.text("granted_by")? {
+                // the three first administrators come by the codes of the first start
+                by if by == "anonymous" => "本人，持一次性启用代码".to_owned(),
+                by => by,
+            };
             let asked = row.opt_text("requested_by")?.unwrap_or_else(|| granted_by.clone());
             let approved = row.opt_text("decided_by")?.unwrap_or_else(|| "-".into());
             let account = format!("account:{}", row.text("account_id")?);
@@ -325,12 +329,8 @@ impl Counting {
         for row in self.by_day(snapshot, sql).await? {
             let (tried, locked) = (row.int("tries")?, row.int("locks")?);
             (tries, locks) = (tries + tried, locks + locked);
-            let kind = match row.text("kind")?.as_str() {
-                "password" => "密码",
-                "code" => "动态口令或恢复码",
-                "enrolment" => "一次性启用代码",
-                _ => "其他",
-            };
+            let kind = row.text("kind")?;
+            let kind = mj_access::Tried::parse(&kind).map_or("其他", mj_access::Tried::title);
             let numbers = [tried.to_string(), locked.to_string()];
             table.push([vec![row.text("day")?, kind.to_owned()], numbers.to_vec()].concat());
         }
