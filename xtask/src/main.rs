@@ -14,6 +14,8 @@ mod conventions;
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod durable;
+#[cfg(test)]
 mod operate;
 #[cfg(test)]
 use tests::{root, sources};

@@ -172,10 +172,7 @@ impl Inbox {
             std::fs::remove_file(&path).map_err(mj_platform::Error::io(&path))?;
             return Err(Error::WrongDigest);
         }
-        std::fs::rename(&path, &whole).map_err(mj_platform::Error::io(&whole))?;
-        File::open(&self.folder)
-            .and_then(|folder| mj_platform::durable::sync(&folder))
-            .map_err(mj_platform::Error::io(&self.folder))?;
+        mj_platform::durable::rename(&path, &whole)?;
         Ok(Progress::Whole)
     }
 

@@ -5,7 +5,7 @@
 //! `backup` alone: whoever holds the place without that key learns sizes and instants, nothing else.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::hash::Hasher as _;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use mj_kernel::Instant;
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use crate::durable;
 use crate::error::{Error, Result};
 use crate::gm::{self, Sm4Key};
 
@@ -224,25 +225,19 @@ impl Archive {
         Ok(name)
     }
 
-    /// Whole or not at all under its name; `durable` at once, or with the copy that names it.
-    fn put(&self, path: &Path, bytes: &[u8], durable: bool) -> Result<()> {
-        let partial = path.with_extension("partial");
-        let mut file = File::create(&partial).map_err(Error::io(&partial))?;
-        file.write_all(bytes).map_err(Error::io(&partial))?;
-        if durable {
-            file.sync_all().map_err(Error::io(&partial))?;
+    /// Whole or not at all under its name; kept `at_once`, or with the copy that names it.
+    fn put(&self, path: &Path, bytes: &[u8], at_once: bool) -> Result<()> {
+        if at_once {
+            return durable::put(path, bytes);
         }
-        fs::rename(&partial, path).map_err(Error::io(path))?;
-        if durable && let Some(folder) = path.parent() {
-            File::open(folder).and_then(|dir| dir.sync_all()).map_err(Error::io(folder))?;
-        }
-        Ok(())
+        let partial = durable::partial(path);
+        fs::write(&partial, bytes).map_err(Error::io(&partial))?;
+        fs::rename(&partial, path).map_err(Error::io(path))
     }
 
     /// Makes every piece written so far durable; a copy may name them only afterwards.
     fn settle(&self) -> Result<()> {
-        let place = File::open(&self.root).map_err(Error::io(&self.root))?;
-        rustix::fs::syncfs(&place).map_err(|error| Error::io(&self.root)(error.into()))
+        durable::settle(&self.root)
     }
 
     /// Gives the bytes of a kept file, in order.

@@ -81,10 +81,8 @@ impl Blobs {
         let shelf = place.parent().unwrap_or(&self.folder).to_owned();
         std::fs::create_dir_all(&shelf).map_err(Error::io(&shelf))?;
         let place = claim(place)?;
-        std::fs::rename(partial, &place).map_err(Error::io(&place))?;
-        for folder in [&shelf, &self.folder] {
-            File::open(folder).and_then(|dir| durable::sync(&dir)).map_err(Error::io(folder))?;
-        }
+        durable::rename(partial, &place)?;
+        durable::sync_folder(&self.folder)?;
         let name = place.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         Ok(StoredBlob {
             wrapped_key: self.keys.wrap_key(&key, &sha256),

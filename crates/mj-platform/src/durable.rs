@@ -4,8 +4,9 @@
 //! are gone. So the process ends at once, answers nothing any more, and the next start reads what is
 //! really there. A full disk is no such failure: it is told to whoever asked, and the node goes on.
 
-use std::fs::File;
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -15,6 +16,54 @@ use crate::error::{Error, Result};
 /// `sync_all`, for everything that somebody was or will be told is kept.
 pub fn sync(file: &File) -> io::Result<()> {
     file.sync_all().inspect_err(stop_if_failing)
+}
+
+/// Makes the names in a folder durable: a file whose name is lost is lost.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder).and_then(|folder| sync(&folder)).map_err(Error::io(folder))
+}
+
+/// Gives a file the name under which it is looked for, for good: its content must be durable already.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(Error::io(to))?;
+    to.parent().map_or(Ok(()), sync_folder)
+}
+
+/// A file in place of the one there, whole or not at all, and kept once this returns.
+pub fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    put_with(path, bytes, OpenOptions::new().write(true).create(true).truncate(true))
+}
+
+/// The same, readable for its owner alone.
+pub fn put_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    put_with(path, bytes, &options)
+}
+
+fn put_with(path: &Path, bytes: &[u8], options: &OpenOptions) -> Result<()> {
+    let partial = partial(path);
+    let mut file = options.open(&partial).map_err(Error::io(&partial))?;
+    file.write_all(bytes).map_err(Error::io(&partial))?;
+    sync(&file).map_err(Error::io(&partial))?;
+    rename(&partial, path)
+}
+
+/// Makes everything below a folder durable at once, names and contents, where it is many files.
+pub fn settle(folder: &Path) -> Result<()> {
+    let place = File::open(folder).map_err(Error::io(folder))?;
+    let settled = rustix::fs::syncfs(&place).map_err(io::Error::from);
+    settled.inspect_err(stop_if_failing).map_err(Error::io(folder))
+}
+
+/// What a file is called until it is whole.
+pub fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
 }
 
 pub(crate) fn stop_if_failing(error: &io::Error) {

@@ -16,6 +16,7 @@ use mj_kernel::Actor;
 
 use crate::db::door::{Act, TruthTable, WriteTx};
 use crate::db::{Db, Lane, RowExt, Value};
+use crate::durable;
 use crate::error::{Error, Result};
 use crate::gm::vault::Vault;
 use crate::gm::{self, Sm4Key};
@@ -426,9 +427,7 @@ pub async fn rotate_master(folder: &Path, db: &Db, production: bool) -> Result<R
         tx.commit().await?;
     }
     vault.reseal()?;
-    let path = folder.join(MASTER);
-    std::fs::rename(&next, &path).map_err(Error::io(&path))?;
-    std::fs::File::open(folder).and_then(|dir| dir.sync_all()).map_err(Error::io(folder))?;
+    durable::rename(&next, &folder.join(MASTER))?;
     Ok(Rotated { rewrapped, resumed })
 }
 
@@ -468,23 +467,7 @@ fn first16(bytes: &[u8; 32]) -> [u8; 16] {
 
 /// Writes a secret that only the owner may read, whole or not at all.
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write;
-    let partial = path.with_extension("partial");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&partial).map_err(Error::io(&partial))?;
-    file.write_all(text.as_bytes()).map_err(Error::io(&partial))?;
-    file.sync_all().map_err(Error::io(&partial))?;
-    std::fs::rename(&partial, path).map_err(Error::io(path))?;
-    match path.parent() {
-        // a key whose name is lost is lost
-        Some(folder) if !folder.as_os_str().is_empty() => {
-            std::fs::File::open(folder).and_then(|dir| dir.sync_all()).map_err(Error::io(folder))
-        }
-        _ => Ok(()),
-    }
+    durable::put_private(path, text.as_bytes())
 }
 
 fn check_private(path: &Path) -> Result<()> {

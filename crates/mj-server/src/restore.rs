@@ -5,7 +5,7 @@
 //! after it; they go back to the last checkpoint that database knew ([`rewind`]). Then every row is
 //! held against the log. Keys of persons that were destroyed after that instant are destroyed again.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use chrono::DateTime;
 use mj_kernel::clock::{parse_instant, to_rfc3339};
 use mj_kernel::{Actor, Instant};
 use mj_platform::archive::{Archive, Copy, Files, Kept, read_key_file};
+use mj_platform::durable;
 use mj_platform::gm::vault::Vault;
 use mj_platform::keys::Keys;
 use mj_platform::ledger::verify::Wanted;
@@ -94,10 +95,12 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
     }
     make_folder(target, 0o700)?;
     let text = serde_json::to_string(&rest).map_err(Failure::broken)?;
-    fs::write(target.join(UNDER_WAY), text).map_err(|error| broken(target, &error))?;
+    durable::put(&target.join(UNDER_WAY), text.as_bytes())?;
     lay_out(&archive, &files, target)?;
     if let Some(pg_dir) = order.pg_dir.filter(|_| postgres) {
         restore_cluster(&archive, to, pg_dir)?;
+        durable::settle(pg_dir)?;
+        durable::settle(target)?;
         println!("恢复到\t{}\t{}", to_rfc3339(to), to);
         eprintln!(
             "文件已就位。接着以 postgres 用户启动 {}，待恢复完成后执行：\n\
@@ -108,6 +111,7 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
         return Ok(Outcome::Clean);
     }
     restore_sqlite(&archive, &start, target)?;
+    durable::settle(target)?;
     println!("恢复到\t{}\t{}", to_rfc3339(start.at), start.at);
     finish_with(target, order.checkpoint, Some(own_database(target))).await
 }
@@ -244,7 +248,7 @@ fn write_file(archive: &Archive, kept: &Kept, path: &Path) -> Result<(), Failure
     let mut file = BufWriter::new(file.map_err(|error| broken(path, &error))?);
     archive.write_to(kept, &mut file)?;
     let file = file.into_inner().map_err(|error| broken(path, error.error()))?;
-    file.sync_all().map_err(|error| broken(path, &error))
+    durable::sync(&file).map_err(|error| broken(path, &error))
 }
 
 fn restore_sqlite(archive: &Archive, copy: &Copy, target: &Path) -> Result<(), Failure> {
@@ -256,7 +260,7 @@ fn restore_sqlite(archive: &Archive, copy: &Copy, target: &Path) -> Result<(), F
     if let Some(wal) = copy.wal.as_ref().filter(|wal| wal.size > 0) {
         write_file(archive, wal, &folder.join("mingjian.sqlite3-wal"))?;
     }
-    File::open(&folder).and_then(|dir| dir.sync_all()).map_err(|error| broken(&folder, &error))
+    Ok(())
 }
 
 /// The base before the instant, the server's log, and the word how far to go.

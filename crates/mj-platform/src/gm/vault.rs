@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use super::sign::{self, SigningKey};
 use super::{Sm4Key, fill, hmac_sm3, random};
+use crate::durable;
 use crate::error::{Error, Result};
 use crate::keys::write_private;
 
@@ -208,9 +209,7 @@ impl Vault {
 
     /// Puts the next key in the place of the present one, whose private half is gone with it.
     pub fn promote(&self, class: KeyClass) -> Result<()> {
-        let path = self.path(class);
-        std::fs::rename(self.next_path(class), &path).map_err(Error::io(&path))?;
-        sync_folder(&self.folder)?;
+        durable::rename(&self.next_path(class), &self.path(class))?;
         self.opened.lock().expect("no panic while holding the vault").remove(&class);
         Ok(())
     }
@@ -367,10 +366,6 @@ fn name_of(secret: &[u8; 32]) -> String {
 fn sealing_key(master: &[u8; 16]) -> Sm4Key {
     let derived = hmac_sm3(master, &[b"mingjian", b"keys at rest"]);
     Sm4Key::new(halves(&derived)[0])
-}
-
-fn sync_folder(folder: &Path) -> Result<()> {
-    std::fs::File::open(folder).and_then(|dir| dir.sync_all()).map_err(Error::io(folder))
 }
 
 fn halves(bytes: &[u8; 32]) -> [[u8; 16]; 2] {

@@ -115,7 +115,7 @@ impl LogFiles {
             written.push((path, before, bytes));
         }
         for folder in folders {
-            sync_folder(&folder)?;
+            durable::sync_folder(&folder)?;
         }
         for (path, before, bytes) in written {
             let mut file = File::open(&path).map_err(Error::io(&path))?;
@@ -155,12 +155,7 @@ impl LogFiles {
 
     /// Puts a file in place of the one before, whole or not at all.
     pub(super) fn replace(&self, name: &str, text: &str) -> Result<()> {
-        let (path, partial) = (self.root.join(name), self.root.join(format!("{name}.partial")));
-        let mut file = File::create(&partial).map_err(Error::io(&partial))?;
-        file.write_all(text.as_bytes()).map_err(Error::io(&partial))?;
-        durable::sync(&file).map_err(Error::io(&partial))?;
-        fs::rename(&partial, &path).map_err(Error::io(&path))?;
-        sync_folder(&self.root)
+        durable::put(&self.root.join(name), text.as_bytes())
     }
 
     /// One more line of a list that is only for reading.
@@ -169,10 +164,6 @@ impl LogFiles {
         let file = OpenOptions::new().append(true).create(true).open(&path);
         file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(Error::io(&path))
     }
-}
-
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|folder| durable::sync(&folder)).map_err(Error::io(folder))
 }
 
 /// Removes the files after this one: they hold nothing that was signed.

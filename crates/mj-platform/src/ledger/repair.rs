@@ -1,14 +1,12 @@
 //! Damaged files of the log mended from a copy (a backup, a replica): only where what comes of it leads
 //! to the roots that were signed. Otherwise nothing is changed.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use mj_ledger::tree::{self, Frontier};
 use mj_ledger::{Checkpoint, Entry, Hash, VerifierKey, sheet, tiles, volume};
 
-use super::files::sync_folder;
 use super::freeze::tiles_over;
 use super::shelf::{self, Shelf};
 use super::{CHECKPOINT, KEY, LogReader, book, wrong};
@@ -212,12 +210,5 @@ fn stored(of: &LogReader, bundle: u64) -> Result<Vec<Vec<u8>>> {
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = Path::new(&partial);
-    let mut file = File::create(partial).map_err(Error::io(partial))?;
-    file.write_all(bytes).map_err(Error::io(partial))?;
-    durable::sync(&file).map_err(Error::io(partial))?;
-    fs::rename(partial, path).map_err(Error::io(path))?;
-    sync_folder(folder)
+    durable::put(path, bytes)
 }

@@ -14,9 +14,9 @@ use mj_ledger::tree::Subtrees;
 use mj_ledger::volume::{self, Cause, Opening};
 use mj_ledger::{Checkpoint, Entry, Hash, VerifierKey, tiles, tree};
 
-use super::files::{LogReader, sync_folder};
+use super::files::LogReader;
 use super::{CHECKPOINT, HISTORY, KEY, OLD_KEYS, wrong};
-use crate::durable;
+use crate::durable::{self, sync_folder};
 use crate::error::{Error, Result};
 use crate::gm::sign;
 
@@ -319,8 +319,7 @@ impl Shelf {
             }
         }
         sync_folder(&partial)?;
-        fs::rename(&partial, &place).map_err(Error::io(&place))?;
-        sync_folder(&self.folder.join(CLOSED))?;
+        durable::rename(&partial, &place)?;
         sync_folder(&self.folder)
     }
 
@@ -346,14 +345,8 @@ impl Shelf {
         for part in [CHECKPOINT, KEY, OLD_KEYS] {
             let from = place.join(part);
             if from.exists() {
-                let (to, partial) =
-                    (self.folder.join(part), self.folder.join(format!("{part}.partial")));
-                fs::copy(&from, &partial).map_err(Error::io(&partial))?;
-                File::open(&partial)
-                    .and_then(|file| durable::sync(&file))
-                    .map_err(Error::io(&partial))?;
-                fs::rename(&partial, &to).map_err(Error::io(&to))?;
-                sync_folder(&self.folder)?;
+                let bytes = fs::read(&from).map_err(Error::io(&from))?;
+                durable::put(&self.folder.join(part), &bytes)?;
             }
         }
         self.clear()?;

@@ -16,6 +16,7 @@ use mj_ledger::{Checkpoint, Note, volume};
 use super::files::LogFiles;
 use super::outside::Reached;
 use super::{CHECKPOINT, LogReader, Shelf};
+use crate::durable;
 use crate::error::{Error, Result};
 
 /// The kept checkpoints, in the log's folder; each by its week.
@@ -83,10 +84,9 @@ pub(super) fn keep(files: &LogFiles, folder: &Path, now: Instant) -> Result<()> 
             let weeks = folder.join(WEEKS);
             if !weeks.exists() {
                 fs::create_dir(&weeks).map_err(Error::io(&weeks))?;
-                super::files::sync_folder(folder)?;
+                durable::sync_folder(folder)?;
             }
-            files.replace(&format!("{WEEKS}/{}", last.name), &last.text)?;
-            super::files::sync_folder(&weeks)
+            files.replace(&format!("{WEEKS}/{}", last.name), &last.text)
         }
         _ => Ok(()),
     }

@@ -76,7 +76,7 @@ pub async fn fill(node: &Node, health: &Health, size: Size) -> Result<(), Failur
     super::today::bring(node, &partial, &agencies).await?;
     super::posts::write(node, &partial).await?;
     node.domains.portal.build_open_data(None).await.map_err(Failure::broken)?;
-    std::fs::rename(&partial, node.config.data_dir.join(super::FILLED)).map_err(Failure::broken)?;
+    mj_platform::durable::rename(&partial, &node.config.data_dir.join(super::FILLED))?;
     // the files stay as encrypted blobs; these copies are in clear
     std::fs::remove_dir_all(&folder).map_err(Failure::broken)?;
     node.db.rest().await?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mj_kernel::Instant;
 use mj_platform::Db;
+use mj_platform::durable;
 use mj_platform::ledger::verify::Wanted;
 
 use super::{verify, watched};
@@ -53,11 +54,11 @@ impl Compared {
         self.whole.iter().chain(&self.hot).max_by_key(|last| (last.found > 0, last.at))
     }
 
-    fn keep(&self, data_dir: &Path) -> std::io::Result<()> {
-        let path = data_dir.join("log").join(COMPARED);
-        let partial = path.with_extension("partial");
-        std::fs::write(&partial, serde_json::to_string(self)?)?;
-        std::fs::rename(&partial, &path)
+    /// For good: what was found must not be forgotten by a power cut.
+    fn keep(&self, data_dir: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_vec(self).map_err(Failure::broken)?;
+        durable::put(&data_dir.join("log").join(COMPARED), &text)?;
+        Ok(())
     }
 }
 
