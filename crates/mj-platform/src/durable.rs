@@ -90,38 +90,45 @@ fn stop(error: &dyn std::fmt::Display) -> ! {
     std::process::exit(3)
 }
 
-/// What PostgreSQL must promise, and the value that breaks it.
-const PROMISES: [(&str, &str); 3] =
-    [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")];
+/// What PostgreSQL must promise, the value that breaks it, and what that costs.
+const PROMISES: [(&str, &str, &str); 4] = [
+    ("fsync", "off", "断电会丢失已确认的数据；请改为 on 后重新启动数据库"),
+    ("full_page_writes", "off", "断电会丢失已确认的数据；请改为 on 后重新启动数据库"),
+    ("synchronous_commit", "off", "断电会丢失已确认的数据；请改为 on 后重新启动数据库"),
+    (
+        "data_checksums",
+        "off",
+        "磁盘上的坏页不会被发现；请停止数据库，以 postgres 用户执行 pg_checksums --enable -D 数据库目录，再启动",
+    ),
+];
 
-/// A server that may forget what it said is committed is refused, unless it says of itself that its
-/// data is thrown away (`mingjian.throwaway = on`, for tests); in production also then. One that does
-/// not notice damaged pages is only warned of: a new cluster of Debian's is made so.
+/// A server that may forget what it said is committed, or that does not notice what its disk damaged, is
+/// refused, unless it says of itself that its data is thrown away (`mingjian.throwaway = on`, for tests);
+/// in production also then.
 pub async fn check_server(db: &Db, production: bool) -> Result<()> {
     if db.dialect() == Dialect::Sqlite {
         return Ok(());
     }
-    if !has_checksums(db, production).await? {
-        tracing::warn!(
-            "PostgreSQL 没有启用数据页校验（data_checksums = off），索引中的坏页不会被发现；怎样启用见 mingjian doctor"
-        );
-    }
-    let asked = "SELECT current_setting('fsync') AS fsync, \
-                 current_setting('full_page_writes') AS full_page_writes, \
-                 current_setting('synchronous_commit') AS synchronous_commit, \
-                 COALESCE(current_setting('mingjian.throwaway', true), '') AS throwaway";
-    let row = db.fetch_one(asked, &[]).await?;
+    let asked = PROMISES.map(|(name, ..)| format!("current_setting('{name}') AS {name}"));
+    let asked = format!(
+        "SELECT {}, COALESCE(current_setting('mingjian.throwaway', true), '') AS throwaway",
+        asked.join(", ")
+    );
+    let row = db.fetch_one(&asked, &[]).await?;
     if row.text("throwaway")? == "on" && !production {
         return Ok(());
     }
-    for (name, broken) in PROMISES {
-        if row.text(name)? == broken {
-            return Err(Error::Config(format!(
-                "PostgreSQL 的 {name} = {broken}：断电会丢失已确认的数据；请改为 on 后重新启动数据库"
-            )));
+    let mut broken = Vec::new();
+    for (name, value, why) in PROMISES {
+        if row.text(name)? == value {
+            broken.push(format!("PostgreSQL 的 {name} = {value}：{why}"));
         }
     }
-    Ok(())
+    match broken.is_empty() {
+        true => Ok(()),
+        // all at once, so that the server is stopped once
+        false => Err(Error::Config(broken.join("\n"))),
+    }
 }
 
 /// Whether the database notices a page that came back from the disk otherwise than it went there; also
