@@ -52,7 +52,7 @@ durability:
 	cargo build --workspace --locked
 	python3 tests/durability
 
-## full-test: everything, and the long forms of kills and repeats
+## full-test: everything, and the long forms of kills and repeats, on both databases
 full-test: test
-	MJ_LONG=1 cargo test --workspace --locked
+	MJ_LONG=1 scripts/test.sh rust
 	python3 tests/durability --long

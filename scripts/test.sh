@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # make test: Rust on SQLite, the same on PostgreSQL, front-end units, stories in a browser.
 # Closes with one line each (durability, sqlite, postgres, web, browser): `name: N passed, N failed`. What cannot run here says "not run: why";
-# MJ_REQUIRE=postgres,chromium turns that into a failure. `scripts/test.sh browser` runs one part.
+# MJ_REQUIRE=postgres,chromium turns that into a failure. `scripts/test.sh browser` runs one part (rust, durability, browser);
+# MJ_LONG=1 makes it the long form.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 only=${1:-all}
@@ -32,7 +33,7 @@ rust() { # name
 
 scripts/setup.sh
 
-if [ "$only" = all ]; then
+if [ "$only" = all ] || [ "$only" = rust ]; then
   unset MJ_TEST_DATABASE_URL
   rust sqlite
   if url=$(scripts/postgres.sh start "$work/postgres" "$(free_port)"); then
@@ -44,6 +45,8 @@ if [ "$only" = all ]; then
   else
     not_run postgres postgres "PostgreSQL is not installed"
   fi
+fi
+if [ "$only" = all ]; then
   if make -s web/node_modules/.installed; then
     (cd web && npm test 2>&1) | tee "$work/web.log"
     [ "${PIPESTATUS[0]}" -eq 0 ] || red=1
