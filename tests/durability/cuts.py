@@ -51,7 +51,7 @@ def run_postgres(long):
     """The same with the rows in a PostgreSQL of its own on that disk."""
     from pitr import Cluster
     from kit import Database, House, furnish, psql
-    cuts = 30 if long else 3
+    cuts = 100 if long else 3
     count = Count(f"R2 postgres: {cuts} power cuts")
     for settings, number, fails in (("", cuts, False), ("-c fsync=off -c mingjian.throwaway=on", 8, True)):
         disk = Disk(640)

@@ -134,7 +134,7 @@ def truth_postgres(url):
 def run_postgres(long):
     """The files of tables of business truth and of their indexes, in a PostgreSQL with page checksums; delivered
     files, segments and the log are the same on both databases."""
-    cases = 60 if long else 5
+    cases = 200 if long else 5
     count = Count(f"R4 postgres: {cases} flipped")
     cluster = Cluster(archives=False)
     try:
