@@ -5293,12 +5293,17 @@ export interface components {
             action: string;
             /** @description 须另一人批准 */
             needs_second: boolean;
-            /** @description 须在五分钟内验证过身份 */
+            /** @description 须不久前输入过密码 */
             needs_step_up: boolean;
             /** @description 个人信息怎样显示 */
             personal: string;
             /** @description 范围，每项一处；空表示只限本人的 */
             places: string[];
+            /**
+             * Format: int64
+             * @description 多少分钟内输入过密码才算
+             */
+            step_up_minutes?: number | null;
             title: string;
         };
         /** @description What every face says of the node it stands on. */

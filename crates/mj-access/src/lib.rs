@@ -36,6 +36,7 @@ mod second_factor;
 mod service;
 mod session;
 mod sight_api;
+mod step_up;
 mod store;
 mod token;
 mod unlock;

@@ -19,7 +19,7 @@ pub(crate) async fn export_agencies(
 ) -> Answer<Response> {
     let query: AgencyQuery = input.value.query()?;
     let (list, title) = ("access.agencies", "部门名册");
-    let mut file = Export::open(access.db(), list, title, &AGENCY_COLUMNS, input.value)?;
+    let mut file = Export::open(access.db(), &caller, list, title, &AGENCY_COLUMNS, input.value)?;
     let mut page = Page { limit: Some(Page::MAX), cursor: None };
     loop {
         let found = agency_page(&access, &query, &page).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn export_accounts(
 ) -> Answer<Response> {
     let query: AccountQuery = input.value.query()?;
     let (list, title) = ("access.accounts", "账号名册");
-    let mut file = Export::open(access.db(), list, title, &ACCOUNT_COLUMNS, input.value)?;
+    let mut file = Export::open(access.db(), &caller, list, title, &ACCOUNT_COLUMNS, input.value)?;
     let mut page = Page { limit: Some(Page::MAX), cursor: None };
     loop {
         let found = account_page(&access, &query, &page).await?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use mj_kernel::{Actor, ActorKind, AgencySet, DataLevel, Grant, Role, Scope};
-use mj_web::{Allowance, Decision, Fields, Identity, Mask, Resource, Route};
+use mj_web::{Action, Allowance, Decision, Fields, Identity, Mask, Proof, Resource, Route};
 
 static TEXT: &str = include_str!("../access-matrix.tsv");
 
@@ -70,7 +70,8 @@ enum Show {
 struct Cell {
     reach: Reach,
     show: Show,
-    fresh: bool,
+    /// How lately the password must have been given.
+    proof: Proof,
     second: bool,
     personal: bool,
 }
@@ -91,10 +92,11 @@ impl Cell {
             "own" => Reach::Own,
             _ => return None,
         };
-        let mut cell = Self { reach, show, fresh: false, second: false, personal: false };
+        let mut cell = Self { reach, show, proof: Proof::Old, second: false, personal: false };
         for part in parts {
             match part {
-                "fresh" => cell.fresh = true,
+                "fresh" => cell.proof = Proof::Fresh,
+                "recent" => cell.proof = Proof::Recent,
                 "second" => cell.second = true,
                 "personal" => cell.personal = true,
                 _ => return None,
@@ -213,7 +215,7 @@ fn decide_by(
             return Decision::NotFound;
         }
     }
-    open.retain(|(cell, _)| !cell.fresh || who.fresh);
+    open.retain(|(cell, _)| cell.proof <= who.proof);
     if open.is_empty() {
         return Decision::NeedStepUp;
     }
@@ -303,8 +305,8 @@ pub fn acts_as_officer(who: &Identity, action: &str, resource: Option<&Resource>
 
 /// What every way in which this actor holds the action asks besides.
 pub struct Conditions {
-    /// The password again.
-    pub fresh: bool,
+    /// The password again, given how lately.
+    pub proof: Proof,
     /// Another person.
     pub second: bool,
     /// A grant of the personal level: the act shows a masked value.
@@ -316,11 +318,21 @@ pub fn conditions(actor: &Actor, action: &str) -> Conditions {
     let all = |asked: fn(&Cell) -> bool| {
         open.as_ref().is_some_and(|open| open.iter().all(|(cell, _)| asked(cell)))
     };
+    // the kindest way is the one that counts
+    let proof = open.iter().flatten().map(|(cell, _)| cell.proof).min();
     Conditions {
-        fresh: all(|cell| cell.fresh),
+        proof: proof.unwrap_or_default(),
         second: all(|cell| cell.second),
         personal: all(|cell| cell.personal),
     }
+}
+
+/// How lately the password must have been given wherever the table allows this to a person: the least of all its cells.
+/// `None`: no such action, or nobody's.
+pub fn proof_of(action: &str) -> Option<Proof> {
+    let row = MATRIX.rows.get(action)?;
+    let held = MATRIX.columns.iter().zip(row).filter(|(column, _)| **column != Column::Source);
+    held.filter_map(|(_, cell)| cell.map(|cell| cell.proof)).min()
 }
 
 static TITLES: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
@@ -345,9 +357,13 @@ pub fn abilities_of(role: Role) -> Vec<&'static str> {
     rows.filter_map(|(action, _)| title_of(action)).collect()
 }
 
+/// Actions that no route has as its own: asked besides it, in code that many routes share.
+const ASKED_BESIDES: [&Action; 1] = [&mj_web::export::TAKE];
+
 /// Routes whose action the table does not know, and rows of the table that no route has.
 pub fn check_matrix(routes: &[Route]) -> Vec<String> {
-    let used: BTreeSet<&str> = routes.iter().map(|route| route.action.name).collect();
+    let own = routes.iter().map(|route| route.action.name);
+    let used: BTreeSet<&str> = own.chain(ASKED_BESIDES.map(|action| action.name)).collect();
     let known: BTreeSet<&str> = MATRIX.rows.keys().copied().collect();
     let unknown = routes.iter().filter(|route| !known.contains(route.action.name)).map(|route| {
         format!("{} {} 的动作 {} 不在权限表中", route.method, route.path, route.action.name)
@@ -367,25 +383,26 @@ const OWN_LINE: &str = "31";
 const OWN_SOURCE: &str = "own-source";
 
 /// Compares a decider with the table: every action × every column × {nowhere named, own office,
-/// sibling office, own office's thing of another item line, neighbouring city, own thing} × {fresh or not} ×
+/// sibling office, own office's thing of another item line, neighbouring city, own thing} × {old, recent, fresh} ×
 /// {internal, personal level}. A decider that always allows or
 /// always denies must not come out clean; the tests see to it.
 pub fn violations(decider: &dyn Fn(&Identity, &str, Option<&Resource>) -> Decision) -> Vec<String> {
     let mut found = Vec::new();
     for (action, row) in &MATRIX.rows {
         for column in &MATRIX.columns {
-            for (fresh, level) in [
-                (false, DataLevel::Internal),
-                (true, DataLevel::Internal),
-                (true, DataLevel::Personal),
+            for (proof, level) in [
+                (Proof::Old, DataLevel::Internal),
+                (Proof::Recent, DataLevel::Internal),
+                (Proof::Fresh, DataLevel::Internal),
+                (Proof::Fresh, DataLevel::Personal),
             ] {
-                let who = Identity { fresh, ..specimen_of(*column, level) };
+                let who = Identity { proof, ..specimen_of(*column, level) };
                 for (place, resource) in places(&who.actor) {
-                    let expected = expected(row, *column, place, fresh, level);
+                    let expected = expected(row, *column, place, proof, level);
                     let got = outcome(&decider(&who, action, resource.as_ref()));
                     if got != expected {
                         found.push(format!(
-                            "{action} × {} × {place:?}（fresh={fresh}，{level:?}）：应为 {expected}，实为 {got}",
+                            "{action} × {} × {place:?}（{proof:?}，{level:?}）：应为 {expected}，实为 {got}",
                             column.name()
                         ));
                     }
@@ -453,7 +470,7 @@ fn expected(
     row: &[Option<Cell>],
     column: Column,
     place: Place,
-    fresh: bool,
+    proof: Proof,
     level: DataLevel,
 ) -> &'static str {
     let held = |column| matches!(column, Column::Role(_)).then_some(level);
@@ -482,7 +499,11 @@ fn expected(
     if cells.is_empty() {
         return "not_found";
     }
-    cells.retain(|cell| !cell.fresh || fresh);
+    cells.retain(|cell| match cell.proof {
+        Proof::Old => true,
+        Proof::Recent => proof != Proof::Old,
+        Proof::Fresh => proof == Proof::Fresh,
+    });
     if cells.is_empty() {
         return "need_step_up";
     }
@@ -530,7 +551,7 @@ mod tests {
     #[test]
     fn the_three_administrators_see_no_business_data() {
         for role in [Role::SysAdmin, Role::SecAdmin, Role::AuditAdmin] {
-            let who = Identity { fresh: true, ..specimen(Column::Role(role)) };
+            let who = Identity { proof: Proof::Fresh, ..specimen(Column::Role(role)) };
             for action in actions() {
                 let own = [
                     "access.",
@@ -543,6 +564,7 @@ mod tests {
                     "ledger.",
                     // one's own, for the lists an administrator may export
                     "export.request.read",
+                    "export.file.take",
                     "datahub.table.",
                     "catalog.item.",
                 ];
@@ -555,7 +577,7 @@ mod tests {
 
     #[test]
     fn an_emergency_brings_administrators_back_and_opens_nothing_else() {
-        let who = Identity { fresh: true, ..specimen(Column::Emergency) };
+        let who = Identity { proof: Proof::Fresh, ..specimen(Column::Emergency) };
         let anybody = specimen(Column::Anonymous);
         let open = |who: &Identity| -> Vec<&str> {
             let may = |action: &&str| matches!(decide(who, action, None), Decision::Allow(_));
@@ -591,8 +613,23 @@ mod tests {
     fn a_stale_login_must_prove_itself_before_granting_a_role() {
         let who = specimen(Column::Role(Role::SecAdmin));
         assert_eq!(decide(&who, "access.grant.create", None), Decision::NeedStepUp);
-        let fresh = Identity { fresh: true, ..who };
+        let fresh = Identity { proof: Proof::Fresh, ..who };
         assert!(matches!(decide(&fresh, "access.grant.create", None), Decision::Allow(_)));
+    }
+
+    #[test]
+    fn a_clerk_mends_row_after_row_for_half_an_hour_and_never_by_rule_or_takes_a_list_away() {
+        let asked = |proof, action| {
+            let clerk = Identity { proof, ..specimen(Column::Role(Role::Clerk)) };
+            decide(&clerk, action, None)
+        };
+        let allowed = |proof, action| matches!(asked(proof, action), Decision::Allow(_));
+        assert!(allowed(Proof::Recent, "datahub.error.mend"));
+        assert_eq!(asked(Proof::Old, "datahub.error.mend"), Decision::NeedStepUp);
+        for action in ["datahub.repair.create", "portal.post.correct", "export.file.take"] {
+            assert_eq!(asked(Proof::Recent, action), Decision::NeedStepUp, "{action}");
+            assert!(allowed(Proof::Fresh, action), "{action}");
+        }
     }
 
     #[test]
@@ -623,6 +660,31 @@ mod tests {
     }
 
     proptest! {
+        /// A password given more lately never closes what an earlier one opened, and opens nothing but what
+        /// asked for it.
+        #[test]
+        fn a_later_password_only_opens(
+            action in prop::sample::select(actions()),
+            role in prop::sample::select(Role::ALL.to_vec()),
+        ) {
+            let asked = |proof| {
+                let who = Identity { proof, ..specimen(Column::Role(role)) };
+                decide(&who, action, None)
+            };
+            let degrees = [Proof::Old, Proof::Recent, Proof::Fresh].map(asked);
+            for (earlier, later) in [(0, 1), (1, 2)] {
+                prop_assert!(
+                    degrees[earlier] == degrees[later]
+                        || degrees[earlier] == Decision::NeedStepUp
+                        || matches!((&degrees[earlier], &degrees[later]),
+                            (Decision::Allow(few), Decision::Allow(more))
+                                if few.scopes.iter().all(|scope| more.scopes.contains(scope))),
+                    "{action} {role:?} {degrees:?}"
+                );
+            }
+            prop_assert_ne!(&degrees[2], &Decision::NeedStepUp);
+        }
+
         /// Two grants together open exactly what each opens alone.
         #[test]
         fn grants_add_up_and_never_multiply(

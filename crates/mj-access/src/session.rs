@@ -21,7 +21,7 @@ use crate::model::{Account, AccountClass};
 use crate::seal::{self, Kind};
 use crate::second_factor::{self, Stage};
 use crate::whence::Whence;
-use crate::{Access, emergency, failures, lockout, service, store, token};
+use crate::{Access, emergency, failures, lockout, service, step_up, store, token};
 
 /// `__Host-`: only over TLS or localhost, for this host alone, whole site.
 pub const SESSION_COOKIE: &str = "__Host-mj_session";
@@ -30,8 +30,6 @@ const SECOND: i64 = 1_000_000;
 const IDLE_SECONDS: i64 = 30 * 60;
 const IDLE_SECONDS_ADMINISTRATOR: i64 = 15 * 60;
 pub const ABSOLUTE_SECONDS: i64 = 12 * 3600;
-/// For how long a password given counts as proof for an act that asks for one.
-const FRESH_SECONDS: i64 = 5 * 60;
 /// How long a session waits for its second factor.
 const WAITING_SECONDS: i64 = 10 * 60;
 /// Seen again is written at most this often: SQLite has one writer.
@@ -350,7 +348,7 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
         },
         session_id: Some(session.id),
         ended: None,
-        fresh: session.proven_at + FRESH_SECONDS * SECOND > now,
+        proof: step_up::proof(session.proven_at, now)?,
         csrf_missing: forged,
         password_expired,
         today,

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use mj_kernel::{Actor, ActorKind, AgencySet, Page, Scope};
 use mj_web::{
-    Action, Answer, BoxFuture, Caller, Decision, Identity, Mask, PathOf, Problem, Resource,
+    Action, Answer, BoxFuture, Caller, Decision, Identity, Mask, PathOf, Problem, Proof, Resource,
     RouteOf, get,
 };
 use serde::Serialize;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::admin_api::{GrantView, ItemLine};
 use crate::model::AccountState;
-use crate::{Access, matrix, store};
+use crate::{Access, matrix, step_up, store};
 
 const OF_ACCOUNT: Action = Action::new("access.sight.account", "查看某人能看到什么");
 const OF_RECORD: Action = Action::new("access.sight.record", "查看谁能看到这条记录");
@@ -82,8 +82,10 @@ struct SightItem {
     places: Vec<String>,
     /// 个人信息怎样显示
     personal: &'static str,
-    /// 须在五分钟内验证过身份
+    /// 须不久前输入过密码
     needs_step_up: bool,
+    /// 多少分钟内输入过密码才算
+    step_up_minutes: Option<i64>,
     /// 须另一人批准
     needs_second: bool,
 }
@@ -168,7 +170,7 @@ impl Access {
 /// Somebody with a password just given: what their rights are, not how fresh they are.
 fn as_identity(account_id: &str, grants: Vec<mj_kernel::Grant>) -> Identity {
     let kind = ActorKind::Person { account_id: account_id.to_owned() };
-    Identity { fresh: true, ..Identity::of(Actor { kind, grants }) }
+    Identity { proof: Proof::Fresh, ..Identity::of(Actor { kind, grants }) }
 }
 
 async fn of_account(
@@ -208,7 +210,8 @@ async fn of_account(
                     true => "逐项看明文",
                     false => personal(allowance.mask),
                 },
-                needs_step_up: conditions.fresh,
+                needs_step_up: conditions.proof > Proof::Old,
+                step_up_minutes: step_up::minutes(conditions.proof, access.db().clock().now())?,
                 needs_second: conditions.second,
             };
             let title = if everybody { EVERYBODYS } else { domain(action) };

@@ -105,7 +105,8 @@ async fn export(
 ) -> Answer<Response> {
     let mut query: ItemQuery = input.value.query()?;
     query.limit = Some(Page::MAX);
-    let mut file = Export::open(&catalog.db, "catalog.items", "监管事项", &COLUMNS, input.value)?;
+    let mut file =
+        Export::open(&catalog.db, &caller, "catalog.items", "监管事项", &COLUMNS, input.value)?;
     loop {
         let page = catalog.items(&caller, &query).await?;
         for item in &page.items {

@@ -207,7 +207,7 @@ async fn export(
 ) -> Answer<Response> {
     let query: ImplementationQuery = input.value.query()?;
     let (list, title) = ("catalog.implementations", "检查实施清单");
-    let mut file = Export::open(&catalog.db, list, title, &COLUMNS, input.value)?;
+    let mut file = Export::open(&catalog.db, &caller, list, title, &COLUMNS, input.value)?;
     let mut page = Page { limit: Some(Page::MAX), cursor: None };
     loop {
         let found = page_of(&catalog, &caller, &query, &page).await?;

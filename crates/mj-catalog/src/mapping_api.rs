@@ -155,7 +155,7 @@ async fn export(
     query.limit = Some(Page::MAX);
     let lines = catalog.allow(&caller, &query.cd_source, None).await?;
     let (list, title) = ("catalog.mappings", "事项编码对应");
-    let mut file = Export::open(&catalog.db, list, title, &COLUMNS, input.value)?;
+    let mut file = Export::open(&catalog.db, &caller, list, title, &COLUMNS, input.value)?;
     loop {
         let page = catalog.mapping_page(&query, &lines).await?;
         for one in &page.items {

@@ -330,7 +330,8 @@ async fn export(
     input: Input<ExportRequest>,
 ) -> Answer<Response> {
     let query: ListQuery = input.value.query()?;
-    let mut file = Export::open(&flow.db, "flow.work_items", "待办事项", &COLUMNS, input.value)?;
+    let mut file =
+        Export::open(&flow.db, &caller, "flow.work_items", "待办事项", &COLUMNS, input.value)?;
     let mut page = Page { limit: Some(Page::MAX), cursor: None };
     loop {
         let found = page_of(&flow, &caller, &query, &page).await?;

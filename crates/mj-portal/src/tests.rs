@@ -56,7 +56,9 @@ impl Authority for ByHeader {
                     level: DataLevel::Internal,
                 };
                 let kind = ActorKind::Person { account_id: account.to_owned() };
-                Identity::of(Actor { kind, grants: vec![Grant { role, scope }] })
+                let actor = Actor { kind, grants: vec![Grant { role, scope }] };
+                // at the desk, with the password just given
+                Identity { proof: mj_web::Proof::Fresh, ..Identity::of(actor) }
             }
             None => Identity::anonymous(),
         };

@@ -315,7 +315,8 @@ async fn export_merges(
 ) -> Answer<Response> {
     let query: MergeQuery = input.value.query()?;
     let db = &desk.registry.db;
-    let mut file = Export::open(db, "registry.merges", "合并记录", &MERGE_COLUMNS, input.value)?;
+    let mut file =
+        Export::open(db, &caller, "registry.merges", "合并记录", &MERGE_COLUMNS, input.value)?;
     let mut page = Page { limit: Some(Page::MAX), cursor: None };
     loop {
         let found = merge_page(&desk, &caller, &query, &page).await?;
@@ -347,7 +348,8 @@ async fn export_parties(
 ) -> Answer<Response> {
     let query: PartyQuery = input.value.query()?;
     let db = &desk.registry.db;
-    let mut file = Export::open(db, "registry.parties", "监管对象", &PARTY_COLUMNS, input.value)?;
+    let mut file =
+        Export::open(db, &caller, "registry.parties", "监管对象", &PARTY_COLUMNS, input.value)?;
     let mut page = Page { limit: Some(Page::MAX), cursor: None };
     loop {
         let found = party_page(&desk, &caller, &query, &page).await?;

@@ -189,7 +189,7 @@ fn blank(
     org: &str,
     wording: Option<&str>,
 ) -> WordingView {
-    let may = |agency: &AgencyName| caller.require_for(&WORDING_CREATE, &place(agency)).is_ok();
+    let may = |agency: &AgencyName| caller.would(&WORDING_CREATE, &place(agency)).is_ok();
     WordingView {
         agency: agency.map(|one| one.uscc.clone()),
         agency_name: org.to_owned(),

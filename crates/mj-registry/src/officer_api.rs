@@ -171,7 +171,8 @@ async fn export(
 ) -> Answer<Response> {
     let query: OfficerQuery = input.value.query()?;
     let db = &desk.registry.db;
-    let mut file = Export::open(db, "registry.officers", "执法人员", &COLUMNS, input.value)?;
+    let mut file =
+        Export::open(db, &caller, "registry.officers", "执法人员", &COLUMNS, input.value)?;
     let mut page = Page { limit: Some(Page::MAX), cursor: None };
     loop {
         let found = officers(&desk, &caller, &query, &page).await?;
@@ -674,7 +675,7 @@ async fn file(desk: &Desk, caller: &Caller, id: &str) -> Result<OfficerFile, Pro
         agency_items,
         agency_able: able("in_force") + able("expiring"),
         suspensions: told,
-        may_suspend: caller.require_for(&OFFICER_SUSPEND, &place).is_ok(),
+        may_suspend: caller.would(&OFFICER_SUSPEND, &place).is_ok(),
         officer,
     })
 }

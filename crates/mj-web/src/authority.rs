@@ -117,7 +117,7 @@ pub enum Decision {
     /// Out of scope: the same answer as missing.
     NotFound,
     Deny,
-    /// The person must prove again, within five minutes, who they are.
+    /// The person must prove again who they are.
     NeedStepUp,
     /// Somebody else must approve.
     NeedSecondPerson,
@@ -133,7 +133,7 @@ impl Decision {
             Decision::Deny => Err(Problem::denied()),
             Decision::NeedStepUp => {
                 Err(Problem::forbidden("access.step_up_required", "请再次验证身份")
-                    .detail("此操作要求五分钟内验证过身份，请重新输入密码后再试。"))
+                    .detail("距上次输入密码的时间过长，请重新输入密码后再试。"))
             }
             Decision::NeedSecondPerson => {
                 Err(Problem::forbidden("access.second_person_required", "需要另一人批准")
@@ -143,6 +143,18 @@ impl Decision {
     }
 }
 
+/// How lately the password was given, in the degrees that acts ask for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// Longer ago than any act accepts, or never.
+    #[default]
+    Old,
+    /// Lately enough for acts done row by row.
+    Recent,
+    /// Lately enough for every act.
+    Fresh,
+}
+
 /// Who sends this request, as far as the request proves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -150,8 +162,8 @@ pub struct Identity {
     pub session_id: Option<String>,
     /// Nobody, because another sign-in ended the session whose token this is: what they are told.
     pub ended: Option<String>,
-    /// Whether the password was given within the last five minutes.
-    pub fresh: bool,
+    /// How lately the password was given.
+    pub proof: Proof,
     /// A change by cookie without the matching `X-CSRF-Token`.
     pub csrf_missing: bool,
     /// The password must be changed before anything else is done.
@@ -183,7 +195,7 @@ impl Identity {
             actor: Actor::anonymous(),
             session_id: None,
             ended: None,
-            fresh: false,
+            proof: Proof::Old,
             csrf_missing: false,
             password_expired: false,
             today: String::new(),

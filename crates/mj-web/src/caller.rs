@@ -11,7 +11,9 @@ use axum::http::request::Parts;
 use mj_kernel::{Actor, AgencySet, Scope};
 use mj_platform::{Act, Value};
 
-use crate::authority::{Action, Allowance, Authority, Fields, Identity, Mask, Refusal, Resource};
+use crate::authority::{
+    Action, Allowance, Authority, Fields, Identity, Mask, Proof, Refusal, Resource,
+};
 use crate::problem::Problem;
 
 /// Who calls, allowed to do `action` within `scope`.
@@ -75,12 +77,34 @@ impl Caller {
     /// As [`Caller::require`], for another action than the route's (e.g. revealing a field). The problem knows what
     /// it refuses: answered with, it is put on record; caught, nobody was refused anything.
     pub fn require_for(&self, action: &Action, resource: &Resource) -> Result<Allowance, Problem> {
-        let decision = self.authority.decide(&self.identity, action.name, Some(resource));
-        let held =
-            |_: &Allowance| self.authority.held_back(&self.identity, action.name, Some(resource));
-        let decided = decision.into_allowance(self.identity.is_anonymous());
+        self.asked(&self.identity, action, Some(resource))
+    }
+
+    /// As [`Caller::require_for`], for what is done to no one object: taking a list away.
+    pub fn require_anywhere(&self, action: &Action) -> Result<Allowance, Problem> {
+        self.asked(&self.identity, action, None)
+    }
+
+    /// As [`Caller::require_for`] for somebody who will give the password when asked: what to offer, not what to permit.
+    pub fn would(&self, action: &Action, resource: &Resource) -> Result<Allowance, Problem> {
+        self.asked(&self.proven(), action, Some(resource))
+    }
+
+    fn asked(
+        &self,
+        who: &Identity,
+        action: &Action,
+        resource: Option<&Resource>,
+    ) -> Result<Allowance, Problem> {
+        let decision = self.authority.decide(who, action.name, resource);
+        let held = |_: &Allowance| self.authority.held_back(who, action.name, resource);
+        let decided = decision.into_allowance(who.is_anonymous());
         let decided = decided.and_then(|it| held(&it).map_or(Ok(it), Err));
         decided.map_err(|problem| problem.refusing_action(action.name))
+    }
+
+    fn proven(&self) -> Identity {
+        Identity { proof: Proof::Fresh, ..self.identity.clone() }
     }
 
     /// Puts on record what a line of an answer refuses, where the answer as a whole does not: one of many things asked
@@ -101,9 +125,10 @@ impl Caller {
         self.authority.refused(refusal).await;
     }
 
-    /// Whether another action is open to this caller anywhere: what to offer, not what to permit.
+    /// Whether another action is open to this caller anywhere, be it after giving the password again: what to offer,
+    /// not what to permit.
     pub fn may(&self, action: &Action) -> bool {
-        let decision = self.authority.decide(&self.identity, action.name, None);
+        let decision = self.authority.decide(&self.proven(), action.name, None);
         decision.into_allowance(self.identity.is_anonymous()).is_ok()
     }
 

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::authority::Action;
 use crate::caller::Caller;
 use crate::export_request;
 use crate::problem::Problem;
@@ -35,6 +36,10 @@ pub const DATA_EXPORT: TruthTable = TruthTable {
         "at",
     ],
 };
+
+/// Asked besides the reading of the list, by every export alike: whoever takes rows away has given the password just
+/// now. A department's own system has no password to give; its token opens its own deliveries alone.
+pub const TAKE: Action = Action::new("export.file.take", "导出列表");
 
 pub const ROWS_HEADER: &str = "x-export-rows";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -91,14 +96,17 @@ pub struct Export<T: 'static> {
 }
 
 impl<T: 'static> Export<T> {
-    /// Looks at what is wished; `list` names the list in the rule table and in the journal.
+    /// Who may take it and what is wished, looked at before a row is read; `list` names the list in the rule table and
+    /// in the journal.
     pub fn open(
         db: &Db,
+        caller: &Caller,
         list: &'static str,
         title: &'static str,
         columns: &'static [Column<T>],
         request: ExportRequest,
     ) -> Result<Self, Problem> {
+        caller.require_anywhere(&TAKE)?;
         if !matches!(request.format.as_str(), "csv" | "xlsx") {
             return Err(Problem::invalid("export.format", "导出格式只有 CSV 和 XLSX 两种"));
         }
@@ -150,7 +158,7 @@ impl<T: 'static> Export<T> {
         let id = new_id();
         let reason = format!("导出{title} {count} 行");
         // the route's own action is the reading of the list
-        let act = caller.act_of("export.file.take", format!("data_export:{id}")).because(reason);
+        let act = caller.act_of(TAKE.name, format!("data_export:{id}")).because(reason);
         let mut tx = db.begin(Lane::People, act).await?;
         export_request::pass(db, &mut tx, caller, list, &request, count).await?;
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();

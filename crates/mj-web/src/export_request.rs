@@ -285,7 +285,7 @@ async fn view(caller: &Caller, kept: Kept, now: Instant) -> Answer<ExportRequest
     let names = caller.names_of(people).await?;
     let own = kept.requested_by == caller.actor.reference();
     let state = kept.standing(now).to_owned();
-    let may_decide = state == "waiting" && caller.require_for(&DECIDE, &kept.resource()).is_ok();
+    let may_decide = state == "waiting" && caller.would(&DECIDE, &kept.resource()).is_ok();
     Ok(ExportRequestView {
         requested_by_name: names.of(&kept.requested_by),
         decided_by_name: kept.decided_by.as_deref().map(|by| names.of(by)),
@@ -315,7 +315,7 @@ async fn list(State(db): State<Db>, caller: Caller) -> Answer<Json<ExportRequest
     for row in db.fetch_all(sql, &[me.as_str().into()]).await? {
         let kept = Kept::read(&row)?;
         let own = kept.requested_by == me;
-        if own || caller.require_for(&DECIDE, &kept.resource()).is_ok() {
+        if own || caller.would(&DECIDE, &kept.resource()).is_ok() {
             items.push(view(&caller, kept, now).await?);
         }
     }

@@ -22,8 +22,8 @@ pub mod serve;
 pub mod sort;
 
 pub use authority::{
-    Action, Allowance, Authority, CertificateHeld, Decision, Fields, Identity, Mask, Refusal,
-    Resource, Why,
+    Action, Allowance, Authority, CertificateHeld, Decision, Fields, Identity, Mask, Proof,
+    Refusal, Resource, Why,
 };
 pub use caller::{ActorNames, Caller};
 pub use client::{Relayed, known_client};

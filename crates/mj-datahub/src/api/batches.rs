@@ -74,7 +74,7 @@ pub async fn export(
     let sources = visible(&hub, &caller).await?;
     let codes: Vec<String> = sources.iter().map(|source| source.cd_source.clone()).collect();
     let mut file =
-        Export::open(&hub.db, "datahub.batches", "数据批次", &BATCH_COLUMNS, input.value)?;
+        Export::open(&hub.db, &caller, "datahub.batches", "数据批次", &BATCH_COLUMNS, input.value)?;
     let mut before = None;
     loop {
         let page = page_of(&hub, &query, &codes, before.as_deref(), i64::from(Page::MAX)).await?;

@@ -70,7 +70,7 @@ pub async fn export(
     load(&hub, &caller, &id).await?;
     let query: ErrorQuery = input.value.query()?;
     let mut file =
-        Export::open(&hub.db, "datahub.errors", "错误记录", &ERROR_COLUMNS, input.value)?;
+        Export::open(&hub.db, &caller, "datahub.errors", "错误记录", &ERROR_COLUMNS, input.value)?;
     let mut cursor = None;
     loop {
         let page = page_of(&hub, &id, &query, cursor.as_deref(), i64::from(Page::MAX)).await?;

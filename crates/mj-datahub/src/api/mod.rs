@@ -26,6 +26,8 @@ pub const BATCH_PUSH: Action = Action::new("datahub.batch.push", "推送批次")
 pub const BATCH_CREATE: Action = Action::new("datahub.batch.create", "上传批次文件");
 pub const BATCH_READ: Action = Action::new("datahub.batch.read", "查看批次");
 pub const BATCH_STOP: Action = Action::new("datahub.batch.cancel", "停止导入");
+pub const ERROR_MEND: Action = Action::new("datahub.error.mend", "逐条更正问题数据");
+pub const REPAIR_CREATE: Action = Action::new("datahub.repair.create", "按规则成批更正问题数据");
 pub const ERROR_READ: Action = Action::new("datahub.error.read", "查看问题数据");
 pub const SOURCE_CREATE: Action = Action::new("datahub.source.create", "登记数据来源");
 pub const SOURCE_READ: Action = Action::new("datahub.source.read", "查看数据来源");
@@ -177,7 +179,7 @@ pub fn module(hub: Datahub) -> Module {
             get(ERROR_READ, "/api/v1/datahub/batches/{id}/repairs", repairs::list)
                 .summary("这个批次按规则改正的记录")
                 .ok::<repairs::RepairList>(),
-            create(BATCH_CREATE, "/api/v1/datahub/batches/{id}/repairs", repairs::apply)
+            create(REPAIR_CREATE, "/api/v1/datahub/batches/{id}/repairs", repairs::apply)
                 .summary("按规则改正一组错误行；稍候才执行，其间可以撤销")
                 .body::<repairs::RepairRequest>()
                 .returns::<repairs::RepairView>(202),
@@ -192,7 +194,7 @@ pub fn module(hub: Datahub) -> Module {
             get(ERROR_READ, "/api/v1/datahub/batches/{id}/errors.xlsx", errors::sheet)
                 .summary("部门原表，错误单元格已标出")
                 .binary(shapes::XLSX),
-            create(BATCH_CREATE, "/api/v1/datahub/batches/{id}/errors/{row}", errors::mend)
+            create(ERROR_MEND, "/api/v1/datahub/batches/{id}/errors/{row}", errors::mend)
                 .summary("更正一条错误数据并单独重报")
                 .body::<shapes::Mend>()
                 .returns::<shapes::Accepted>(202),

@@ -121,8 +121,14 @@ pub async fn export(
     input: Input<ExportRequest>,
 ) -> Answer<Response> {
     let filter: SourceFilter = input.value.query()?;
-    let mut file =
-        Export::open(&hub.db, "datahub.sources", "数据来源", &SOURCE_COLUMNS, input.value)?;
+    let mut file = Export::open(
+        &hub.db,
+        &caller,
+        "datahub.sources",
+        "数据来源",
+        &SOURCE_COLUMNS,
+        input.value,
+    )?;
     for one in all(&hub, &caller).await?.iter().filter(|one| filter.shows(one)) {
         file.push(one)?;
     }

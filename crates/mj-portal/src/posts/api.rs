@@ -289,7 +289,8 @@ async fn export(
     input: Input<ExportRequest>,
 ) -> Answer<Response> {
     let query: ListQuery = input.value.query()?;
-    let mut file = Export::open(&portal.db, "portal.posts", "稿件", &COLUMNS, input.value)?;
+    let mut file =
+        Export::open(&portal.db, &caller, "portal.posts", "稿件", &COLUMNS, input.value)?;
     let mut page = Page { limit: Some(Page::MAX), cursor: None };
     loop {
         let found = page_of(&portal, &caller, &query, &page).await?;
@@ -410,12 +411,11 @@ fn offer(caller: &Caller, post: &Post, open: Option<&Text>, verb: Verb) -> Optio
     if !caller.may(action) {
         return None;
     }
-    let refused = match caller.require_for(action, &asked(post, open, verb)) {
+    let refused = match caller.would(action, &asked(post, open, verb)) {
         Ok(_) => None,
         Err(problem) if problem.code == "access.second_person_required" => {
             Some("您是这篇文本的作者，须由另一人审核发布".to_owned())
         }
-        Err(problem) if problem.code == "access.step_up_required" => None,
         Err(_) if matches!(verb, Verb::Write | Verb::Submit) => {
             Some("只有文本的作者可以修改、送审".to_owned())
         }

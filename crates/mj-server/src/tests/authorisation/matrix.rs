@@ -20,14 +20,14 @@ const WRITE: &str = "MJ_WRITE_MATRIX";
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/authorisation/matrix.tsv");
 
 /// One way to ask a route.
-struct Asked {
-    method: Method,
-    template: &'static str,
-    path: &'static str,
-    body: Option<&'static str>,
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) template: &'static str,
+    pub(super) path: &'static str,
+    pub(super) body: Option<&'static str>,
 }
 
-fn asked() -> Vec<Asked> {
+pub(super) fn asked() -> Vec<Asked> {
     let lines = include_str!("routes.txt").lines();
     lines
         .filter(|line| !line.starts_with('#') && !line.is_empty())
@@ -43,7 +43,7 @@ fn asked() -> Vec<Asked> {
 
 /// Which thing is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Thing {
+pub(super) enum Thing {
     /// The route names none.
     Nothing,
     /// The caller's own: its post, its session.
@@ -82,7 +82,7 @@ impl Asked {
 }
 
 /// Puts what the words stand for.
-fn filled(text: &str, hat: Hat, thing: Thing) -> String {
+pub(super) fn filled(text: &str, hat: Hat, thing: Thing) -> String {
     const NOTHING: &str = "01900000-0000-7000-8999-000000000000";
     let mut text = text.to_owned();
     let office = match thing {
@@ -117,7 +117,7 @@ fn filled(text: &str, hat: Hat, thing: Thing) -> String {
 }
 
 /// What came back, in one word; what is listed, by the letters of the offices named in it.
-fn outcome(thing: Thing, answer: &Answer) -> String {
+pub(super) fn outcome(thing: Thing, answer: &Answer) -> String {
     let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let code = problem["code"].as_str().unwrap_or_default();
     let word = match (answer.status.as_u16(), code) {

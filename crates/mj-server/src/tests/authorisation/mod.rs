@@ -7,4 +7,5 @@ mod limits;
 mod matrix;
 mod refusals;
 mod scope;
+mod step_up;
 pub(super) mod world;
