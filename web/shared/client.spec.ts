@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { api, onSessionEnd, Problem, setCsrfToken, url } from './client'
+import { api, onSessionEnd, onStepUp, Problem, setCsrfToken, url } from './client'
 
 function answer(status: number, body: unknown): void {
   const response = new Response(status === 204 ? null : JSON.stringify(body), { status })
@@ -39,6 +39,53 @@ describe('asking the server', () => {
   it('accepts an answer without a body', async () => {
     answer(204, null)
     await expect(api.delete('/sessions/current')).resolves.toBeUndefined()
+  })
+})
+
+describe('an act that wants the password once more', () => {
+  const again = { title: '请再次验证身份', code: 'access.step_up_required' }
+  afterEach(() => onStepUp(() => Promise.resolve(false)))
+
+  function answers(...all: [number, unknown][]): void {
+    const next = all.map(([status, body]) => new Response(JSON.stringify(body), { status }))
+    vi.stubGlobal(
+      'fetch',
+      vi.fn(() => Promise.resolve(next.shift())),
+    )
+  }
+
+  it('is sent again under the same key and with the token of after', async () => {
+    answers([403, again], [201, { id: 'm1' }])
+    onStepUp(() => {
+      setCsrfToken('token-of-after')
+      return Promise.resolve(true)
+    })
+    const made = await api.post('/registry/merges', { keep: 'a' }, { idempotencyKey: 'k1' })
+    expect(made).toEqual({ id: 'm1' })
+    const [, sent] = lastCall()
+    expect(sent.headers).toMatchObject({ 'Idempotency-Key': 'k1', 'X-CSRF-Token': 'token-of-after' })
+    expect(sent.body).toBe('{"keep":"a"}')
+  })
+
+  it('takes the file away after it, asks once, and not at all when nobody proves anything', async () => {
+    answers([403, again], [200, 'rows'])
+    onStepUp(() => Promise.resolve(true))
+    expect((await api.download('/registry/parties/export', {})).name).toBe('export')
+    answers([403, again], [403, again])
+    await expect(api.download('/registry/parties/export', {})).rejects.toMatchObject({ code: again.code })
+    expect(fetch).toHaveBeenCalledTimes(2)
+    answers([403, again])
+    onStepUp(() => Promise.resolve(false))
+    await expect(api.download('/registry/parties/export', {})).rejects.toMatchObject({ code: again.code })
+    expect(fetch).toHaveBeenCalledTimes(1)
+  })
+
+  it('asks one person once for two acts at the same moment', async () => {
+    answers([403, again], [403, again], [200, {}], [200, {}])
+    const asked = vi.fn(() => Promise.resolve(true))
+    onStepUp(asked)
+    await Promise.all([api.post('/a', {}), api.post('/b', {})])
+    expect(asked).toHaveBeenCalledTimes(1)
   })
 })
 

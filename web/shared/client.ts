@@ -55,10 +55,20 @@ export function onSessionEnd(handler: (problem: Problem) => void): void {
 
 type StepUp = () => Promise<boolean>
 let stepUp: StepUp = () => Promise.resolve(false)
+let proving: Promise<boolean> | undefined
 
 /** Called when an act asks for the password once more; true = proven, the act is tried again. */
 export function onStepUp(handler: StepUp): void {
   stepUp = handler
+}
+
+/** Whether a refused act may be tried again; of several at once, each waits for the one answer. */
+async function provenNow(problem: Problem): Promise<boolean> {
+  if (problem.code !== 'access.step_up_required') return false
+  proving ??= stepUp().finally(() => {
+    proving = undefined
+  })
+  return proving
 }
 
 export function url(path: string, query?: Query): string {
@@ -105,7 +115,12 @@ export interface FileAnswer {
 }
 
 /** Asks for a file by POST (who takes a list away is written down) and gives it to be saved. */
-async function download(path: string, body: unknown, signal?: AbortSignal): Promise<FileAnswer> {
+async function download(
+  path: string,
+  body: unknown,
+  signal?: AbortSignal,
+  isProven = false,
+): Promise<FileAnswer> {
   const headers: Record<string, string> = { 'Content-Type': 'application/json' }
   if (csrfToken) headers['X-CSRF-Token'] = csrfToken
   let response: Response
@@ -124,6 +139,7 @@ async function download(path: string, body: unknown, signal?: AbortSignal): Prom
   if (!response.ok) {
     const problem = parseProblem(response.status, await response.text())
     if (response.status === 401) endSession(problem)
+    if (!isProven && (await provenNow(problem))) return download(path, body, signal, true)
     throw problem
   }
   const name = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get('Content-Disposition') ?? '')?.[1]
@@ -164,7 +180,7 @@ async function call<T>(method: string, path: string, options: Options = {}): Pro
   if (!response.ok) {
     const problem = parseProblem(response.status, await response.text())
     if (response.status === 401 && !options.isLogin) endSession(problem)
-    if (problem.code === 'access.step_up_required' && !options.isProven && (await stepUp())) {
+    if (!options.isProven && (await provenNow(problem))) {
       return call<T>(method, path, { ...options, isProven: true })
     }
     throw problem
@@ -178,7 +194,7 @@ export const api = {
     call<T>('GET', path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) }),
   post: <T>(path: string, body: unknown, options: Omit<Options, 'body'> = {}) =>
     call<T>('POST', path, { ...options, body }),
-  download,
+  download: (path: string, body: unknown, signal?: AbortSignal) => download(path, body, signal),
   patch: <T>(path: string, body: unknown) => call<T>('PATCH', path, { body }),
   delete: (path: string) => call<void>('DELETE', path),
 }
@@ -198,7 +214,7 @@ export interface UploadOptions {
 }
 
 /** Sends a file as the body. XMLHttpRequest, because fetch cannot tell how much has been sent. */
-export function upload<T>(path: string, file: Blob, options: UploadOptions): Promise<T> {
+export function upload<T>(path: string, file: Blob, options: UploadOptions, isProven = false): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const request = new XMLHttpRequest()
     request.open('POST', url(path, options.query))
@@ -214,7 +230,16 @@ export function upload<T>(path: string, file: Blob, options: UploadOptions): Pro
       }
       const problem = parseProblem(request.status, request.responseText)
       if (request.status === 401) endSession(problem)
-      reject(problem)
+      if (isProven) {
+        reject(problem)
+        return
+      }
+      provenNow(problem)
+        .then((isNow) => {
+          if (!isNow) throw problem
+          return upload<T>(path, file, options, true)
+        })
+        .then(resolve, reject)
     }
     request.onerror = () => reject(new Problem(0, {}))
     request.onabort = () => reject(new DOMException('aborted', 'AbortError'))

@@ -153,7 +153,7 @@ export const access = {
   'sight.places': '范围',
   'sight.personal': '个人信息',
   'sight.own_only': '只限本人的',
-  'sight.step_up': '须再次验证身份',
+  'sight.step_up': '须在 {n} 分钟内输入过密码',
   'sight.second': '须另一人批准',
   'readers.title': '谁能看到这条记录',
   'readers.intro': '按“{action}”权限逐个账号判断，与他们登录后的结果一致。',
