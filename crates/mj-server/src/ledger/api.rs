@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::outside::Outside;
-use super::titles;
 use super::watch::Verifier;
+use super::{place, titles};
 
 pub const CHECKPOINT_READ: Action = Action::new("ledger.checkpoint.read", "取得监管日志的检查点");
 pub const ENTRY_READ: Action = Action::new("ledger.entry.read", "查看监管日志");
@@ -415,9 +415,10 @@ async fn list(
         filter.add("log_seq < ?", cursor.into());
     }
     let Filter { sql: conditions, mut args } = filter;
+    let journal = place::journal(&caller, &mut args);
     args.push((page.limit() + 1).into());
     let sql = format!(
-        "SELECT j.* FROM act_journal j WHERE log_seq IS NOT NULL{conditions} ORDER BY log_seq DESC \
+        "SELECT j.* FROM {journal} WHERE log_seq IS NOT NULL{conditions} ORDER BY log_seq DESC \
          LIMIT ${}",
         args.len()
     );
@@ -458,9 +459,7 @@ async fn read(
     caller: Caller,
     PathOf(seq): PathOf<i64>,
 ) -> Answer<Json<LogEntry>> {
-    let sql = "SELECT * FROM act_journal WHERE log_seq = $1";
-    let row = desk.db.fetch_optional(sql, &[seq.into()]).await.map_err(broken)?;
-    let row = row.ok_or_else(Problem::not_found)?;
+    let row = place::entry(&desk.db, &caller, seq).await?;
     let names = caller.names_of(vec![row.text("actor").map_err(broken)?]).await?;
     let sealed = signed_number(desk.sealed()?);
     let number = u64::try_from(seq).unwrap_or(u64::MAX);
@@ -518,7 +517,12 @@ struct ProofStep {
     result: String,
 }
 
-async fn proof(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Json<LogProof>> {
+async fn proof(
+    Of(desk): Of<Desk>,
+    caller: Caller,
+    PathOf(seq): PathOf<i64>,
+) -> Answer<Json<LogProof>> {
+    place::entry(&desk.db, &caller, seq).await?;
     let number = u64::try_from(seq).map_err(|_| Problem::not_found())?;
     let Some(volume) = desk.shelf.holding(number).map_err(broken)? else {
         return Err(match desk.sealed()? {
@@ -567,7 +571,8 @@ fn steps(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Vec<ProofStep> {
     steps
 }
 
-async fn receipt(Of(desk): Of<Desk>, PathOf(seq): PathOf<i64>) -> Answer<Response> {
+async fn receipt(Of(desk): Of<Desk>, caller: Caller, PathOf(seq): PathOf<i64>) -> Answer<Response> {
+    place::entry(&desk.db, &caller, seq).await?;
     let index = u64::try_from(seq).map_err(|_| Problem::not_found())?;
     let receipt = log::receipt(&desk.db, &desk.shelf, index).await.map_err(broken)?;
     let receipt = receipt.ok_or_else(Problem::not_found)?;

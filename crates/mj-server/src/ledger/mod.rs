@@ -9,6 +9,7 @@ mod by;
 pub mod command;
 pub mod keeper;
 pub mod outside;
+mod place;
 pub mod receipt;
 mod titles;
 pub mod verify;

@@ -99,6 +99,7 @@ pub(super) fn filled(text: &str, hat: Hat, thing: Thing) -> String {
         ("$source", known(Relation::source, "src_none")),
         ("$register", format!("P990000-{number:09}")),
         ("$certificate", format!("1504{number:07}")),
+        ("$entry", office.map_or(9_999, Relation::entry).to_string()),
     ] {
         text = text.replace(word, &value);
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use axum::Router;
 use axum::http::{Method, StatusCode};
-use mj_kernel::Role;
-use mj_platform::{Value as Sql, WriteTx};
+use mj_kernel::{Actor, ActorKind, Role};
+use mj_platform::{Act, Lane, Value as Sql, WriteTx};
 use mj_testkit::NOW;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -26,6 +26,7 @@ pub(super) const AGENCIES: [&str; 4] =
 pub(super) const LINES: [&str; 3] = ["31", "16", "17"];
 pub(super) const ROWS: usize = 60;
 const TOKEN: &str = "mjs_scope";
+const ACTED: &str = "test.scope";
 const TODAY: &str = "2026-11-20";
 
 /// A row of any kind, as far as scope is concerned.
@@ -126,6 +127,8 @@ pub(super) struct Store {
     officers: Vec<Row>,
     batches: Vec<Row>,
     posts: Vec<Row>,
+    /// Of the supervision log; an id is its number there.
+    entries: Vec<Row>,
     behaviours: Behaviours,
 }
 
@@ -184,7 +187,8 @@ impl Store {
         batches.push(batch);
         tx.note().await.expect("noted");
         tx.commit().await.expect("committed");
-        Self { world, router, parties, items, officers, batches, posts, behaviours }
+        let entries = entries(&world, &items).await;
+        Self { world, router, parties, items, officers, batches, posts, entries, behaviours }
     }
 
     async fn hold(&self, grants: &[Drawn]) {
@@ -265,6 +269,7 @@ impl Store {
         let acts = self.behaviours.holds(self, grants).await;
         self.counts(grants).await;
         self.exports_and_search(grants).await;
+        seen += self.log(grants).await;
         for (path, rows) in [("flow/work-items", &self.items), ("datahub/batches", &self.batches)] {
             let measure = if path == "flow/work-items" { Measure::Area } else { Measure::Office };
             for row in rows.iter().step_by(17) {
@@ -273,6 +278,24 @@ impl Store {
             }
         }
         (seen + acts, acts)
+    }
+
+    /// The supervision log is a supervisor's, as far as the grant reaches.
+    async fn log(&self, grants: &[Drawn]) -> usize {
+        let grants: Vec<Drawn> =
+            grants.iter().filter(|grant| grant.role == Role::Supervisor).cloned().collect();
+        let path = format!("/api/v1/log/entries?limit=200&action={ACTED}");
+        let listed = self.get(&path).await.unwrap_or_default();
+        let items = listed["items"].as_array().cloned().unwrap_or_default();
+        let shown: BTreeSet<String> = items.iter().map(|one| one["seq"].to_string()).collect();
+        let right = self.entries.iter().filter(|row| sees(&grants, row, Measure::Office));
+        let right: BTreeSet<String> = right.map(|row| row.id.clone()).collect();
+        assert_eq!(shown, right, "{path} under {grants:#?}");
+        for row in self.entries.iter().step_by(7) {
+            let there = self.get(&format!("/api/v1/log/entries/{}", row.id)).await.is_some();
+            assert_eq!(there, right.contains(&row.id), "entry {row:?} under {grants:#?}");
+        }
+        right.len()
     }
 
     async fn counts(&self, grants: &[Drawn]) {
@@ -341,6 +364,45 @@ async fn agencies(tx: &mut WriteTx) {
         )
         .await;
     }
+}
+
+/// Acts about some of the to-dos, by the house and by people of any office, and acts about nothing that has
+/// a place, which belong to the office of who acted.
+async fn entries(world: &World, items: &[Row]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for number in 0..40 {
+        let agency = AGENCIES[number % AGENCIES.len()];
+        let account_id = format!("scope-actor-{}", number % AGENCIES.len());
+        if number < AGENCIES.len() {
+            let mut tx = world.kit.begin().await;
+            let office = super::world::Relation::ALL.into_iter().find(|one| one.agency() == agency);
+            account(&mut tx, &account_id, "business", office.expect("an office")).await;
+            tx.note().await.expect("noted");
+            tx.commit().await.expect("committed");
+        }
+        let person = Actor { kind: ActorKind::Person { account_id }, grants: Vec::new() };
+        let item = &items[number];
+        let (actor, object, row) = match number % 3 {
+            0 => (Actor::system("flow"), format!("work_item:{}", item.id), item.clone()),
+            // of an item without a place, the place is the office's
+            1 => {
+                let area = item.area.or(Some("370400"));
+                (person, format!("work_item:{}", item.id), Row { area, ..item.clone() })
+            }
+            _ => {
+                let row = Row { id: String::new(), area: Some("370400"), agency };
+                (person, "session".to_owned(), row)
+            }
+        };
+        let act = Act::new(&actor, ACTED, object).because("核对");
+        let mut tx = world.kit.db().begin(Lane::People, act).await.expect("a transaction");
+        tx.note().await.expect("noted");
+        tx.commit().await.expect("committed");
+        let sql = "SELECT MAX(log_seq) FROM act_journal";
+        let seq = world.kit.db().count(sql, &[]).await.expect("counted");
+        rows.push(Row { id: seq.to_string(), ..row });
+    }
+    rows
 }
 
 fn name_of(uscc: &str) -> String {

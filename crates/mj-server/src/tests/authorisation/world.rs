@@ -6,8 +6,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode};
 use mj_access::seal::{Kind, seal};
-use mj_kernel::Role;
-use mj_platform::{Config, Value, WriteTx};
+use mj_kernel::{Actor, ActorKind, Role};
+use mj_platform::{Act, Config, Lane, Value, WriteTx};
 use mj_testkit::{NOW, TestDb};
 use mj_web::Web;
 use sha2::{Digest, Sha256};
@@ -91,12 +91,20 @@ impl Relation {
         format!("src_{}", self.name())
     }
 
+    /// The number of the log's entry about its party.
+    pub fn entry(self) -> i64 {
+        self as i64 + FIRST_ENTRY
+    }
+
     /// An id of its own for a kind of thing.
     pub fn id(self, kind: &str) -> String {
         let digest = hex::encode(Sha256::digest(kind.as_bytes()));
         format!("01900000-0000-7000-8{:03}-{}", self.number(), &digest[..12])
     }
 }
+
+/// Behind what the rows by hand left in the log.
+const FIRST_ENTRY: i64 = 1;
 
 /// Who asks: a column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,6 +236,23 @@ impl World {
         }
         tx.note().await.expect("noted");
         tx.commit().await.expect("committed");
+        for relation in Relation::ALL {
+            self.act_of(relation).await;
+        }
+    }
+
+    /// One entry of the log a office: somebody of it did something to a party of its place.
+    async fn act_of(&self, relation: Relation) {
+        let account_id = relation.id("account");
+        let actor = Actor { kind: ActorKind::Person { account_id }, grants: Vec::new() };
+        let act = Act::new(&actor, "test.act", format!("party:{}", relation.id("party")));
+        let act = act.because(format!("{}核对", relation.word()));
+        let mut tx = self.kit.db().begin(Lane::People, act).await.expect("a transaction");
+        tx.note().await.expect("noted");
+        tx.commit().await.expect("committed");
+        let sql = "SELECT MAX(log_seq) FROM act_journal";
+        let seq = self.kit.db().count(sql, &[]).await.expect("counted");
+        assert_eq!(seq, relation.entry(), "the number by which routes.txt asks for it");
     }
 }
 
