@@ -84,6 +84,9 @@ impl Machine for Account {
         let mut whole = stage.get(Role::AuditAdmin, &format!("{ACCOUNTS}/{}", self.id)).await;
         // whoever signs in has a session more, which is no other state of the account
         whole["sessions"] = Value::Null;
+        // that it was tried too often is told by the machine of logins, and no other state either
+        let history = whole["history"].as_array_mut().expect("what was done to it");
+        history.retain(|entry| entry["action"] != "access.account.lock");
         let name = whole["account"]["state"].as_str().expect("a state").to_owned();
         let activated = whole["activated"] == true;
         assert!(!(activated && codes > 0), "no code for an account in use without a second person");
