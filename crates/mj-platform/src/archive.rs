@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use mj_kernel::Instant;
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
+use zeroize::Zeroizing;
 
 use crate::durable;
 use crate::error::{Error, Result};
-use crate::gm::{self, Sm4Key};
+use crate::gm::{self, Sm4Key, Wiped};
 
 /// Bytes of a piece: a page changed in place costs one of them.
 const PIECE: usize = 128 << 10;
@@ -29,37 +30,36 @@ const UNDER_WAY: &str = "under-way";
 struct Secret {
     id: [u8; KEY_ID],
     seal: Sm4Key,
-    name: [u8; 16],
+    name: Wiped<16>,
 }
 
 impl Secret {
     fn new(bytes: &[u8; 32]) -> Self {
-        let derive = |purpose: &str| gm::hmac_sm3(bytes, &[b"backup", purpose.as_bytes()]);
-        let first16 = |bytes: [u8; 32]| {
-            let mut first = [0; 16];
-            first.copy_from_slice(&bytes[..16]);
-            first
+        let derive = |purpose: &str| {
+            gm::first16(&Wiped::new(gm::hmac_sm3(bytes, &[b"backup", purpose.as_bytes()])))
         };
         let mut id = [0; KEY_ID];
         id.copy_from_slice(&derive("id")[..KEY_ID]);
-        Self { id, seal: Sm4Key::new(first16(derive("seal"))), name: first16(derive("name")) }
+        Self { id, seal: Sm4Key::new(*derive("seal")), name: derive("name") }
     }
 }
 
 /// The secrets as a file that is kept apart from the copies, newest first.
-pub fn key_file(secrets: &[[u8; 32]]) -> String {
-    secrets.iter().map(|secret| format!("{FORMAT} {}\n", hex::encode(secret))).collect()
+pub fn key_file(secrets: &[Wiped<32>]) -> Zeroizing<String> {
+    let line = |secret: &Wiped<32>| format!("{FORMAT} {}\n", hex::encode(secret.as_slice()));
+    Zeroizing::new(secrets.iter().map(line).collect())
 }
 
-pub fn read_key_file(path: &Path) -> Result<Vec<[u8; 32]>> {
+pub fn read_key_file(path: &Path) -> Result<Vec<Wiped<32>>> {
     let wrong = || Error::Key(format!("{} 不是备份密钥文件", path.display()));
     let text = fs::read_to_string(path)
+        .map(Zeroizing::new)
         .map_err(|error| Error::Key(format!("无法读取备份密钥文件 {}：{error}", path.display())))?;
     let mut secrets = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let digits = line.trim().strip_prefix(FORMAT).ok_or_else(wrong)?;
-        let mut secret = [0; 32];
-        hex::decode_to_slice(digits.trim(), &mut secret).map_err(|_| wrong())?;
+        let mut secret = Wiped::<32>::default();
+        hex::decode_to_slice(digits.trim(), &mut *secret).map_err(|_| wrong())?;
         secrets.push(secret);
     }
     if secrets.is_empty() { Err(wrong()) } else { Ok(secrets) }
@@ -118,7 +118,7 @@ pub struct Archive {
 
 impl Archive {
     /// The place at `root`, made if need be.
-    pub fn open(root: &Path, secrets: &[[u8; 32]]) -> Result<Self> {
+    pub fn open(root: &Path, secrets: &[Wiped<32>]) -> Result<Self> {
         let made = Self::at(root, secrets)?;
         for folder in ["pieces", "copies", "bases", "wal"] {
             let folder = root.join(folder);
@@ -128,8 +128,8 @@ impl Archive {
     }
 
     /// The place at `root`, only read.
-    pub fn at(root: &Path, secrets: &[[u8; 32]]) -> Result<Self> {
-        let secrets: Vec<Secret> = secrets.iter().map(Secret::new).collect();
+    pub fn at(root: &Path, secrets: &[Wiped<32>]) -> Result<Self> {
+        let secrets: Vec<Secret> = secrets.iter().map(|secret| Secret::new(secret)).collect();
         if secrets.is_empty() {
             return Err(Error::Key("没有备份密钥".into()));
         }
@@ -442,7 +442,7 @@ mod tests {
     #[test]
     fn what_did_not_change_is_kept_once_and_what_nobody_names_goes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let archive = Archive::open(folder.path(), &[[7; 32]]).expect("a place");
+        let archive = Archive::open(folder.path(), &[Wiped::new([7; 32])]).expect("a place");
         let mut bytes: Vec<u8> = (0..PIECE * 3 + 5).map(|at| (at / 1_000) as u8).collect();
         let first = archive.keep(&mut bytes.as_slice(), u64::MAX).expect("kept");
         bytes[PIECE + 1] ^= 1;
@@ -465,13 +465,14 @@ mod tests {
     #[test]
     fn a_changed_byte_or_another_key_is_said() {
         let folder = tempfile::tempdir().expect("a folder");
-        let archive = Archive::open(folder.path(), &[[7; 32]]).expect("a place");
+        let archive = Archive::open(folder.path(), &[Wiped::new([7; 32])]).expect("a place");
         let kept = archive.keep(&mut &b"secret"[..], u64::MAX).expect("kept");
-        let other = Archive::at(folder.path(), &[[8; 32]]).expect("a place");
+        let other = Archive::at(folder.path(), &[Wiped::new([8; 32])]).expect("a place");
         let refused = other.write_to(&kept, &mut Vec::new()).expect_err("another key");
         assert!(matches!(refused, Error::Key(_)), "{refused}");
         // a new key in front, the old one behind it: old copies stay readable
-        let both = Archive::at(folder.path(), &[[8; 32], [7; 32]]).expect("a place");
+        let both =
+            Archive::at(folder.path(), &[[8; 32], [7; 32]].map(Wiped::new)).expect("a place");
         both.write_to(&kept, &mut Vec::new()).expect("read");
         let path = archive.piece_path(&kept.pieces[0]);
         let mut bytes = fs::read(&path).expect("read");

@@ -13,13 +13,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 
 use mj_kernel::Actor;
+use zeroize::Zeroizing;
 
 use crate::db::door::{Act, TruthTable, WriteTx};
 use crate::db::{Db, Lane, RowExt, Value};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::gm::vault::Vault;
-use crate::gm::{self, Sm4Key};
+use crate::gm::{self, Sm4Key, Wiped, first16};
 
 const PREFIX: &str = "~1.";
 const DATA_KEY: &str = "data_key";
@@ -42,8 +43,8 @@ const RING: &str = "ring";
 pub struct Keys {
     /// Keys that wrap others, newest first; the first wraps what is new.
     wrapping: Vec<Sm4Key>,
-    lookup: [u8; 32],
-    content: [u8; 16],
+    lookup: Wiped<32>,
+    content: Wiped<16>,
     cache: Arc<RwLock<HashMap<String, DataKey>>>,
     by_id: Arc<RwLock<HashMap<String, DataKey>>>,
 }
@@ -83,7 +84,7 @@ impl Keys {
             if folder.join(NEXT_MASTER).exists() || folder.join(format!("{RING}.key")).exists() {
                 return Err(Error::Key(format!("主密钥 {} 不见了", path.display())));
             }
-            write_private(&path, &hex::encode(gm::random::<16>()))?;
+            write_private(&path, &fresh_master())?;
         }
         check_private(&path)?;
         let masters = masters(folder)?;
@@ -92,18 +93,18 @@ impl Keys {
         let vault = Vault::beside_master(folder, false)?;
         match vault.read_named(RING)? {
             Some(ring) => Ring::parse(&ring).map(Self::from_ring),
-            None => Ok(Self::from_master(*first)),
+            None => Ok(Self::from_ring(Ring::of_master(first))),
         }
     }
 
     /// The other keys are derived, each for one use only.
     pub fn from_master(master: [u8; 16]) -> Self {
-        Self::from_ring(Ring::of_master(&master))
+        Self::from_ring(Ring::of_master(&Wiped::new(master)))
     }
 
     fn from_ring(ring: Ring) -> Self {
         Self {
-            wrapping: ring.wrapping.into_iter().map(Sm4Key::new).collect(),
+            wrapping: ring.wrapping.iter().map(|key| Sm4Key::new(**key)).collect(),
             lookup: ring.lookup,
             content: ring.content,
             cache: Arc::default(),
@@ -113,7 +114,7 @@ impl Keys {
 
     /// The keyed hash by which equal personal values find each other; 32 hex digits.
     pub fn lookup(&self, kind: &str, value: &str) -> String {
-        let mac = gm::hmac_sm3(&self.lookup, &[kind.as_bytes(), value.as_bytes()]);
+        let mac = gm::hmac_sm3(&*self.lookup, &[kind.as_bytes(), value.as_bytes()]);
         hex::encode(&mac[..16])
     }
 
@@ -267,8 +268,9 @@ impl Keys {
             }
             opened = older.open(wrapped, context.as_bytes());
         }
-        let bytes = opened?;
-        let bytes = bytes.try_into().map_err(|_| Error::Corrupt("密钥长度不符".into()))?;
+        let bytes = Zeroizing::new(opened?);
+        let bytes =
+            bytes.as_slice().try_into().map_err(|_| Error::Corrupt("密钥长度不符".into()))?;
         Ok(Sm4Key::new(bytes))
     }
 
@@ -310,17 +312,17 @@ impl Keys {
 }
 
 /// The master key, and behind it the one that is to follow while it is being changed.
-pub(crate) fn masters(folder: &Path) -> Result<Vec<[u8; 16]>> {
+pub(crate) fn masters(folder: &Path) -> Result<Vec<Wiped<16>>> {
     let mut masters = Vec::new();
     for name in [MASTER, NEXT_MASTER] {
         let path = folder.join(name);
         let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+            Ok(text) => Zeroizing::new(text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(Error::io(&path)(error)),
         };
-        let mut master = [0; 16];
-        hex::decode_to_slice(text.trim(), &mut master)
+        let mut master = Wiped::<16>::default();
+        hex::decode_to_slice(text.trim(), &mut *master)
             .map_err(|_| Error::Key(format!("{} 应为 32 位十六进制", path.display())))?;
         masters.push(master);
     }
@@ -329,16 +331,17 @@ pub(crate) fn masters(folder: &Path) -> Result<Vec<[u8; 16]>> {
 
 /// What the master key guards and a change of it keeps.
 struct Ring {
-    lookup: [u8; 32],
-    content: [u8; 16],
+    lookup: Wiped<32>,
+    content: Wiped<16>,
     /// For which master key the first of `wrapping` was made.
     made_for: [u8; 8],
-    wrapping: Vec<[u8; 16]>,
+    wrapping: Vec<Wiped<16>>,
 }
 
 impl Ring {
     fn of_master(master: &[u8; 16]) -> Self {
-        let derive = |purpose: &str| gm::hmac_sm3(master, &[b"mingjian", purpose.as_bytes()]);
+        let derive =
+            |purpose: &str| Wiped::new(gm::hmac_sm3(master, &[b"mingjian", purpose.as_bytes()]));
         Self {
             lookup: derive("equality look-up"),
             content: first16(&derive("content hash")),
@@ -357,18 +360,22 @@ impl Ring {
             return Err(wrong());
         }
         Ok(Self {
-            lookup: *lookup,
-            content: *content,
+            lookup: Wiped::new(*lookup),
+            content: Wiped::new(*content),
             made_for: *made_for,
-            wrapping: wrapping.to_vec(),
+            wrapping: wrapping.iter().copied().map(Wiped::new).collect(),
         })
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = self.lookup.to_vec();
-        bytes.extend(self.content);
-        bytes.extend(self.made_for);
-        bytes.extend(self.wrapping.as_flattened());
+    fn bytes(&self) -> Zeroizing<Vec<u8>> {
+        // with room for all of it: what a growing vector leaves behind is not overwritten
+        let mut bytes = Zeroizing::new(Vec::with_capacity(56 + 16 * self.wrapping.len()));
+        bytes.extend_from_slice(&*self.lookup);
+        bytes.extend_from_slice(&*self.content);
+        bytes.extend_from_slice(&self.made_for);
+        for key in &self.wrapping {
+            bytes.extend_from_slice(&**key);
+        }
         bytes
     }
 }
@@ -402,7 +409,7 @@ pub async fn rotate_master(folder: &Path, db: &Db, production: bool) -> Result<R
     let resumed = next.exists();
     if !resumed {
         check_private(&folder.join(MASTER))?;
-        write_private(&next, &hex::encode(gm::random::<16>()))?;
+        write_private(&next, &fresh_master())?;
     }
     let [old, new] = masters(folder)?.try_into().map_err(|_| Error::Key("没有主密钥".into()))?;
     let vault = Vault::beside_master(folder, production)?;
@@ -412,7 +419,7 @@ pub async fn rotate_master(folder: &Path, db: &Db, production: bool) -> Result<R
     };
     if ring.made_for != mark_of(&new) {
         ring.made_for = mark_of(&new);
-        ring.wrapping.insert(0, gm::random());
+        ring.wrapping.insert(0, Wiped::new(gm::random()));
         vault.write_named(RING, &ring.bytes())?;
     }
     let keys = Keys::from_ring(ring);
@@ -459,10 +466,9 @@ impl Keys {
     }
 }
 
-fn first16(bytes: &[u8; 32]) -> [u8; 16] {
-    let mut first = [0; 16];
-    first.copy_from_slice(&bytes[..16]);
-    first
+/// A new master key as its file holds it.
+fn fresh_master() -> Zeroizing<String> {
+    Zeroizing::new(hex::encode(Wiped::<16>::new(gm::random()).as_slice()))
 }
 
 /// Writes a secret that only the owner may read, whole or not at all.

@@ -14,6 +14,7 @@ use aes_gcm::aead::consts::U12;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use hmac::{Hmac, Mac};
 use sm3::Digest;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::{Error, Result};
 
@@ -74,9 +75,25 @@ pub fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system gives random bytes");
 }
 
-/// A 128-bit SM4 key.
-#[derive(Clone)]
+/// Key material: overwritten when it goes, each copy of it.
+pub type Wiped<const N: usize> = Zeroizing<[u8; N]>;
+
+/// The first half of what a derivation gives, as an SM4 key needs it.
+pub(crate) fn first16(bytes: &[u8; 32]) -> Wiped<16> {
+    let mut first = Wiped::<16>::default();
+    first.copy_from_slice(&bytes[..16]);
+    first
+}
+
+/// A 128-bit SM4 key. Says nothing when printed and is overwritten when it goes.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Sm4Key([u8; 16]);
+
+impl std::fmt::Debug for Sm4Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sm4Key(…)")
+    }
+}
 
 impl Sm4Key {
     pub fn new(bytes: [u8; 16]) -> Self {

@@ -9,14 +9,23 @@ use sm2::elliptic_curve::sec1::ToSec1Point;
 use sm2::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use sm2::{PublicKey, SecretKey};
 
+use zeroize::Zeroizing;
+
+use super::Wiped;
 use crate::error::{Error, Result};
 
 /// The default signer's id of GM/T 0009.
 pub const SIGNER_ID: &str = "1234567812345678";
 
-/// A private SM2 key. Says nothing when printed; the curve library wipes it when it goes.
+/// A private SM2 key. Says nothing when printed and is overwritten when it goes. The library's own key for
+/// signing is not, so it lives for one signature.
 #[derive(Clone)]
-pub struct SigningKey(dsa::SigningKey);
+pub struct SigningKey {
+    secret: SecretKey,
+    public: [u8; 65],
+}
+
+impl zeroize::ZeroizeOnDrop for SigningKey {}
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -28,44 +37,48 @@ impl SigningKey {
     pub fn generate() -> Self {
         loop {
             // all but one in 2^32 of these are below the order of the group
-            if let Ok(key) = Self::from_bytes(&super::random::<32>()) {
+            if let Ok(key) = Self::from_bytes(&Wiped::new(super::random())) {
                 return key;
             }
         }
     }
 
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
-        let key = dsa::SigningKey::from_slice(SIGNER_ID, bytes);
-        key.map(Self).map_err(|_| Error::Key("不是 SM2 私钥".into()))
+        let wrong = || Error::Key("不是 SM2 私钥".into());
+        Self::of(SecretKey::from_slice(bytes).map_err(|_| wrong())?).ok_or_else(wrong)
+    }
+
+    fn of(secret: SecretKey) -> Option<Self> {
+        let key = dsa::SigningKey::new(SIGNER_ID, &secret).ok()?;
+        let mut public = [0; 65];
+        public.copy_from_slice(key.verifying_key().as_affine().to_sec1_point(false).as_bytes());
+        Some(Self { secret, public })
     }
 
     /// PKCS#8, as `openssl genpkey -algorithm SM2` writes it.
     pub fn from_pem(pem: &str) -> Result<Self> {
         let wrong = || Error::Key("不是 PKCS#8 格式的 SM2 私钥".into());
         let secret = SecretKey::from_pkcs8_pem(pem).map_err(|_| wrong())?;
-        dsa::SigningKey::new(SIGNER_ID, &secret).map(Self).map_err(|_| wrong())
+        Self::of(secret).ok_or_else(wrong)
     }
 
-    pub fn to_pem(&self) -> Result<String> {
-        let secret = SecretKey::from(*self.0.as_nonzero_scalar());
-        let pem = secret.to_pkcs8_pem(LineEnding::LF);
-        pem.map(|pem| pem.as_str().to_owned()).map_err(|_| Error::Key("私钥无法写出".into()))
+    pub fn to_pem(&self) -> Result<Zeroizing<String>> {
+        let pem = self.secret.to_pkcs8_pem(LineEnding::LF);
+        pem.map_err(|_| Error::Key("私钥无法写出".into()))
     }
 
-    pub fn to_bytes(&self) -> [u8; 32] {
-        self.0.to_bytes().into()
+    pub fn to_bytes(&self) -> Wiped<32> {
+        Wiped::new(self.secret.to_bytes().into())
     }
 
     /// The public key as an uncompressed point.
     pub fn public(&self) -> [u8; 65] {
-        let mut point = [0; 65];
-        let bytes = self.0.verifying_key().as_affine().to_sec1_point(false);
-        point.copy_from_slice(bytes.as_bytes());
-        point
+        self.public
     }
 
     pub fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
-        let signature = self.0.try_sign(message);
+        let key = dsa::SigningKey::new(SIGNER_ID, &self.secret);
+        let signature = key.and_then(|key| key.try_sign(message));
         signature.map(|it| it.to_bytes().into()).map_err(|_| Error::Key("SM2 签名未成".into()))
     }
 }

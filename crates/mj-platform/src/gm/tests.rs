@@ -281,3 +281,29 @@ fn pbkdf2_with_sm3_is_what_openssl_computes() {
     let theirs = said.trim().replace(':', "").to_lowercase();
     assert_eq!(theirs, hex::encode(ours));
 }
+
+/// Whoever reads the memory of a node later finds no key in it that it has put away: each type that holds
+/// one overwrites it when it goes, and none says anything of it when printed.
+#[test]
+fn keys_are_wiped_when_they_go_and_say_nothing_when_printed() {
+    fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+    let secret = super::Wiped::<32>::new([7; 32]);
+    let pair = SigningKey::from_bytes(&secret).expect("a key");
+    wiped(&pair);
+    wiped(&pair.to_bytes());
+    wiped(&pair.to_pem().expect("pem"));
+    let key = super::Sm4Key::new([7; 16]);
+    wiped(&key);
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = crate::keys::Keys::open(folder.path()).expect("keys");
+    let vault = Vault::beside_master(folder.path(), false).expect("a vault");
+    let secrets = vault.backup_secrets().expect("made");
+    wiped(&secrets[0]);
+    wiped(&crate::keys::masters(folder.path()).expect("read")[0]);
+    wiped(&crate::archive::key_file(&secrets));
+    let said = format!("{pair:?} {key:?} {keys:?} {vault:?}");
+    assert_eq!(said, "SigningKey(…) Sm4Key(…) Keys(…) Vault(…)");
+    let mut key = key;
+    zeroize::Zeroize::zeroize(&mut key);
+    assert_eq!(key.bytes(), &[0; 16]);
+}

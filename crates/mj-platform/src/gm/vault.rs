@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use zeroize::Zeroizing;
+
 use super::sign::{self, SigningKey};
-use super::{Sm4Key, fill, hmac_sm3, random};
+use super::{Sm4Key, Wiped, fill, first16, hmac_sm3, random};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::keys::write_private;
@@ -102,7 +104,7 @@ pub struct Vault {
 
 enum Secret {
     Pair(SigningKey),
-    Bytes([u8; 32]),
+    Bytes(Wiped<32>),
 }
 
 impl std::fmt::Debug for Vault {
@@ -134,7 +136,7 @@ impl Vault {
             return Err(Error::Key(format!("没有主密钥 {}", path.display())));
         };
         let mut vault = Self::open(folder, first, production);
-        vault.sealing.extend(rest.iter().map(sealing_key));
+        vault.sealing.extend(rest.iter().map(|master| sealing_key(master)));
         Ok(vault)
     }
 
@@ -153,7 +155,7 @@ impl Vault {
     }
 
     /// The secrets this class had before, newest first: what they wrapped stays readable.
-    fn retired(&self, class: KeyClass) -> Result<Vec<[u8; 32]>> {
+    fn retired(&self, class: KeyClass) -> Result<Vec<Wiped<32>>> {
         let mut secrets = Vec::new();
         for n in 1.. {
             match std::fs::read_to_string(self.retired_path(class, n)) {
@@ -168,7 +170,7 @@ impl Vault {
 
     /// The secrets of the class `backup`, newest first: they alone leave the vault, because a copy
     /// must open where nothing of the node is left.
-    pub fn backup_secrets(&self) -> Result<Vec<[u8; 32]>> {
+    pub fn backup_secrets(&self) -> Result<Vec<Wiped<32>>> {
         let mut secrets = vec![self.bytes(KeyClass::Backup)?];
         secrets.extend(self.retired(KeyClass::Backup)?);
         Ok(secrets)
@@ -237,12 +239,13 @@ impl Vault {
         Ok(())
     }
 
-    fn open_sealed(&self, sealed: &[u8], head: &str) -> Option<Vec<u8>> {
-        self.sealing.iter().find_map(|key| key.open(sealed, head.as_bytes()).ok())
+    fn open_sealed(&self, sealed: &[u8], head: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let open = |key: &Sm4Key| key.open(sealed, head.as_bytes()).ok().map(Zeroizing::new);
+        self.sealing.iter().find_map(open)
     }
 
     /// A secret of the house that is no key of a class: `name.key`, sealed like those.
-    pub(crate) fn read_named(&self, name: &str) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn read_named(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let path = self.folder.join(format!("{name}.key"));
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -301,20 +304,23 @@ impl Vault {
         Ok(secret)
     }
 
-    fn make(&self, class: KeyClass) -> Result<[u8; 32]> {
+    fn make(&self, class: KeyClass) -> Result<Wiped<32>> {
         self.make_at(class, &self.path(class))
     }
 
-    fn make_at(&self, class: KeyClass, path: &Path) -> Result<[u8; 32]> {
-        let bytes = if class.signs() { SigningKey::generate().to_bytes() } else { random::<32>() };
+    fn make_at(&self, class: KeyClass, path: &Path) -> Result<Wiped<32>> {
+        let bytes = match class.signs() {
+            true => SigningKey::generate().to_bytes(),
+            false => Wiped::new(random()),
+        };
         let mark = if self.production { PRODUCTION } else { DEVELOPMENT };
         let head = format!("{FORMAT} {} {mark}", class.name());
-        let sealed = self.sealing[0].seal(&bytes, head.as_bytes());
+        let sealed = self.sealing[0].seal(&*bytes, head.as_bytes());
         write_private(path, &format!("{head} {}\n", hex::encode(sealed)))?;
         Ok(bytes)
     }
 
-    fn read(&self, class: KeyClass, text: &str) -> Result<[u8; 32]> {
+    fn read(&self, class: KeyClass, text: &str) -> Result<Wiped<32>> {
         let path = self.path(class).display().to_string();
         let wrong = || Error::Key(format!("{path} 不是本节点的{}密钥", class.name()));
         let (head, sealed) = text.trim().rsplit_once(' ').ok_or_else(wrong)?;
@@ -335,7 +341,7 @@ impl Vault {
                 "{path} 是试用密钥，正式运行（node.production）不接受；{mend}"
             )));
         }
-        bytes.try_into().map_err(|_| wrong())
+        bytes.as_slice().try_into().map(Wiped::new).map_err(|_| wrong())
     }
 
     fn pair(&self, class: KeyClass) -> Result<Arc<Secret>> {
@@ -345,17 +351,16 @@ impl Vault {
         self.secret(class)
     }
 
-    fn bytes(&self, class: KeyClass) -> Result<[u8; 32]> {
+    fn bytes(&self, class: KeyClass) -> Result<Wiped<32>> {
         match &*self.secret(class)? {
-            Secret::Bytes(bytes) => Ok(*bytes),
+            Secret::Bytes(bytes) => Ok(bytes.clone()),
             Secret::Pair(_) => Err(Error::Key(format!("{} 类密钥只用于签名", class.name()))),
         }
     }
 }
 
 fn wrapping(secret: &[u8; 32]) -> Sm4Key {
-    let derived = hmac_sm3(secret, &[b"wrap"]);
-    Sm4Key::new(halves(&derived)[0])
+    Sm4Key::new(*first16(&Wiped::new(hmac_sm3(secret, &[b"wrap"]))))
 }
 
 /// Tells secrets of one class apart and tells nothing about them.
@@ -364,15 +369,7 @@ fn name_of(secret: &[u8; 32]) -> String {
 }
 
 fn sealing_key(master: &[u8; 16]) -> Sm4Key {
-    let derived = hmac_sm3(master, &[b"mingjian", b"keys at rest"]);
-    Sm4Key::new(halves(&derived)[0])
-}
-
-fn halves(bytes: &[u8; 32]) -> [[u8; 16]; 2] {
-    let mut halves = [[0; 16]; 2];
-    halves[0].copy_from_slice(&bytes[..16]);
-    halves[1].copy_from_slice(&bytes[16..]);
-    halves
+    Sm4Key::new(*first16(&Wiped::new(hmac_sm3(master, &[b"mingjian", b"keys at rest"]))))
 }
 
 impl SmProvider for Vault {
@@ -395,11 +392,11 @@ impl SmProvider for Vault {
     }
 
     fn wrap(&self, class: KeyClass, plain: &[u8], context: &[u8]) -> Result<Vec<u8>> {
-        Ok(wrapping(&self.bytes(class)?).seal(plain, context))
+        Ok(wrapping(&*self.bytes(class)?).seal(plain, context))
     }
 
     fn unwrap(&self, class: KeyClass, wrapped: &[u8], context: &[u8]) -> Result<Vec<u8>> {
-        let present = wrapping(&self.bytes(class)?).open(wrapped, context);
+        let present = wrapping(&*self.bytes(class)?).open(wrapped, context);
         if present.is_ok() {
             return present;
         }
@@ -409,12 +406,12 @@ impl SmProvider for Vault {
     }
 
     fn mac(&self, class: KeyClass, parts: &[&[u8]]) -> Result<[u8; 32]> {
-        let derived = hmac_sm3(&self.bytes(class)?, &[b"mac"]);
-        Ok(hmac_sm3(&derived, parts))
+        let derived = Wiped::new(hmac_sm3(&*self.bytes(class)?, &[b"mac"]));
+        Ok(hmac_sm3(&*derived, parts))
     }
 
     fn mac_name(&self, class: KeyClass) -> Result<String> {
-        Ok(name_of(&self.bytes(class)?))
+        Ok(name_of(&*self.bytes(class)?))
     }
 
     fn mac_under(&self, class: KeyClass, name: &str, parts: &[&[u8]]) -> Result<Option<[u8; 32]>> {
@@ -426,7 +423,7 @@ impl SmProvider for Vault {
             Some(secret) => Some(secret),
             None => self.retired(class)?.into_iter().find(|secret| name_of(secret) == name),
         };
-        Ok(secret.map(|secret| hmac_sm3(&hmac_sm3(&secret, &[b"mac"]), parts)))
+        Ok(secret.map(|secret| hmac_sm3(&*Wiped::new(hmac_sm3(&*secret, &[b"mac"])), parts)))
     }
 
     fn random(&self, bytes: &mut [u8]) {
