@@ -201,6 +201,8 @@ fn on_database(server: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod insider;
+#[cfg(test)]
+mod older;
 
 /// The floor's own stories stand here, because the kit stands on the floor and not beside it.
 #[cfg(test)]
