@@ -340,12 +340,13 @@ async fn change_password(
     access.passwords().rule(access.db())?.check(&new, &login)?;
     let act = caller.act(format!("account:{account_id}"));
     // first the proof: what was used before is nobody else's to know
-    let (tx, _) = session::prove(&access, act.clone(), &login, &current, peer.from).await?;
-    tx.commit().await.map_err(Problem::from)?;
+    let proven = session::prove(&access, act.clone(), &login, &current, peer.from).await?;
+    proven.tx.commit().await.map_err(Problem::from)?;
     refuse_recent(&access, &account_id, &new, peer.address).await?;
     let hash = access.passwords().hash(&new, peer.address).await?;
     let mut tx = access.db().begin(Lane::People, act).await.map_err(Problem::from)?;
-    service::set_password(&mut tx, &account_id, &hash).await?;
+    // of two who change the same old password at once one does
+    service::change_password(&mut tx, &account_id, &proven.hash, &hash).await?;
     tx.commit().await.map_err(Problem::from)?;
     // every session ended, this one too: the new password opens the next
     let act = caller.act("session");

@@ -267,7 +267,7 @@ pub async fn administrators(access: &Access) -> Result<Vec<Administrator>> {
         let Some(role) = role else { continue };
         let locks = lockout::standing(db, &account.login, &account.id).await?;
         let locked = locks.iter().any(Option::is_some);
-        let kept = second_factor::kept(access, &account.id).await?;
+        let kept = second_factor::kept_lately(access, &account.id).await?;
         let has_second_factor = kept.is_some_and(|kept| kept.confirmed_at > 0);
         found.push(Administrator { account, role, locked, has_second_factor });
     }
@@ -299,7 +299,7 @@ pub async fn recover(access: &Access, act: Act, account_id: &str) -> Result<(Acc
     let account = administrator(access, account_id).await?;
     let mut tx = access.db.begin(Lane::People, act).await?;
     let code = enrolment::activation_code(&mut tx, &account.id).await?;
-    if second_factor::kept(access, &account.id).await?.is_some() {
+    if second_factor::kept_lately(access, &account.id).await?.is_some() {
         second_factor::reset(&mut tx, &account.id).await?;
     }
     lockout::unlock(&mut tx, &account.login, &account.id).await?;

@@ -87,6 +87,19 @@ impl Passwords {
         self.in_queue(address, move || pepper.check(password.as_bytes(), hash.as_deref())).await?
     }
 
+    /// Lets nobody be checked until it is dropped.
+    #[cfg(test)]
+    pub(crate) async fn held_up(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(at_once()).expect("few");
+        self.gate.clone().acquire_many_owned(all).await.expect("open")
+    }
+
+    /// How many wait to be checked.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.line.lock().expect("whole").waiting
+    }
+
     async fn in_queue<T: Send + 'static>(
         &self,
         address: Option<IpAddr>,

@@ -174,8 +174,12 @@ async fn confirm(
 ) -> Answer<Response> {
     let (account, waiting) = enroller(&access, &caller, &peer).await?;
     let act = caller.act(format!("account:{}", account.id));
+    let own = match &waiting {
+        Some(id) => id.as_str(),
+        None => session_id(&caller)?,
+    };
     let (mut tx, recovery_codes) =
-        second_factor::confirm(&access, act, &account, &input.value.totp).await?;
+        second_factor::confirm(&access, act, &account, own, &input.value.totp).await?;
     let opened = match waiting {
         Some(id) => Some(session::activate(&access, &mut tx, &id, peer.from).await?),
         None => None,
@@ -195,7 +199,7 @@ async fn own(access: &Access, caller: &Caller) -> Result<Account, Problem> {
 
 async fn read(State(access): State<Access>, caller: Caller) -> Answer<Json<FactorView>> {
     let account = own(&access, &caller).await?;
-    let kept = second_factor::kept(&access, &account.id).await?;
+    let kept = second_factor::kept_lately(&access, &account.id).await?;
     let at = kept.map_or(0, |kept| kept.confirmed_at);
     Ok(Json(FactorView {
         bound: at > 0,
@@ -207,7 +211,7 @@ async fn read(State(access): State<Access>, caller: Caller) -> Answer<Json<Facto
 async fn remove(State(access): State<Access>, caller: Caller) -> Answer<StatusCode> {
     let account = own(&access, &caller).await?;
     let act = caller.act(format!("account:{}", account.id));
-    second_factor::remove(&access, act, &account).await?;
+    second_factor::remove(&access, act, &account, session_id(&caller)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use mj_platform::{Act, Lane, RowExt, TruthTable, Value, WriteTx, gm};
+use mj_platform::{Act, DbRow, Lane, RowExt, TruthTable, Value, WriteTx, gm};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::error::{Error, Result};
@@ -94,24 +94,30 @@ pub struct Kept {
     version: i64,
 }
 
-pub async fn kept(access: &Access, account_id: &str) -> Result<Option<Kept>> {
-    let sql = "SELECT secret, candidate, confirmed_at, required, version \
-               FROM second_factor WHERE id = $1";
-    let Some(row) = access.db.fetch_optional(sql, &[account_id.into()]).await? else {
-        return Ok(None);
-    };
-    Ok(Some(Kept {
+const KEPT: &str =
+    "SELECT secret, candidate, confirmed_at, required, version FROM second_factor WHERE id = $1";
+
+pub async fn kept(tx: &mut WriteTx, account_id: &str) -> Result<Option<Kept>> {
+    tx.fetch_optional(KEPT, &[account_id.into()]).await?.as_ref().map(kept_of).transpose()
+}
+
+pub async fn kept_lately(access: &Access, account_id: &str) -> Result<Option<Kept>> {
+    access.db.fetch_optional(KEPT, &[account_id.into()]).await?.as_ref().map(kept_of).transpose()
+}
+
+fn kept_of(row: &DbRow) -> Result<Kept> {
+    Ok(Kept {
         secret: row.bytes("secret")?,
         candidate: row.bytes("candidate")?,
         confirmed_at: row.int("confirmed_at")?,
         required: row.int("required")? != 0,
         version: row.int("version")?,
-    }))
+    })
 }
 
-/// What a session of this account, opened with the right password, still needs.
-pub async fn stage_of(access: &Access, account: &Account) -> Result<Stage> {
-    let kept = kept(access, &account.id).await?.unwrap_or_default();
+/// What a session of this account, held and opened with the right password, still needs.
+pub async fn stage_of(access: &Access, tx: &mut WriteTx, account: &Account) -> Result<Stage> {
+    let kept = kept(tx, &account.id).await?.unwrap_or_default();
     Ok(if kept.confirmed_at > 0 {
         Stage::SecondFactor
     } else if kept.required || access.second_factor.asks(account) {
@@ -173,7 +179,7 @@ pub async fn prove(
     proof: Proof<'_>,
     address: Option<IpAddr>,
 ) -> Result<WriteTx> {
-    let kept = kept(access, &account.id).await?.unwrap_or_default();
+    let kept = kept_lately(access, &account.id).await?.unwrap_or_default();
     let step = match proof {
         Proof::Totp(code) if kept.confirmed_at > 0 => {
             step_of(&authenticator(access, account, &kept.secret)?, code, access.db.clock().now())
@@ -246,7 +252,7 @@ pub async fn offer(access: &Access, act: Act, account: &Account) -> Result<Offer
     let made = totp(gm::random::<20>().to_vec(), &account.login)?;
     let secret = made.secret().to_base32();
     let sealed = access.keys()?.seal_alone(&context(&account.id), &secret);
-    let known = kept(access, &account.id).await?.is_some();
+    let known = kept_lately(access, &account.id).await?.is_some();
     let mut tx = access.db.begin(Lane::People, act).await?;
     if known {
         let new = [("candidate", Value::from(sealed))];
@@ -277,14 +283,15 @@ fn row_of(
 }
 
 /// Puts the drawn secret in force once the person shows a code of it; gives out recovery codes in
-/// the caller's transaction.
+/// the caller's transaction. The account's other sessions end: they were opened by less.
 pub async fn confirm(
     access: &Access,
     act: Act,
     account: &Account,
+    own_session: &str,
     code: &str,
 ) -> Result<(WriteTx, Vec<String>)> {
-    let kept = kept(access, &account.id).await?.unwrap_or_default();
+    let kept = kept_lately(access, &account.id).await?.unwrap_or_default();
     if kept.candidate.is_empty() {
         return Err(Error::NothingOffered);
     }
@@ -292,6 +299,7 @@ pub async fn confirm(
     let step = step_of(&made, code, access.db.clock().now()).ok_or(Error::CodeNotAccepted)?;
     let mut tx = access.db.begin(Lane::People, act).await?;
     let now = tx.now();
+    store::hold_account(&mut tx, &account.id).await?;
     let row = row_of(&account.id, kept.candidate, Vec::new(), now, false);
     // of two at once one puts it in force: the other's secret is no longer offered
     match tx.update(&SECOND_FACTOR, &account.id, Some(kept.version), &row[1..]).await {
@@ -301,6 +309,7 @@ pub async fn confirm(
     tx.execute("DELETE FROM totp_step WHERE account_id = $1", &[account.id.as_str().into()])
         .await?;
     take_step(&mut tx, &account.id, step).await?;
+    session::end_others(&mut tx, &account.id, own_session).await?;
     let codes = recovery_codes(&mut tx, &account.id).await?;
     Ok((tx, codes))
 }
@@ -329,15 +338,17 @@ pub async fn recovery_codes_left(access: &Access, account_id: &str) -> Result<i6
 }
 
 /// Gives up one's own second factor, where the house's rule lets one.
-pub async fn remove(access: &Access, act: Act, account: &Account) -> Result<()> {
+pub async fn remove(access: &Access, act: Act, account: &Account, own_session: &str) -> Result<()> {
     if access.second_factor.asks(account) {
         return Err(Error::Separation("本账号必须使用动态口令，不能停用；可以换绑新的手机。"));
     }
-    if kept(access, &account.id).await?.is_none_or(|kept| kept.confirmed_at == 0) {
+    if kept_lately(access, &account.id).await?.is_none_or(|kept| kept.confirmed_at == 0) {
         return Err(Error::Missing("动态口令"));
     }
     let mut tx = access.db.begin(Lane::People, act).await?;
+    store::hold_account(&mut tx, &account.id).await?;
     clear(&mut tx, &account.id, false).await?;
+    session::end_others(&mut tx, &account.id, own_session).await?;
     Ok(tx.commit().await?)
 }
 
@@ -347,6 +358,7 @@ pub async fn reset(tx: &mut WriteTx, account_id: &str) -> Result<()> {
     if tx.act().actor == format!("account:{account_id}") {
         return Err(Error::Separation("不能重置自己的动态口令，请由另一位安全管理员办理。"));
     }
+    store::hold_account(tx, account_id).await?;
     let sql = "SELECT id FROM second_factor WHERE id = $1 AND confirmed_at > 0";
     if tx.fetch_optional(sql, &[account_id.into()]).await?.is_none() {
         return Err(Error::Missing("动态口令"));

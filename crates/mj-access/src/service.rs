@@ -11,7 +11,9 @@ use crate::model::{
     check_grant, check_login, check_name, is_administrator, level_name, set_to_text,
 };
 use crate::seal::{self, Kind};
-use crate::store::{ACCOUNT, AGENCY, CREDENTIAL, ROLE_GRANT, SOURCE_TOKEN, account_of, grant_of};
+use crate::store::{
+    self, ACCOUNT, AGENCY, CREDENTIAL, ROLE_GRANT, SOURCE_TOKEN, account_of, grant_of,
+};
 use crate::token;
 
 fn today(tx: &WriteTx) -> String {
@@ -98,9 +100,9 @@ async fn insert_account(
 /// Sets the password (hashed by [`crate::Passwords::hash`]) and ends the account's other sessions.
 pub async fn set_password(tx: &mut WriteTx, account_id: &str, hash: &str) -> Result<()> {
     let now = tx.now();
-    let sql = "SELECT password_hash FROM credential WHERE id = $1";
-    let known = tx.fetch_optional(sql, &[account_id.into()]).await?;
-    let known = known.map(|row| row.text("password_hash")).transpose()?;
+    // a sign-in with the old one, checked meanwhile, waits here and then fails, or is over and ends below
+    store::hold_account(tx, account_id).await?;
+    let known = store::held_hash(tx, account_id).await?;
     if let Some(earlier) = &known {
         let sql = "INSERT INTO password_past (account_id, replaced_at, password_hash) \
                    VALUES ($1,$2,$3) ON CONFLICT (account_id, replaced_at) DO NOTHING";
@@ -119,6 +121,20 @@ pub async fn set_password(tx: &mut WriteTx, account_id: &str, hash: &str) -> Res
     }
     seal::seal(tx, Kind::Password, account_id).await?;
     end_sessions(tx, account_id).await
+}
+
+/// Another password instead of the one that was proven, if that is still the one.
+pub async fn change_password(
+    tx: &mut WriteTx,
+    account_id: &str,
+    proven: &str,
+    hash: &str,
+) -> Result<()> {
+    store::hold_account(tx, account_id).await?;
+    if store::held_hash(tx, account_id).await?.as_deref() != Some(proven) {
+        return Err(Error::NotAccepted);
+    }
+    set_password(tx, account_id, hash).await
 }
 
 /// Stores the same password under a newer key, unless another one was set meanwhile.
@@ -221,6 +237,7 @@ pub async fn revoke_grant(tx: &mut WriteTx, grant_id: &str, expected: i64) -> Re
 
 /// Disables an account at once: its sessions end, its tokens open nothing.
 pub async fn disable_account(tx: &mut WriteTx, account_id: &str, expected: i64) -> Result<i64> {
+    store::hold_account(tx, account_id).await?;
     if state_of(tx, account_id).await? == AccountState::Disabled {
         return Err(Error::Separation("账号已经停用。"));
     }

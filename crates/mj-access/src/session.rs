@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::failures::{Failure, Tried};
 use crate::identity::{Issuer, enters_by};
 use crate::lockout::Buckets;
-use crate::model::{Account, AccountClass};
+use crate::model::{Account, AccountClass, AccountState};
 use crate::seal::{self, Kind};
 use crate::second_factor::{self, Stage};
 use crate::whence::Whence;
@@ -90,12 +90,12 @@ pub async fn open(
     password: &str,
     origin: Origin<'_>,
 ) -> Result<Opened> {
-    let (mut tx, account) = prove(access, act, login, password, origin.from).await?;
+    let Proven { mut tx, account, .. } = prove(access, act, login, password, origin.from).await?;
     let now = tx.now();
     let account_id = account.id.clone();
     let administrator = account.class == AccountClass::Admin;
     let idle = if administrator { IDLE_SECONDS_ADMINISTRATOR } else { IDLE_SECONDS };
-    let mut opened = Opened::new(second_factor::stage_of(access, &account).await?);
+    let mut opened = Opened::new(second_factor::stage_of(access, &mut tx, &account).await?);
     let until = match opened.stage {
         Stage::Active => ABSOLUTE_SECONDS,
         Stage::SecondFactor | Stage::Enrol => WAITING_SECONDS,
@@ -155,18 +155,19 @@ pub async fn activate(
 ) -> Result<Opened> {
     let mut opened = Opened::new(Stage::Active);
     let now = tx.now();
-    tx.execute(
-        "UPDATE session SET token_sha256 = $1, state = $2, proven_at = $3, last_seen_at = $3, \
-         absolute_until = $4 WHERE id = $5",
-        &[
-            token::digest(&opened.token).into(),
-            opened.stage.name().into(),
-            now.into(),
-            (now + ABSOLUTE_SECONDS * SECOND).into(),
-            session_id.into(),
-        ],
-    )
-    .await?;
+    let sql = "UPDATE session SET token_sha256 = $1, state = $2, proven_at = $3, last_seen_at = $3, \
+               absolute_until = $4 WHERE id = $5";
+    let args = [
+        token::digest(&opened.token).into(),
+        opened.stage.name().into(),
+        now.into(),
+        (now + ABSOLUTE_SECONDS * SECOND).into(),
+        session_id.into(),
+    ];
+    // ended meanwhile, by a new password or another factor, it opens nothing any more
+    if tx.execute(sql, &args).await? == 0 {
+        return Err(Error::NotWaiting);
+    }
     seal::seal(tx, Kind::Session, session_id).await?;
     opened.ended = at_once::make_room(access, tx, session_id, from).await?;
     Ok(opened)
@@ -183,60 +184,90 @@ pub async fn of_account(access: &Access, account_id: &str) -> Result<Vec<Session
     Ok(sessions)
 }
 
-/// Checks a password under lockout; success comes with the open transaction to act in. To an administrator who comes
-/// from elsewhere than they may, the right password is a wrong one.
+/// How often a check is made anew because what it was made against changed meanwhile.
+const CHECKS_AT_MOST: usize = 3;
+
+/// A password that is right, with the open transaction to act in: account and password stand as they were checked
+/// until it ends.
+pub struct Proven {
+    pub tx: WriteTx,
+    pub account: Account,
+    /// What of the password is stored now.
+    pub hash: String,
+}
+
+/// Checks a password under lockout. To an administrator who comes from elsewhere than they may, the right password is
+/// a wrong one. Checking takes long: a password changed or an account disabled meanwhile is checked as it is now.
 pub async fn prove(
     access: &Access,
     act: Act,
     login: &str,
     password: &str,
     from: Whence,
-) -> Result<(WriteTx, Account)> {
+) -> Result<Proven> {
     let address = from.address();
     let login = login.trim().to_ascii_lowercase();
     let buckets = Buckets::of(&login, address);
     if buckets.source_locked(&access.db).await? {
         return Err(Error::NotAccepted);
     }
-    let account = enters_by(&access.db, Issuer::House, &login).await?;
-    let hash = match &account {
-        Some(account) => store::password_hash(&access.db, &account.id).await?,
-        None => None,
-    };
-    let checked = access.passwords.verify(password, hash.as_deref(), address).await?;
-    let barred = account.as_ref().is_some_and(|account| !access.admits(account.class, from));
-    if barred {
-        tracing::warn!("有人从许可网络之外登录管理员账号，已按密码不正确处理");
-    }
-    let right = checked.right && !barred;
-    let renewed = match right && checked.outdated && !buckets.locked(&access.db).await? {
-        true => Some(access.passwords.hash(password, address).await?),
-        false => checked.renewed,
-    };
-    let mut tx = access.db.begin(Lane::People, act).await?;
-    let locked = buckets.attempt(&mut tx).await?;
-    match account {
-        Some(account) if right && !locked => {
-            buckets.succeeded(&mut tx).await?;
-            if let (Some(was), Some(renewed)) = (hash, renewed)
-                && !access.db.is_held()
-            {
-                service::renew_hash(&mut tx, &account.id, &was, &renewed).await?;
+    for _ in 0..CHECKS_AT_MOST {
+        let account = enters_by(&access.db, Issuer::House, &login).await?;
+        let hash = match &account {
+            Some(account) => store::password_hash(&access.db, &account.id).await?,
+            None => None,
+        };
+        let checked = access.passwords.verify(password, hash.as_deref(), address).await?;
+        let barred = account.as_ref().is_some_and(|account| !access.admits(account.class, from));
+        if barred {
+            tracing::warn!("有人从许可网络之外登录管理员账号，已按密码不正确处理");
+        }
+        let right = checked.right && !barred;
+        let renewed = match right && checked.outdated && !buckets.locked(&access.db).await? {
+            true => Some(access.passwords.hash(password, address).await?),
+            false => checked.renewed,
+        };
+        let mut tx = access.db.begin(Lane::People, act.clone()).await?;
+        let (Some(account), Some(hash), true) = (&account, hash, right) else {
+            buckets.attempt(&mut tx).await?;
+            return Err(failed(access, tx, account.as_ref(), &buckets).await?);
+        };
+        // before the buckets: an enrolment takes them in this order, too
+        let held = store::hold_account(&mut tx, &account.id).await?;
+        let still = held.is_some_and(|held| held.state == AccountState::Active)
+            && store::held_hash(&mut tx, &account.id).await?.as_ref() == Some(&hash);
+        if !still {
+            continue;
+        }
+        if buckets.attempt(&mut tx).await? {
+            return Err(failed(access, tx, Some(account), &buckets).await?);
+        }
+        buckets.succeeded(&mut tx).await?;
+        let hash = match renewed {
+            Some(renewed) if !access.db.is_held() => {
+                service::renew_hash(&mut tx, &account.id, &hash, &renewed).await?;
+                renewed
             }
-            Ok((tx, account))
-        }
-        account => {
-            let failure = Failure {
-                tried: Tried::Password,
-                account_id: account.as_ref().map(|account| account.id.as_str()),
-                buckets: &buckets,
-            };
-            let lock = failure.keep(&mut tx).await?;
-            tx.commit().await?;
-            failure.tell(access, lock).await;
-            Err(Error::NotAccepted)
-        }
+            _ => hash,
+        };
+        return Ok(Proven { tx, account: account.clone(), hash });
     }
+    Err(Error::Busy)
+}
+
+/// Keeps a failed try, and is the answer to it.
+async fn failed(
+    access: &Access,
+    mut tx: WriteTx,
+    account: Option<&Account>,
+    buckets: &Buckets,
+) -> Result<Error> {
+    let account_id = account.map(|account| account.id.as_str());
+    let failure = Failure { tried: Tried::Password, account_id, buckets };
+    let lock = failure.keep(&mut tx).await?;
+    tx.commit().await?;
+    failure.tell(access, lock).await;
+    Ok(Error::NotAccepted)
 }
 
 /// Proves the person again and changes the session's token, so that an older copy opens nothing.
@@ -249,9 +280,10 @@ pub async fn step_up(
     totp: Option<&str>,
     from: Whence,
 ) -> Result<Opened> {
-    let (tx, account) = prove(access, act.clone(), login, password, from).await?;
+    let Proven { mut tx, account, .. } = prove(access, act.clone(), login, password, from).await?;
+    let kept = second_factor::kept(&mut tx, &account.id).await?;
     tx.commit().await?;
-    let needs = second_factor::kept(access, &account.id).await?.is_some_and(|k| k.confirmed_at > 0);
+    let needs = kept.is_some_and(|kept| kept.confirmed_at > 0);
     let mut tx = match (needs, totp) {
         (false, _) => access.db.begin(Lane::People, act).await?,
         (true, Some(code)) => {
@@ -262,14 +294,23 @@ pub async fn step_up(
     };
     let opened = Opened::new(Stage::Active);
     let now = tx.now();
-    tx.execute(
-        "UPDATE session SET token_sha256 = $1, proven_at = $2, last_seen_at = $2 WHERE id = $3",
-        &[token::digest(&opened.token).into(), now.into(), session_id.into()],
-    )
-    .await?;
+    let sql =
+        "UPDATE session SET token_sha256 = $1, proven_at = $2, last_seen_at = $2 WHERE id = $3";
+    let args = [token::digest(&opened.token).into(), now.into(), session_id.into()];
+    // a new password given meanwhile ended it
+    if tx.execute(sql, &args).await? == 0 {
+        return Err(Error::NotWaiting);
+    }
     seal::seal(&mut tx, Kind::Session, session_id).await?;
     tx.commit().await?;
     Ok(opened)
+}
+
+/// Ends the account's other sessions: what lets it in is not what it was.
+pub async fn end_others(tx: &mut WriteTx, account_id: &str, own: &str) -> Result<()> {
+    let sql = "DELETE FROM session WHERE account_id = $1 AND id <> $2";
+    tx.execute(sql, &[account_id.into(), own.into()]).await?;
+    Ok(())
 }
 
 pub async fn close(access: &Access, act: Act, session_id: &str) -> Result<()> {

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use mj_kernel::{Grant, Instant, Page, PageOf, Role, Scope};
-use mj_platform::DbRow;
-use mj_platform::{Db, RowExt, TruthTable, Value};
+use mj_platform::{Db, DbRow, Dialect, RowExt, TruthTable, Value, WriteTx};
 
 use crate::error::Result;
 use crate::model::{
@@ -262,6 +261,25 @@ pub async fn account_by_login(db: &Db, login: &str) -> Result<Option<Account>> {
 pub async fn account_by_id(db: &Db, id: &str) -> Result<Option<Account>> {
     let row = db.fetch_optional("SELECT * FROM account WHERE id = $1", &[id.into()]).await?;
     row.as_ref().map(account_of).transpose()
+}
+
+/// The account as it is, held until the transaction ends: on PostgreSQL whoever changes it, its password or its second
+/// factor, or opens a session of it, waits here; SQLite has one writer anyway.
+pub(crate) async fn hold_account(tx: &mut WriteTx, id: &str) -> Result<Option<Account>> {
+    let lock = match tx.dialect() {
+        // a row that only refers to the account need not wait
+        Dialect::Postgres => " FOR NO KEY UPDATE",
+        Dialect::Sqlite => "",
+    };
+    let sql = format!("SELECT * FROM account WHERE id = $1{lock}");
+    tx.fetch_optional(&sql, &[id.into()]).await?.as_ref().map(account_of).transpose()
+}
+
+/// The stored hash of an account that is held.
+pub(crate) async fn held_hash(tx: &mut WriteTx, account_id: &str) -> Result<Option<String>> {
+    let sql = "SELECT password_hash FROM credential WHERE id = $1";
+    let row = tx.fetch_optional(sql, &[account_id.into()]).await?;
+    Ok(row.map(|row| row.text("password_hash")).transpose()?)
 }
 
 /// The hash in force; one without its seal is none.

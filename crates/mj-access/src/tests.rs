@@ -5,6 +5,7 @@ mod emergency;
 mod identities;
 mod keyed;
 mod locks;
+mod meanwhile;
 mod networks;
 mod passwords;
 mod people;

@@ -5,6 +5,7 @@ use mj_kernel::{Actor, ActorKind, Role};
 use mj_platform::Act;
 
 use crate::second_factor::{Proof, Stage};
+use crate::session::Proven;
 use crate::whence::Whence;
 use crate::{Access, Error, Result, second_factor, session, store};
 
@@ -22,10 +23,11 @@ impl Access {
         code: impl FnOnce() -> std::io::Result<String>,
     ) -> Result<Actor> {
         let act = Act::new(&Actor::system("command"), ACTION, "session");
-        let (tx, account) =
+        let Proven { mut tx, account, .. } =
             session::prove(self, act.clone(), login, password, Whence::Machine).await?;
+        let stage = second_factor::stage_of(self, &mut tx, &account).await?;
         tx.commit().await?;
-        match second_factor::stage_of(self, &account).await? {
+        match stage {
             Stage::Active => {}
             Stage::SecondFactor => {
                 let code = code().map_err(|_| Error::CodeNeeded)?;

@@ -9,7 +9,7 @@ fn code_at(uri: &str, house: &House, steps: i64) -> String {
 }
 
 /// Binds an authenticator to the session: its address, the code that did it, what came back.
-async fn bind(house: &House, token: &str) -> (String, String, Answer) {
+pub(super) async fn bind(house: &House, token: &str) -> (String, String, Answer) {
     let offer = house.ask("POST", &format!("{FACTOR}/offer")).bearer(token).body(json!({})).go();
     let offer = offer.await;
     assert_eq!(offer.status, StatusCode::OK, "{}", offer.body);
@@ -61,6 +61,18 @@ async fn an_administrator_sets_up_an_authenticator_before_anything_opens() {
     assert_eq!((done.status, &done.body["state"]), (StatusCode::OK, &json!("active")));
     let removed = house.ask("DELETE", FACTOR).bearer(done.body["token"].as_str().expect("text"));
     assert_eq!(removed.go().await.body["code"], "access.separation", "the rule binds them");
+}
+
+#[tokio::test]
+async fn binding_an_authenticator_ends_what_was_opened_without_it() {
+    let house = strict_house().await;
+    house.person("lisi", Role::Clerk).await;
+    let (desk, phone) = (house.token("lisi").await, house.phone("lisi").await);
+    let status =
+        async |token: &str| house.ask("GET", "/sessions/current").bearer(token).go().await.status;
+    bind(&house, &desk).await;
+    assert_eq!(status(&phone).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(&desk).await, StatusCode::OK, "where it was bound one goes on working");
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ impl House {
         self.ask("POST", "/sessions").header("user-agent", EDGE).body(body)
     }
 
-    async fn phone(&self, login: &str) -> String {
+    pub(super) async fn phone(&self, login: &str) -> String {
         let opened = self.signing_in(login, "mobile").go().await;
         assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.body);
         opened.body["token"].as_str().expect("a token").to_owned()
