@@ -109,7 +109,7 @@ impl From<Error> for Problem {
             }
             Error::ResetNeedsTwo => {
                 Problem::conflict("access.reset_not_approved", "重新发放启用代码须先经安全管理员批准")
-                    .detail("账号已经启用过。请在账号页面申请重置，由安全管理员批准后再领取代码。")
+                    .detail("账号已经启用过，或已有须两人授予的角色。请在账号页面申请重新发放，由安全管理员批准后再领取代码。")
             }
             Error::Missing(_) => Problem::not_found(),
             Error::SourceDisabled(_) => {

@@ -11,7 +11,7 @@ use mj_platform::{Db, RowExt, TruthTable, WriteTx};
 
 use crate::error::{Error, Result};
 use crate::model::{NewGrant, level_name, parse_level, set_from_text, set_to_text};
-use crate::service;
+use crate::{service, unlock};
 
 static RULES: LazyLock<mj_platform::Result<RuleTable>> =
     LazyLock::new(|| RuleTable::parse(include_str!("../rules/second_person.toml")));
@@ -127,6 +127,7 @@ pub async fn confirm(tx: &mut WriteTx, request: &GrantRequest, expected: i64) ->
     if tx.act().actor == request.requested_by {
         return Err(Error::Separation("自己提出的授权须由另一名管理员确认。"));
     }
+    unlock::withdraw_first_code(tx, &request.new.account_id).await?;
     let grant_id = service::grant_role(tx, &request.new).await?;
     close(tx, request, expected, "confirmed", None, Some(&grant_id)).await?;
     Ok(grant_id)

@@ -17,7 +17,7 @@ use crate::admin_api::{
 };
 use crate::error::Error;
 use crate::model::AccountClass;
-use crate::{Access, Result, matrix, service, store};
+use crate::{Access, Result, matrix, service, store, unlock};
 
 const AGENCY_UPDATE: Action = Action::new("access.agency.update", "修改部门登记");
 const ACCOUNT_ENABLE: Action = Action::new("access.account.enable", "恢复账号");
@@ -88,6 +88,8 @@ struct AccountFile {
     account: AccountView,
     /// 账号已设置密码
     activated: bool,
+    /// 发放启用代码须先经安全管理员批准：账号已启用过，或已有须两人授予的角色
+    code_takes_two: bool,
     grants: Vec<GrantView>,
     sessions: Vec<SessionView>,
     history: Vec<HistoryEntry>,
@@ -199,6 +201,11 @@ async fn one_account(
     }
     let activated = store::password_hash(access.db(), &id).await?.is_some();
     let grants = store::standing_grants(access.db(), std::slice::from_ref(&id)).await?;
+    let today = access.db().clock().today();
+    let mut code_takes_two = activated;
+    for grant in &grants {
+        code_takes_two |= unlock::is_privileged(grant, today)?;
+    }
     let agency_names = store::agency_names(access.db()).await?;
     let now = access.db().clock().now();
     let sessions = store::sessions_of(access.db(), &id, now).await?;
@@ -209,6 +216,7 @@ async fn one_account(
     Ok(Json(AccountFile {
         account: view,
         activated,
+        code_takes_two,
         grants: grants.into_iter().map(|one| access.named_grant(one, &agency_names)).collect(),
         sessions: sessions
             .into_iter()

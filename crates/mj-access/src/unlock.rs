@@ -1,15 +1,17 @@
 //! What only two administrators do to somebody's way in: a system administrator starts, a security administrator
 //! approves before the request expires. An unlock ends the locks and their doubling at once; a reset lets the system
-//! administrator hand out one new activation code, with which the owner sets a password. Neither chooses the
-//! password, and a second factor stays as it is.
+//! administrator hand out one new activation code, with which the owner sets a password; so does the first code of an
+//! account that was given a privileged role before its first sign-in. Neither chooses the password, and a second factor
+//! stays as it is.
 
+use chrono::NaiveDate;
 use mj_kernel::Instant;
 use mj_platform::{Db, DbRow, RowExt, TruthTable, WriteTx};
 
 use crate::error::{Error, Result};
-use crate::lockout;
-use crate::model::{Account, AccountClass, AccountState};
+use crate::model::{Account, AccountClass, AccountState, RoleGrant};
 use crate::store::{self, account_of};
+use crate::{grant_request, lockout};
 
 pub const UNLOCK_REQUEST: TruthTable = TruthTable {
     name: "unlock_request",
@@ -98,7 +100,7 @@ pub async fn request(
         Kind::Unlock if !is_locked(tx, &account).await? => {
             return Err(Error::Separation("账号现在没有锁定，不须解除。"));
         }
-        Kind::Reset if !is_activated(tx, account_id).await? => {
+        Kind::Reset if !takes_two(tx, account_id).await? => {
             return Err(Error::Separation(
                 "账号还没有启用过，可以直接重新发放启用代码，不须申请。",
             ));
@@ -170,10 +172,11 @@ pub async fn refuse(
     close(tx, request, expected, if own { "withdrawn" } else { "refused" }, why).await
 }
 
-/// Uses up the approval that a new code for an account in use needs. An account never activated needs none.
+/// Uses up the approval that a new code needs for an account in use, and for one that was never used but opens what only
+/// two may give. Another account that was never activated needs none.
 pub async fn may_issue_code(tx: &mut WriteTx, account_id: &str) -> Result<()> {
     tx.position().await?;
-    if !is_activated(tx, account_id).await? {
+    if !takes_two(tx, account_id).await? {
         return Ok(());
     }
     let now = tx.now();
@@ -221,6 +224,38 @@ async fn account(tx: &mut WriteTx, account_id: &str) -> Result<Account> {
         AccountClass::Source => Err(Error::Missing("账号")),
         _ => Ok(account),
     }
+}
+
+/// Whether a code for this account is more than one person's to give.
+async fn takes_two(tx: &mut WriteTx, account_id: &str) -> Result<bool> {
+    Ok(is_activated(tx, account_id).await? || opens_privileges(tx, account_id).await?)
+}
+
+/// Whether the account holds a grant, now or from a later day on, that two had to give.
+async fn opens_privileges(tx: &mut WriteTx, account_id: &str) -> Result<bool> {
+    let today = mj_kernel::clock::beijing_date(tx.now());
+    let sql = "SELECT * FROM role_grant WHERE account_id = $1 AND revoked_at = 0 ORDER BY id";
+    for row in tx.fetch_all(sql, &[account_id.into()]).await? {
+        if is_privileged(&store::grant_of(&row)?, today)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a grant that was not revoked opens, on this day or a later one, what only two may give.
+pub fn is_privileged(grant: &RoleGrant, today: NaiveDate) -> Result<bool> {
+    let by = grant_request::needs_second_person(grant.role, grant.scope.level, today)?;
+    Ok(by.is_some() && grant.valid_to >= today.to_string())
+}
+
+/// Takes back the code that one person gave out for an account not yet in use: it would open the privileges that two
+/// are about to give.
+pub async fn withdraw_first_code(tx: &mut WriteTx, account_id: &str) -> Result<()> {
+    let sql = "DELETE FROM enrolment WHERE account_id = $1 AND used_at = 0 \
+               AND NOT EXISTS (SELECT 1 FROM credential WHERE id = $1)";
+    tx.execute(sql, &[account_id.into()]).await?;
+    Ok(())
 }
 
 async fn is_activated(tx: &mut WriteTx, account_id: &str) -> Result<bool> {

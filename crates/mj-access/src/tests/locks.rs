@@ -365,6 +365,53 @@ async fn a_new_code_for_an_account_in_use_takes_two_and_is_given_once() {
 }
 
 #[tokio::test]
+async fn the_first_code_of_an_administrator_to_be_takes_two() {
+    let house = House::new().await;
+    house.enrol_administrators().await;
+    let (system, security) = (house.token("xitong").await, house.token("anquan").await);
+    let audit = house.token("shenji").await;
+    let body = json!({"login": "lisi", "name": "李四", "class": "admin"});
+    let made = house.ask("POST", "/access/accounts").bearer(&system).key("c").body(body).go().await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let id = made.body["id"].as_str().expect("an id").to_owned();
+    let takes_two = async || {
+        let file = house.ask("GET", &format!("/access/accounts/{id}")).bearer(&system).go().await;
+        file.body["code_takes_two"].clone()
+    };
+    assert_eq!(takes_two().await, false, "nothing is opened by it yet");
+    let wish =
+        json!({"account_id": id, "role": "sec_admin", "areas": ["370400"], "reason": "接任"});
+    let path = "/access/grant-requests";
+    let asked = house.ask("POST", path).bearer(&security).key("g").body(wish).go().await;
+    assert_eq!(asked.status, StatusCode::CREATED, "{}", asked.body);
+    let path = format!("{path}/{}/confirm", asked.body["id"].as_str().expect("an id"));
+    let body = json!({"version": asked.body["version"]});
+    let given = house.ask("POST", &path).bearer(&audit).body(body).go().await;
+    assert_eq!(given.status, StatusCode::OK, "{}", given.body);
+    assert_eq!(takes_two().await, true);
+    // the code that the system administrator was shown before opens nothing any more, and another is not theirs to give
+    let enrol = |key: &str, code: &Value| {
+        let body = json!({"code": code, "login": "lisi", "password": PASSWORD});
+        house.ask("POST", "/enrolments").key(key).body(body).go()
+    };
+    let kept = enrol("1", &made.body["activation_code"]).await;
+    assert_eq!(kept.body["code"], "access.invalid_code", "{}", kept.body);
+    let code_path = format!("/access/accounts/{id}/activation");
+    let code = || house.ask("POST", &code_path).bearer(&system).go();
+    let alone = code().await;
+    assert_eq!(alone.body["code"], "access.reset_not_approved", "{}", alone.body);
+    let asked = house.wish(&system, "r", &id, "reset").await;
+    assert_eq!(asked.status, StatusCode::CREATED, "{}", asked.body);
+    let approved = house.decide(&security, &asked.body, "approve").await;
+    assert_eq!(approved.body["state"], "approved", "{}", approved.body);
+    let code = code().await;
+    assert_eq!(code.status, StatusCode::OK, "{}", code.body);
+    let done = enrol("2", &code.body["activation_code"]).await;
+    assert_eq!(done.status, StatusCode::CREATED, "{}", done.body);
+    assert!(house.opens("lisi").await);
+}
+
+#[tokio::test]
 async fn an_approval_of_a_reset_ends_after_three_days() {
     let house = House::new().await;
     house.enrol_administrators().await;
