@@ -38,6 +38,14 @@ impl AgencySet {
             Self::Only(names) => names.contains(name),
         }
     }
+
+    pub fn is_within(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::All) => true,
+            (Self::All, Self::Only(_)) => false,
+            (Self::Only(names), Self::Only(others)) => names.is_subset(others),
+        }
+    }
 }
 
 /// The part of the world a grant holds for.
@@ -101,6 +109,13 @@ impl Scope {
         }
     }
 
+    /// Whether all that this scope reaches is reached by the other, whatever the levels.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.areas.iter().all(|area| other.covers_area(Some(area)))
+            && self.agencies.is_within(&other.agencies)
+            && self.item_lines.is_within(&other.item_lines)
+    }
+
     pub fn covers(&self, area: Option<&str>, agency: Option<&str>) -> bool {
         self.covers_area(area)
             && match agency {
@@ -145,5 +160,38 @@ mod tests {
         assert!(!of(AgencySet::only(["17"])).covers_items(both));
         assert!(of(AgencySet::All).covers_items(None));
         assert!(!of(AgencySet::only(["16"])).covers_items(None));
+    }
+
+    fn any_scope() -> impl proptest::strategy::Strategy<Value = Scope> {
+        use proptest::prelude::*;
+        let some = |all: &'static [&'static str]| {
+            let few = prop::sample::subsequence(all.to_vec(), 0..=all.len());
+            prop::option::of(few).prop_map(|few| few.map_or(AgencySet::All, AgencySet::only))
+        };
+        let areas = ["000000", "370000", "370400", "370402", "410700"];
+        let areas = prop::sample::subsequence(areas.to_vec(), 1..3);
+        (areas, some(&["A", "B"]), some(&["31", "16"])).prop_map(|(areas, agencies, item_lines)| {
+            let areas = areas.into_iter().map(str::to_owned).collect();
+            Scope { areas, agencies, item_lines, level: DataLevel::Internal }
+        })
+    }
+
+    proptest::proptest! {
+        /// Whoever answers for a scope answers for every thing in it.
+        #[test]
+        fn what_is_within_another_reaches_nothing_that_the_other_does_not(
+            inner in any_scope(),
+            outer in any_scope(),
+            area in proptest::sample::select(vec!["370402001", "370481", "370000", "410700", "120000"]),
+            agency in proptest::option::of(proptest::sample::select(vec!["A", "B", "C"])),
+            line in proptest::sample::select(vec!["31", "16", "12"]),
+        ) {
+            let reaches =
+                |scope: &Scope| scope.covers(Some(area), agency) && scope.item_lines.covers(line);
+            proptest::prop_assert!(inner.is_within(&inner));
+            if inner.is_within(&outer) && reaches(&inner) {
+                proptest::prop_assert!(reaches(&outer));
+            }
+        }
     }
 }
