@@ -2900,6 +2900,8 @@ export interface components {
             account: components["schemas"]["AccountView"];
             /** @description 账号已设置密码 */
             activated: boolean;
+            /** @description 发放启用代码须先经安全管理员批准：账号已启用过，或已有须两人授予的角色 */
+            code_takes_two: boolean;
             grants: components["schemas"]["GrantView"][];
             history: components["schemas"]["HistoryEntry"][];
             sessions: components["schemas"]["SessionView"][];
@@ -3755,6 +3757,10 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        ExportFilter: {
+            title: string;
+            value: string;
+        };
         /** @description 导出：与所见一致的筛选条件和列 */
         ExportRequest: {
             /** @description 已批准的导出申请编号；行数超过规定时须有 */
@@ -3779,10 +3785,14 @@ export interface components {
             /** @description 批准或驳回的理由 */
             decided_why?: string | null;
             expires_at: string;
+            /** @description 筛选条件，取值为人读的名称；检索词不显示 */
+            filters: components["schemas"]["ExportFilter"][];
             id: string;
             may_decide: boolean;
             /** @description 自己提出的 */
             own: boolean;
+            /** @description 申请人凭哪些范围看到这些数据；批准人的范围须全部包含 */
+            places: string[];
             reason: string;
             requested_at: string;
             requested_by_name: string;

@@ -264,7 +264,11 @@ impl Authority for Access {
         &'a self,
         references: &'a [String],
     ) -> BoxFuture<'a, Result<BTreeMap<String, String>, Problem>> {
-        Box::pin(async move { Ok(colleagues::names(&self.db, references).await?) })
+        Box::pin(async move {
+            let mut names = colleagues::names(&self.db, references).await?;
+            names.extend(self.names_of_places(references).await?);
+            Ok(names)
+        })
     }
 }
 

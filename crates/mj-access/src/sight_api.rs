@@ -139,6 +139,32 @@ fn domain(action: &str) -> &'static str {
 }
 
 impl Access {
+    /// `area:…`, `agency:…` and `line:…` by what they are called.
+    pub(crate) async fn names_of_places(
+        &self,
+        references: &[String],
+    ) -> crate::error::Result<std::collections::BTreeMap<String, String>> {
+        let is_agency = |one: &String| one.starts_with("agency:");
+        let agencies = match references.iter().any(is_agency) {
+            true => store::agency_names(self.db()).await?,
+            false => Default::default(),
+        };
+        let name = |reference: &String| {
+            let (kind, code) = reference.split_once(':')?;
+            let name = match kind {
+                "area" => self.place(code),
+                "agency" => agencies.get(code)?.clone(),
+                "line" => {
+                    let ItemLine { line, name } = self.item_line(code);
+                    format!("{line} {name}")
+                }
+                _ => return None,
+            };
+            Some((reference.clone(), name))
+        };
+        Ok(references.iter().filter_map(name).collect())
+    }
+
     /// A scope as people say it.
     pub(crate) fn scope_in_words(
         &self,

@@ -275,8 +275,8 @@ pub trait Authority: Send + Sync {
         Box::pin(async {})
     }
 
-    /// How the people and systems behind these references (`account:…`, `source:…`) are called, for
-    /// colleagues who read who did what. A reference nobody knows is left out.
+    /// How the people, systems and places behind these references (`account:…`, `source:…`, `area:…`, `agency:…`,
+    /// `line:…`) are called, for colleagues who read who did what where. A reference nobody knows is left out.
     fn names<'a>(
         &'a self,
         _references: &'a [String],

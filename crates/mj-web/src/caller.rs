@@ -12,7 +12,7 @@ use mj_kernel::{Actor, AgencySet, Scope};
 use mj_platform::{Act, Value};
 
 use crate::authority::{
-    Action, Allowance, Authority, Fields, Identity, Mask, Proof, Refusal, Resource,
+    Action, Allowance, Authority, Decision, Fields, Identity, Mask, Proof, Refusal, Resource,
 };
 use crate::problem::Problem;
 
@@ -132,6 +132,14 @@ impl Caller {
         decision.into_allowance(self.identity.is_anonymous()).is_ok()
     }
 
+    /// Where another action is theirs, be it after giving the password again.
+    pub fn reach_of(&self, action: &Action) -> Vec<Scope> {
+        match self.authority.decide(&self.proven(), action.name, None) {
+            Decision::Allow(allowance) => merge(allowance.scopes),
+            _ => Vec::new(),
+        }
+    }
+
     /// The same person within the same request, but with what they may see under another action: for
     /// answers that gather from several domains. `None` when that action is not theirs at all.
     pub fn asking(&self, action: &Action) -> Option<Caller> {
@@ -203,6 +211,16 @@ impl Caller {
 pub struct ActorNames(BTreeMap<String, String>);
 
 impl ActorNames {
+    #[cfg(test)]
+    pub(crate) fn of_known(names: BTreeMap<String, String>) -> Self {
+        Self(names)
+    }
+
+    /// The name of what is known; people are told by [`ActorNames::of`], places may be told by their code.
+    pub fn known(&self, reference: &str) -> Option<&str> {
+        self.0.get(reference).map(String::as_str)
+    }
+
     pub fn of(&self, reference: &str) -> String {
         match self.0.get(reference) {
             Some(name) => name.clone(),

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::authority::Action;
 use crate::caller::Caller;
+use crate::export_day::{Day, EXPORT_APPROVED};
 use crate::export_request;
 use crate::problem::Problem;
 
@@ -69,6 +70,12 @@ pub struct ExportRequest {
 }
 
 impl ExportRequest {
+    /// Part of what is asked for, where the address names it: the batch, the indicator. An approval holds for it alone.
+    pub fn within(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.filters.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// The filters as the list's own query.
     pub fn query<Q: DeserializeOwned>(&self) -> Result<Q, Problem> {
         let filters = self.filters.iter().filter(|(_, value)| !value.is_empty());
@@ -145,22 +152,26 @@ impl<T: 'static> Export<T> {
         let Self { list, title, request, columns, rows, .. } = self;
         let count = rows.len();
         let titles: Vec<&'static str> = columns.iter().map(|column| column.title).collect();
-        let over = count > export_request::threshold(db, list)?;
-        if over && request.approval.is_none() && request.reason.is_some() {
+        let most = export_request::threshold(db, list)?;
+        if request.approval.is_none()
+            && request.reason.is_some()
+            && !Day::look(db, caller, list, most).await?.allows(count)
+        {
             let number =
                 export_request::ask(db, caller, list, title, &titles, &request, count).await?;
             return Err(Problem::forbidden(
                 "access.second_person_required",
                 "已提交导出申请，等另一人批准",
             )
-            .detail(format!("申请编号 {number}；批准后用同样的筛选和列再点一次导出即可下载。")));
+            .detail(format!(
+                "申请编号 {number}；由管辖范围包含您全部可看范围的负责人批准，本级没有的由上级批准。批准后用同样的筛选和列再点一次导出即可下载。"
+            )));
         }
         let id = new_id();
         let reason = format!("导出{title} {count} 行");
         // the route's own action is the reading of the list
         let act = caller.act_of(TAKE.name, format!("data_export:{id}")).because(reason);
         let mut tx = db.begin(Lane::People, act).await?;
-        export_request::pass(db, &mut tx, caller, list, &request, count).await?;
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
         // what somebody searched for may name a person
         let filters: BTreeMap<&str, &str> = request
@@ -185,6 +196,13 @@ impl<T: 'static> Export<T> {
             ],
         )
         .await?;
+        let day = Day::claim(&mut tx, caller, list, most, &id).await?;
+        if !day.allows(count) {
+            let used = export_request::approved(&mut tx, caller, list, &request, count).await?;
+            let approval = used.ok_or_else(|| day.refusal(title, count))?;
+            let values = [("id", id.as_str().into()), ("request_id", approval.into())];
+            tx.insert(&EXPORT_APPROVED, &values).await?;
+        }
         tx.commit().await?;
         // whoever finds the file learns whose it is
         let reference = caller.actor.reference();

@@ -1,19 +1,21 @@
 //! Exports that another person must approve: asked for with a reason, approved by somebody who answers for the
 //! same place, used once for exactly what was asked. How many rows make one such is a rule.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::Json;
 use axum::extract::State;
-use mj_kernel::Instant;
 use mj_kernel::clock::to_rfc3339;
+use mj_kernel::{Instant, Scope};
 use mj_platform::{Db, Lane, RowExt, TruthTable, WriteTx, gm, new_id};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::authority::{Action, Resource};
+use crate::authority::{Action, Decision, Resource, Why};
 use crate::caller::Caller;
 use crate::export::ExportRequest;
+use crate::export_reach::{self, EXPORT_REACH};
 use crate::problem::Problem;
 use crate::route::{Module, RouteOf, get, post};
 use crate::{Answer, Input, PathOf};
@@ -85,6 +87,10 @@ struct ExportRequestView {
     title: String,
     row_count: i64,
     columns: Vec<String>,
+    /// 筛选条件，取值为人读的名称；检索词不显示
+    filters: Vec<ExportFilter>,
+    /// 申请人凭哪些范围看到这些数据；批准人的范围须全部包含
+    places: Vec<String>,
     reason: String,
     /// waiting、approved、refused、used 或 expired
     state: String,
@@ -99,9 +105,19 @@ struct ExportRequestView {
     may_decide: bool,
 }
 
+#[derive(Serialize, ToSchema)]
+struct ExportFilter {
+    title: &'static str,
+    value: String,
+}
+
 struct Kept {
     id: String,
+    list: String,
     title: String,
+    filters: BTreeMap<String, String>,
+    /// `None`: asked for before they were kept; area and agency alone are known.
+    scopes: Option<Vec<Scope>>,
     columns: Vec<String>,
     request_sm3: String,
     row_count: i64,
@@ -118,10 +134,14 @@ struct Kept {
 }
 
 impl Kept {
-    fn read(row: &impl RowExt) -> mj_platform::Result<Self> {
+    fn read(row: &impl RowExt, reach: Option<&impl RowExt>) -> mj_platform::Result<Self> {
         Ok(Self {
             id: row.text("id")?,
+            list: row.text("list_name")?,
             title: row.text("title")?,
+            // of older requests the names alone were kept
+            filters: serde_json::from_str(&row.text("filters_json")?).unwrap_or_default(),
+            scopes: export_reach::read(reach)?,
             columns: serde_json::from_str(&row.text("columns_json")?).unwrap_or_default(),
             request_sm3: row.text("request_sm3")?,
             row_count: row.int("row_count")?,
@@ -147,12 +167,29 @@ impl Kept {
 
     /// Whoever asked is the first of the two.
     fn resource(&self) -> Resource {
-        Resource::at(self.area.as_deref(), self.agency.as_deref())
-            .approved_by(self.requested_by.clone())
+        let at = match &self.scopes {
+            Some(scopes) => export_reach::point(scopes),
+            None => Resource::at(self.area.as_deref(), self.agency.as_deref()),
+        };
+        at.approved_by(self.requested_by.clone())
+    }
+
+    /// Whether this is for the caller to decide: somebody else's, and all that it reaches within their own reach.
+    fn is_for(&self, caller: &Caller) -> Result<(), Problem> {
+        if self.requested_by == caller.actor.reference() {
+            return Decision::NeedSecondPerson.into_allowance(false).map(drop);
+        }
+        let own = || caller.reach_of(&DECIDE);
+        match &self.scopes {
+            Some(asked) if !export_reach::covers(&own(), asked) => {
+                Err(Problem::not_found().refusing(Why::OutOfScope))
+            }
+            _ => caller.would(&DECIDE, &self.resource()).map(drop),
+        }
     }
 }
 
-/// From how many rows on a list needs approval.
+/// From how many rows a day on a list needs approval.
 pub(crate) fn threshold(db: &Db, list: &str) -> Result<usize, Problem> {
     let rule = |key: String| crate::export::rule(db, &key);
     let value = match rule(format!("approve/{list}"))? {
@@ -168,34 +205,24 @@ fn digest(list: &str, request: &ExportRequest) -> String {
     hex::encode(gm::sm3(said.to_string().as_bytes()))
 }
 
-/// Lets an export of this many rows through, or says what it needs. An approval is used up by it.
-pub(crate) async fn pass(
-    db: &Db,
+/// The approval for exactly this, used up by it; `None`: nobody named one and none waits.
+pub(crate) async fn approved(
     tx: &mut WriteTx,
     caller: &Caller,
     list: &'static str,
     request: &ExportRequest,
     rows: usize,
-) -> Result<(), Problem> {
-    let most = threshold(db, list)?;
-    if rows <= most {
-        return Ok(());
-    }
+) -> Result<Option<String>, Problem> {
     // asked again with the same filters and columns, the approval that waits for it is found
     let found = match request.approval.clone() {
         Some(number) => Some(number),
         None => waiting_for(tx, caller, &digest(list, request)).await?,
     };
-    let Some(approval) = found.as_deref() else {
-        return Err(Problem::forbidden(
-            "export.approval_needed",
-            format!("共 {rows} 行，超过 {most} 行的导出须另一人批准"),
-        )
-        .detail("请写明理由提交申请；批准后用同样的筛选和列再点一次导出。也可以先缩小筛选范围。"));
-    };
+    let Some(approval) = found.as_deref() else { return Ok(None) };
     let sql = "SELECT * FROM export_request WHERE id = $1";
     let kept = tx.fetch_optional(sql, &[approval.into()]).await?;
-    let kept = kept.as_ref().map(Kept::read).transpose()?;
+    // by whom it was decided is no matter here
+    let kept = kept.as_ref().map(|row| Kept::read(row, None::<&mj_platform::DbRow>)).transpose()?;
     let own = |kept: &Kept| kept.requested_by == caller.actor.reference();
     let kept = kept.filter(own).ok_or_else(Problem::not_found)?;
     let fits = kept.request_sm3 == digest(list, request)
@@ -205,7 +232,7 @@ pub(crate) async fn pass(
             .detail("申请尚未批准、已经用过、已过期，或筛选条件、列、行数与批准的不同。"));
     }
     tx.update(&EXPORT_REQUEST, &kept.id, Some(kept.version), &[("state", "used".into())]).await?;
-    Ok(())
+    Ok(Some(kept.id))
 }
 
 /// The caller's approved and unused request for exactly this.
@@ -245,15 +272,11 @@ pub(crate) async fn ask(
     let mut tx = db.begin(Lane::People, act).await?;
     let hours = crate::export::rule(db, "hours")?.and_then(|text| text.parse::<i64>().ok());
     let (now, by) = (tx.now(), tx.act().actor.clone());
-    // the narrowest thing that can be said of where the request comes from
-    let held = caller.actor.grants.first().map(|grant| &grant.scope);
-    let area = held.and_then(|scope| scope.areas.first().cloned());
-    let agency = held.and_then(|scope| match &scope.agencies {
-        mj_kernel::AgencySet::Only(codes) => codes.iter().next().cloned(),
-        mj_kernel::AgencySet::All => None,
-    });
+    let scopes = export_reach::of_list(caller);
+    // where the log says that it belongs
+    let Resource { area, agency, .. } = export_reach::point(&scopes);
     let text = |value: serde_json::Result<String>| value.unwrap_or_default();
-    let filters: Vec<&String> = request.filters.keys().collect();
+    let filters = export_reach::kept(&request.filters);
     tx.insert(
         &EXPORT_REQUEST,
         &[
@@ -276,16 +299,23 @@ pub(crate) async fn ask(
         ],
     )
     .await?;
+    let scopes = text(serde_json::to_string(&scopes));
+    tx.insert(&EXPORT_REACH, &[("id", id.as_str().into()), ("scopes_json", scopes.into())]).await?;
     tx.commit().await?;
     Ok(id)
 }
 
 async fn view(caller: &Caller, kept: Kept, now: Instant) -> Answer<ExportRequestView> {
-    let people = kept.decided_by.iter().chain([&kept.requested_by]).cloned().collect();
-    let names = caller.names_of(people).await?;
+    let mut named: Vec<String> =
+        kept.decided_by.iter().chain([&kept.requested_by]).cloned().collect();
+    let scopes = kept.scopes.clone().unwrap_or_default();
+    named.extend(export_reach::references(&scopes));
+    named.extend(export_reach::filter_references(&kept.list, &kept.filters));
+    let names = caller.names_of(named).await?;
+    let filters = export_reach::filters_in_words(&kept.list, &kept.filters, &names);
     let own = kept.requested_by == caller.actor.reference();
     let state = kept.standing(now).to_owned();
-    let may_decide = state == "waiting" && caller.would(&DECIDE, &kept.resource()).is_ok();
+    let may_decide = state == "waiting" && kept.is_for(caller).is_ok();
     Ok(ExportRequestView {
         requested_by_name: names.of(&kept.requested_by),
         decided_by_name: kept.decided_by.as_deref().map(|by| names.of(by)),
@@ -297,6 +327,8 @@ async fn view(caller: &Caller, kept: Kept, now: Instant) -> Answer<ExportRequest
         title: kept.title,
         row_count: kept.row_count,
         columns: kept.columns,
+        filters: filters.into_iter().map(|(title, value)| ExportFilter { title, value }).collect(),
+        places: export_reach::in_words(&scopes, &names),
         reason: kept.reason,
         state,
         own,
@@ -313,9 +345,9 @@ async fn list(State(db): State<Db>, caller: Caller) -> Answer<Json<ExportRequest
     let me = caller.actor.reference();
     let mut items = Vec::new();
     for row in db.fetch_all(sql, &[me.as_str().into()]).await? {
-        let kept = Kept::read(&row)?;
+        let kept = Kept::read(&row, reach_of(&db, &row.text("id")?).await?.as_ref())?;
         let own = kept.requested_by == me;
-        if own || caller.would(&DECIDE, &kept.resource()).is_ok() {
+        if own || kept.is_for(&caller).is_ok() {
             items.push(view(&caller, kept, now).await?);
         }
     }
@@ -343,7 +375,11 @@ async fn refuse(
 async fn by_id(db: &Db, id: &str) -> Result<Kept, Problem> {
     let sql = "SELECT * FROM export_request WHERE id = $1";
     let row = db.fetch_optional(sql, &[id.into()]).await?.ok_or_else(Problem::not_found)?;
-    Ok(Kept::read(&row)?)
+    Ok(Kept::read(&row, reach_of(db, id).await?.as_ref())?)
+}
+
+async fn reach_of(db: &Db, id: &str) -> mj_platform::Result<Option<mj_platform::DbRow>> {
+    db.fetch_optional("SELECT scopes_json FROM export_reach WHERE id = $1", &[id.into()]).await
 }
 
 async fn decide(
@@ -354,6 +390,7 @@ async fn decide(
     state: &'static str,
 ) -> Answer<ExportRequestView> {
     let kept = by_id(db, id).await?;
+    kept.is_for(caller)?;
     caller.require(&kept.resource())?;
     let now = db.clock().now();
     if kept.standing(now) != "waiting" {

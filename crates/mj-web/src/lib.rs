@@ -9,6 +9,8 @@ pub mod authority;
 pub mod caller;
 pub mod client;
 pub mod export;
+pub mod export_day;
+pub mod export_reach;
 pub mod export_request;
 pub mod idempotency;
 pub mod input;

@@ -67,10 +67,12 @@ pub async fn export(
     PathOf(id): PathOf<String>,
     input: Input<ExportRequest>,
 ) -> Answer<Response> {
-    load(&hub, &caller, &id).await?;
+    let (batch, _) = load(&hub, &caller, &id).await?;
     let query: ErrorQuery = input.value.query()?;
+    let name = batch.file_name.unwrap_or(batch.cd_batch);
+    let wish = input.value.within("batch", &id).within("batch_name", name);
     let mut file =
-        Export::open(&hub.db, &caller, "datahub.errors", "错误记录", &ERROR_COLUMNS, input.value)?;
+        Export::open(&hub.db, &caller, "datahub.errors", "错误记录", &ERROR_COLUMNS, wish)?;
     let mut cursor = None;
     loop {
         let page = page_of(&hub, &id, &query, cursor.as_deref(), i64::from(Page::MAX)).await?;

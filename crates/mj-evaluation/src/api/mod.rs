@@ -273,7 +273,8 @@ async fn export_rows(
     let db = evaluation.db();
     let world = evaluation.seen().await?.world;
     let (list, title) = ("evaluation.rows", "指标明细");
-    let mut file = Export::open(db, &caller, list, title, &COLUMNS, input.value)?;
+    let mut file =
+        Export::open(db, &caller, list, title, &COLUMNS, input.value.within("indicator", &id))?;
     let mut from = 0;
     loop {
         let to = from + EXPORTED_AT_A_TIME;

@@ -2,6 +2,7 @@
 //! property that no list, count, facet, export or search shows a row outside the caller's scope.
 
 mod behaviours;
+mod exports;
 mod hardening;
 mod limits;
 mod matrix;

@@ -326,6 +326,9 @@ impl Store {
             ("/api/v1/registry/parties/export", &self.parties, "石榴", Measure::Area),
             ("/api/v1/flow/work-items/export", &self.items, "待办", Measure::Area),
         ] {
+            // every drawing on a day of its own: one account takes only so much away on one
+            let days = "UPDATE data_export SET at = at - 86400000000";
+            self.world.kit.db().statement(days).await.expect("a day later");
             let text = self.csv(path).await.unwrap_or_default();
             for (number, row) in rows.iter().enumerate() {
                 let there = text.contains(&format!("{word}{number:03}"));

@@ -17,7 +17,8 @@ async fn let_in(router: &Router) -> (BTreeSet<String>, usize) {
     let (mut open, mut again) = (BTreeSet::new(), 0);
     for one in asked() {
         // who enrols or opens an emergency is nobody with a password yet
-        if !is_anchored(one.method.as_str(), one.template) || one.path.contains("emergency") {
+        let nobody = ["emergency", "/enrolments"].iter().any(|part| one.path.contains(part));
+        if nobody || !is_anchored(one.method.as_str(), one.template) {
             continue;
         }
         for hat in Hat::all() {

@@ -343,7 +343,7 @@ pub async fn account(tx: &mut WriteTx, id: &str, class: &str, relation: Relation
     .await;
 }
 
-async fn grant(
+pub async fn grant(
     tx: &mut WriteTx,
     id: &str,
     account: &str,
@@ -467,6 +467,16 @@ async fn office(tx: &mut WriteTx, keys: &mj_platform::keys::Keys, relation: Rela
         ],
     )
     .await;
+    // the clerk of this office asked for its own rows
+    let scope = mj_kernel::Scope {
+        areas: vec![area.into()],
+        agencies: mj_kernel::AgencySet::only([agency]),
+        item_lines: mj_kernel::AgencySet::All,
+        level: mj_kernel::DataLevel::Internal,
+    };
+    let scopes = serde_json::to_string(&[scope]).expect("JSON");
+    let reach = [("id", id("export").into()), ("scopes_json", scopes.into())];
+    put(tx, "export_reach", &reach).await;
     put(
         tx,
         "grant_request",

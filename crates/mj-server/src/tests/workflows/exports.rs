@@ -72,7 +72,7 @@ impl Machine for Export {
             let stage = stage.clone();
             return Deed::house(async move { stage.wait(72 * 3600) });
         }
-        let role = if who == "asker" { Role::Leader } else { Role::DeptAdmin };
+        let role = if who == "asker" { Role::Leader } else { Role::RegionLeader };
         let path = act.trim_start_matches("POST ").replace("{id}", &self.id);
         let mut body = json!({"version": version, "reason": "已核对用途"});
         if path == LIST {
