@@ -474,6 +474,8 @@ export const stories = {
 
     await signIn(visit, world, 'region-leader')
     await page.goto('/desk/export-requests')
+    await first.getByText('没有筛选').waitFor()
+    await first.getByText('可看范围：').waitFor()
     await first.getByRole('button', { name: '批准' }).click()
     await page.getByLabel('理由').fill('已核对用途')
     await visit.look('approving a large export')
@@ -491,6 +493,36 @@ export const stories = {
     await page.goto('/desk/export-requests')
     await first.getByText('已下载').waitFor()
     await first.getByText('已核对用途').waitFor()
+  },
+
+  'who was away gives the password again, and the list is taken away without a second click': async (
+    visit,
+    world,
+  ) => {
+    const { page } = visit
+    visit.expectStatus(403)
+    await signIn(visit, world, 'city-clerk')
+    // five minutes are longer than a story: the first answer is the one the server gives after them
+    const again = { code: 'access.step_up_required', title: '请再次验证身份', status: 403 }
+    const late = { status: 403, contentType: 'application/problem+json', body: JSON.stringify(again) }
+    await page.route('**/officers/export', (route) => route.fulfill(late), { times: 1 })
+    await page.goto('/desk/officers')
+    await page.locator('[data-test=export]').click()
+    await page.getByRole('button', { name: 'CSV' }).click()
+    const dialog = page.getByRole('dialog').filter({ hasText: '密码' })
+    await dialog.getByLabel('密码', { exact: true }).fill('wrong-password')
+    visit.expectStatus(401)
+    visit.expectStatus(422)
+    await dialog.locator('button[type=submit]').click()
+    await dialog.getByRole('alert').waitFor()
+    await visit.look('the password once more')
+    const account = world.accounts.find((one) => one.login === 'city-clerk')
+    await dialog.getByLabel('密码', { exact: true }).fill(account.password)
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      dialog.locator('button[type=submit]').click(),
+    ])
+    assert.match(readFileSync(await file.path(), 'utf8'), /导出人：.*请勿外传/)
   },
 
   'two hundred scripts that people type stay text': async (visit, world) => {
