@@ -49,18 +49,21 @@ CONFIG
   pids+=($!)
 done
 
-# something to sign: the auditor of each takes up the account, and can look at the page 监管日志
+# something to sign: the administrators of each take up their accounts, and the auditor can look at the page 监管日志
 password=Witness-demo-2026
 for node in a b; do
   for _ in $(seq 1 60); do
     curl -fs "http://localhost:${port[$node]}/healthz" >/dev/null && break
     sleep 0.5
   done
-  code=$(sed -n 's/^ *审计管理员：//p' "$data/$node.log" | head -n 1)
-  curl -fs -o /dev/null -X POST "http://localhost:${port[$node]}/api/v1/enrolments" \
-    -H 'content-type: application/json' -H "idempotency-key: $node" \
-    -d "{\"code\":\"$code\",\"login\":\"audit\",\"name\":\"审计员\",\"password\":\"$password\"}" ||
-    { echo "${name[$node]} 没有启动" >&2; cat "$data/$node.log" >&2; exit 1; }
+  # a node works once all three administrators have taken up their accounts
+  for role in 系统管理员=system 安全管理员=security 审计管理员=audit; do
+    code=$(sed -n "s/^ *${role%%=*}：//p" "$data/$node.log" | head -n 1)
+    curl -fs -o /dev/null -X POST "http://localhost:${port[$node]}/api/v1/enrolments" \
+      -H 'content-type: application/json' -H "idempotency-key: $node-${role#*=}" \
+      -d "{\"code\":\"$code\",\"login\":\"${role#*=}\",\"name\":\"${role%%=*}\",\"password\":\"$password\"}" ||
+      { echo "${name[$node]} 没有启动" >&2; cat "$data/$node.log" >&2; exit 1; }
+  done
 done
 
 # the checkpoint of one node that the other signed last, or nothing

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { serve, stop } from './node.mjs'
+import { enrolAdministrators, serve, stop } from './node.mjs'
 import { Visit } from './visit.mjs'
 
 const LOGIN = 'xitong'
@@ -30,13 +30,7 @@ export const stories = {
     const node = await serve(visit, folder, SETTINGS)
     const other = await Visit.start(visit.context.browser(), node.base, world.size)
     try {
-      const code = /系统管理员：\s*(\S+)/.exec(node.said)?.[1]
-      const enrolled = await fetch(`${node.base}/api/v1/enrolments`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() },
-        body: JSON.stringify({ code, login: LOGIN, password: PASSWORD, name: '系统管理员' }),
-      })
-      assert.equal(enrolled.status, 201, await enrolled.text())
+      await enrolAdministrators(node, PASSWORD)
       await signIn(page, node)
       assert.equal(await page.locator('[data-test=ended-elsewhere]').count(), 0, 'nothing was ended')
 

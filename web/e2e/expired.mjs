@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { serve, stop } from './node.mjs'
+import { enrolAdministrators, serve, stop } from './node.mjs'
 
 const LOGIN = 'xitong'
 const OLD = 'Zaohua-kai-2026'
@@ -19,13 +19,7 @@ export const stories = {
     const folder = mkdtempSync(join(tmpdir(), 'mj-expired-'))
     let node = await serve(visit, folder, SETTINGS)
     try {
-      const code = /系统管理员：\s*(\S+)/.exec(node.said)?.[1]
-      const enrolled = await fetch(`${node.base}/api/v1/enrolments`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() },
-        body: JSON.stringify({ code, login: LOGIN, password: OLD, name: '系统管理员' }),
-      })
-      assert.equal(enrolled.status, 201, await enrolled.text())
+      await enrolAdministrators(node, OLD)
       await stop(node)
       const ago = `UPDATE credential SET changed_at = changed_at - ${DAYS} * 86400 * 1000000`
       const run = 'import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])'

@@ -19,6 +19,7 @@ import * as lists from './lists.mjs'
 import * as portal from './portal.mjs'
 import * as publicSite from './public.mjs'
 import * as reference from './reference.mjs'
+import * as setUp from './setup.mjs'
 import * as tour from './tour.mjs'
 import { Visit } from './visit.mjs'
 
@@ -76,6 +77,7 @@ const stories = {
   ...expired.stories,
   ...emergency.stories,
   ...elsewhere.stories,
+  ...setUp.stories,
   ...tour.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })

@@ -3434,6 +3434,8 @@ export interface components {
             /** @description 到此时未操作即失效（RFC 3339） */
             expires_at: string;
             login: string;
+            /** @description 还没有启用账号的管理员；不为空时，三位管理员都启用之前不能办理其他事情 */
+            missing_administrators: string[];
             name: string;
             /** @description 上次修改密码的时间 */
             password_changed_at?: string | null;

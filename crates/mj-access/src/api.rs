@@ -151,6 +151,8 @@ struct CurrentSession {
     password_holds_until: Option<String>,
     /// 密码已到期，须先修改
     password_expired: bool,
+    /// 还没有启用账号的管理员；不为空时，三位管理员都启用之前不能办理其他事情
+    missing_administrators: Vec<&'static str>,
     /// 到此时未操作即失效（RFC 3339）
     expires_at: String,
 }
@@ -254,6 +256,11 @@ async fn current(
         password_changed_at: changed_at.map(to_rfc3339),
         password_holds_until: until.map(to_rfc3339),
         password_expired: until.is_some_and(|until| access.db().clock().now() >= until),
+        missing_administrators: access
+            .missing_administrators()
+            .into_iter()
+            .map(mj_kernel::Role::title)
+            .collect(),
         expires_at: to_rfc3339(session.expires_at()),
         csrf_token: peer.secret.as_deref().map(token::csrf_of).unwrap_or_default(),
         account_id: account.id,

@@ -14,7 +14,7 @@ use crate::seal::{self, Kind};
 use crate::service::{create_account, grant_role, set_password};
 use crate::{Access, store, token};
 
-const ADMINISTRATORS: [Role; 3] = [Role::SysAdmin, Role::SecAdmin, Role::AuditAdmin];
+pub const ADMINISTRATORS: [Role; 3] = [Role::SysAdmin, Role::SecAdmin, Role::AuditAdmin];
 
 /// A code to be printed once and handed to the person meant.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What can go wrong at the door, and what the person is told.
 
 use axum::http::StatusCode;
+use mj_kernel::Role;
 use mj_web::Problem;
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum Error {
     /// The profile asks for a new one from time to time.
     #[error("密码已到期")]
     PasswordExpired,
+    /// Administrators who have not taken up their accounts: nothing works without all three.
+    #[error("平台还没有启用完毕")]
+    NotSetUp(Vec<Role>),
     #[error("一次性代码无效")]
     InvalidCode,
     /// One answer for wrong halves, a used or replaced code and none at all.
@@ -93,6 +97,15 @@ impl From<Error> for Problem {
             }
             Error::PasswordExpired => Problem::forbidden("access.password_expired", "密码已到期，请先修改密码")
                 .detail("按密码规则，密码须定期更换。请在“我的账号”里换一个新密码，换好后可以继续办理。"),
+            Error::NotSetUp(missing) => {
+                let missing: Vec<&str> = missing.into_iter().map(Role::title).collect();
+                let said = format!(
+                    "还没有启用账号的管理员：{}。请各位管理员用首次启动时打印的一次性代码，在“启用账号”页设置密码；\
+                     三位管理员都启用之后才能办理其他事情。",
+                    missing.join("、")
+                );
+                Problem::forbidden("access.not_set_up", "平台还没有启用完毕").detail(said)
+            }
             Error::InvalidCode => Problem::invalid("access.invalid_code", "一次性代码无效")
                 .detail("代码有误、已经用过，或与登录名不符。"),
             Error::EmergencyRefused => Problem::new(

@@ -35,6 +35,7 @@ mod second_api;
 mod second_factor;
 mod service;
 mod session;
+mod set_up;
 mod sight_api;
 mod step_up;
 mod store;
@@ -90,6 +91,7 @@ type AreaName = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Access {
     db: Db,
     refusals: Arc<refusal::Refusals>,
+    set_up: Arc<set_up::SetUp>,
     passwords: Passwords,
     vault: Arc<dyn SmProvider>,
     area_name: AreaName,
@@ -112,6 +114,7 @@ impl Access {
         Self {
             db,
             refusals: Arc::default(),
+            set_up: Arc::default(),
             passwords: Passwords::new(PasswordProfile::default(), pepper),
             vault,
             area_name: Arc::new(|_| None),
@@ -233,7 +236,10 @@ impl Access {
 
 impl Authority for Access {
     fn identify<'a>(&'a self, request: &'a Parts) -> BoxFuture<'a, Result<Identity, Problem>> {
-        Box::pin(async move { Ok(session::identify(self, request).await?) })
+        Box::pin(async move {
+            self.look_who_is_missing().await?;
+            Ok(session::identify(self, request).await?)
+        })
     }
 
     fn decide(&self, who: &Identity, action: &str, resource: Option<&Resource>) -> Decision {
@@ -243,6 +249,9 @@ impl Authority for Access {
     fn held_back(&self, who: &Identity, action: &str, on: Option<&Resource>) -> Option<Problem> {
         if let Some(told) = who.ended.as_ref().filter(|_| on.is_none()) {
             return Some(Error::Replaced(told.clone()).into());
+        }
+        if let Some(waits) = self.waits_for_administrators(who, action) {
+            return Some(waits.into());
         }
         let own = ["access.session.", "access.second_factor.", "access.password."];
         let open = own.iter().any(|part| action.starts_with(part));

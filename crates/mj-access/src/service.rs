@@ -227,7 +227,7 @@ pub async fn revoke_grant(tx: &mut WriteTx, grant_id: &str, expected: i64) -> Re
     if tx.act().actor == format!("account:{}", grant.account_id) {
         return Err(Error::Separation("不能收回自己的角色。"));
     }
-    keep_a_successor(tx, grant.role, &grant.account_id).await?;
+    keep_a_successor(tx, grant.role, &grant.account_id, &grant.valid_to).await?;
     let now = tx.now();
     let version =
         tx.update(&ROLE_GRANT, grant_id, Some(expected), &[("revoked_at", now.into())]).await?;
@@ -248,7 +248,8 @@ pub async fn disable_account(tx: &mut WriteTx, account_id: &str, expected: i64) 
         )
         .await?;
     for row in &rows {
-        keep_a_successor(tx, grant_of(row)?.role, account_id).await?;
+        let grant = grant_of(row)?;
+        keep_a_successor(tx, grant.role, account_id, &grant.valid_to).await?;
     }
     let state = ("state", AccountState::Disabled.name().into());
     let version = tx.update(&ACCOUNT, account_id, Some(expected), &[state]).await?;
@@ -311,17 +312,26 @@ pub async fn end_sessions_of(tx: &mut WriteTx, account_id: &str) -> Result<()> {
     Ok(tx.note().await?)
 }
 
-async fn keep_a_successor(tx: &mut WriteTx, role: Role, account_id: &str) -> Result<()> {
+/// A successor is somebody in use, for at least as long: else the role would be nobody's when the days are over.
+async fn keep_a_successor(
+    tx: &mut WriteTx,
+    role: Role,
+    account_id: &str,
+    until: &str,
+) -> Result<()> {
     if !is_administrator(role) {
         return Ok(());
     }
+    // one after another, on PostgreSQL too: two who go at once would each be the other's successor
+    tx.position().await?;
     let today = today(tx);
     let other = tx
         .fetch_optional(
             "SELECT g.id FROM role_grant g JOIN account a ON a.id = g.account_id \
              WHERE g.role = $1 AND g.account_id <> $2 AND g.revoked_at = 0 \
-             AND g.valid_from <= $3 AND g.valid_to >= $3 AND a.state = 'active' LIMIT 1",
-            &[role.name().into(), account_id.into(), today.into()],
+             AND g.valid_from <= $3 AND g.valid_to >= $3 AND g.valid_to >= $4 \
+             AND a.state = 'active' LIMIT 1",
+            &[role.name().into(), account_id.into(), today.into(), until.into()],
         )
         .await?;
     match other {

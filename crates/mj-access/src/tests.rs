@@ -14,6 +14,7 @@ mod seals;
 mod second_factor;
 mod second_person;
 mod sessions;
+mod set_up;
 
 use std::sync::Arc;
 

@@ -152,6 +152,12 @@ export const router = createRouter({
       meta: { title: 'enrol.title', isBare: true },
     },
     {
+      path: '/not-set-up',
+      name: 'not-set-up',
+      component: () => import('./features/session/NotSetUpPage.vue'),
+      meta: { title: 'not_set_up.title', isBare: true },
+    },
+    {
       path: '/emergency',
       name: 'emergency',
       component: () => import('./features/session/EmergencyPage.vue'),
@@ -371,6 +377,8 @@ router.beforeEach(async (to) => {
   await session.restore()
   // what the server would refuse anyway: first the password
   if (session.current?.password_expired && !to.meta.isBare && to.name !== 'me') return { name: 'me' }
+  if (session.current?.missing_administrators.length && !to.meta.isBare) return { name: 'not-set-up' }
+  if (to.name === 'not-set-up' && session.current === null) return { name: 'login' }
   if (to.meta.isBare || session.current !== null) return true
   return { name: 'login', query: to.path === '/' ? {} : { next: to.fullPath } }
 })

@@ -120,7 +120,7 @@ async fn an_open_session_is_over_for_whoever_comes_with_it_from_elsewhere() {
     let asks = || {
         [
             house.ask("GET", "/sessions/current"),
-            house.ask("GET", "/access/accounts"),
+            house.ask("GET", "/sessions"),
             house.ask("POST", "/sessions/current/step-up").body(json!({"password": PASSWORD})),
             house
                 .ask("POST", "/sessions/current/password")
@@ -133,9 +133,9 @@ async fn an_open_session_is_over_for_whoever_comes_with_it_from_elsewhere() {
         assert_eq!(stolen, said(over.bearer("mjs_over").from(ELSEWHERE).go().await));
         assert_eq!(stolen.1["code"], "access.session_required");
     }
-    let relayed = house.ask("GET", "/access/accounts").cookie(&token).from(OFFICE).relayed();
+    let relayed = house.ask("GET", "/sessions").cookie(&token).from(OFFICE).relayed();
     assert_eq!(relayed.go().await.status, StatusCode::UNAUTHORIZED);
-    let office = house.ask("GET", "/access/accounts").bearer(&token).from(OFFICE).go().await;
+    let office = house.ask("GET", "/sessions").bearer(&token).from(OFFICE).go().await;
     assert_eq!(office.status, StatusCode::OK, "the session itself goes on");
     let step = json!({"password": PASSWORD});
     let step = house.ask("POST", "/sessions/current/step-up").bearer(&token).body(step);

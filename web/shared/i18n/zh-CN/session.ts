@@ -80,6 +80,15 @@ export const session = {
   'login.no_account': '系统刚安装好，手里有一次性启用码？',
   'login.to_enrol': '启用管理员账号',
   'login.help': '忘记密码请联系本单位的部门管理员。',
+  'not_set_up.title': '平台还没有启用完毕',
+  'not_set_up.intro': '三位管理员都启用账号之后，才能办理其他事情。',
+  'not_set_up.missing': '还没有启用：{who}',
+  'not_set_up.how':
+    '请上面的管理员用首次启动时打印的一次性代码，在“启用管理员账号”页设置密码。代码丢失的，请联系运行平台的人。',
+  'not_set_up.again': '重新查看',
+  'not_set_up.still': '还没有启用：{who}',
+  'not_set_up.leave': '退出登录',
+  'not_set_up.enrol': '启用管理员账号',
   'enrol.title': '启用管理员账号',
   'enrol.intro':
     '首次启动时，系统在服务器屏幕上印出三个一次性启用码，分别用于系统、安全、审计管理员。每个码只能用一次。',
