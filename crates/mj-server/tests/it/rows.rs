@@ -151,9 +151,15 @@ pub fn uscc(number: u64) -> String {
     format!("{code}{}", char::from(ALPHABET[(31 - sum % 31) % 31]))
 }
 
-/// A valid citizen number of its own for every number, all of men born on 3 July 1985.
+/// When this person was born: 499 men share a day.
+pub fn birth_day(number: u64) -> String {
+    format!("1985-07-{:02}", 3 + number / 499)
+}
+
+/// A valid citizen number of its own for every number, all of men born in July 1985.
 pub fn citizen(number: u64) -> String {
-    let body = format!("37040219850703{:03}", 2 * (number % 499) + 1);
+    let born = birth_day(number).replace('-', "");
+    let body = format!("370402{born}{:03}", 2 * (number % 499) + 1);
     let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let sum: u32 = body
         .chars()
