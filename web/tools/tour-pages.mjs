@@ -61,6 +61,7 @@ export const TOUR = [
       { title: '登录', path: '/desk/login' },
       { title: '启用账号', path: '/desk/enrol' },
       { title: '应急启用', path: '/desk/emergency' },
+      { title: '平台还没有启用完毕', path: '/desk/not-set-up' },
     ],
   },
   {
