@@ -39,8 +39,10 @@ pub async fn bootstrap(db: &Db) -> Result<Option<[EnrolmentCode; 3]>> {
 
 /// A new code for an administrator who has not enrolled and lost the printed one. For whoever has
 /// the machine; there is no route to it.
-pub async fn reissue_code(db: &Db, role: Role) -> Result<EnrolmentCode> {
-    let mut tx = db.begin(Lane::People, start("access.enrolment.reissue")).await?;
+pub async fn reissue_code(db: &Db, who: &Actor, role: Role, reason: &str) -> Result<EnrolmentCode> {
+    let act = Act::new(who, "access.enrolment.reissue", "enrolment");
+    let why = format!("{}：{reason}", role.title());
+    let mut tx = db.begin(Lane::People, act.because(why)).await?;
     let dropped = tx
         .execute("DELETE FROM enrolment WHERE role = $1 AND used_at = 0", &[role.name().into()])
         .await?;
@@ -49,6 +51,7 @@ pub async fn reissue_code(db: &Db, role: Role) -> Result<EnrolmentCode> {
     }
     let code = EnrolmentCode { role, code: token::new_code() };
     keep_code(&mut tx, Some(role), None, &code.code).await?;
+    tx.note().await?;
     tx.commit().await?;
     Ok(code)
 }

@@ -61,7 +61,7 @@ use mj_web::{Authority, BoxFuture, Decision, Identity, Module, Problem, Refusal,
 pub use admin_api::{ACCOUNT_READ, AGENCY_READ};
 pub use certificate::Certificates;
 pub use emergency::{Halves, Seal, SealState, alarm as emergency_alarm, is_sealed};
-pub use enrolment::{EnrolmentCode, bootstrap, reissue_code};
+pub use enrolment::{ADMINISTRATORS, EnrolmentCode, bootstrap, reissue_code};
 pub use error::{Error, Result};
 pub use failures::Tried;
 pub use keyed::{PasswordHashing, PasswordKeys, password_keys};

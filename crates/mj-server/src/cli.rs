@@ -147,6 +147,11 @@ enum Command {
         #[command(subcommand)]
         what: crate::ledger::command::Emergency,
     },
+    /// 管理员的一次性启用代码：丢了的另发
+    Enrolment {
+        #[command(subcommand)]
+        what: crate::ledger::command::Enrolment,
+    },
     /// 体检：哪里不对，怎样修
     Doctor {
         #[command(flatten)]
@@ -391,6 +396,9 @@ impl Cli {
             Command::Log { what } => runtime()?.block_on(crate::ledger::command::run(what)),
             Command::Emergency { what } => {
                 runtime()?.block_on(crate::ledger::command::emergency(what))
+            }
+            Command::Enrolment { what } => {
+                runtime()?.block_on(crate::ledger::command::enrolment(what))
             }
             Command::Doctor { at, digest } => {
                 runtime()?.block_on(crate::doctor::run(&at.data_dir, digest))

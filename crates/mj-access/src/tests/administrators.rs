@@ -22,9 +22,12 @@ async fn a_first_start_gives_three_codes_that_work_once_and_no_password() {
         (reused.status, &reused.body["code"]),
         (StatusCode::UNPROCESSABLE_ENTITY, &json!("access.invalid_code"))
     );
-    assert!(crate::reissue_code(house.kit.db(), Role::SysAdmin).await.is_err());
-    let lost =
-        crate::reissue_code(house.kit.db(), Role::AuditAdmin).await.expect("not enrolled yet");
+    let reissue = async |role| {
+        let who = Actor::system("command");
+        crate::reissue_code(house.kit.db(), &who, role, "打印件遗失").await
+    };
+    assert!(reissue(Role::SysAdmin).await.is_err());
+    let lost = reissue(Role::AuditAdmin).await.expect("not enrolled yet");
     assert_ne!(lost.code, codes[2].code);
 }
 

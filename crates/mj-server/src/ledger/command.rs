@@ -87,6 +87,17 @@ pub enum Emergency {
     },
 }
 
+#[derive(Subcommand)]
+pub enum Enrolment {
+    /// 首次启动时打印的一次性代码丢了：给还没有启用账号的管理员另发一个，原来的作废
+    Reissue {
+        /// 系统管理员、安全管理员或审计管理员
+        role: String,
+        #[command(flatten)]
+        order: Order,
+    },
+}
+
 /// What is ordered takes a reason, and names whoever orders it.
 #[derive(Args)]
 pub struct Order {
@@ -252,6 +263,33 @@ pub async fn emergency(what: Emergency) -> Result<Outcome, Failure> {
         "已封存。两份分开保管，互不知道；启用时两位保管人在 /desk/emergency 各输入一份，只能用一次，两小时后失效。\
          原来的应急启用码已经作废。"
     );
+    Ok(Outcome::Clean)
+}
+
+/// The code goes to standard output, for whoever stands at the machine.
+pub async fn enrolment(what: Enrolment) -> Result<Outcome, Failure> {
+    let Enrolment::Reissue { role, order } = what;
+    let known = mj_access::ADMINISTRATORS.into_iter().find(|one| one.title() == role.trim());
+    let Some(role) = known else {
+        let titles = mj_access::ADMINISTRATORS.map(mj_kernel::Role::title).join("、");
+        return Err(Failure::Usage(format!("没有“{role}”这种管理员，请写其中之一：{titles}")));
+    };
+    let data_dir = &order.at.data_dir;
+    let Ordered { place, who, reason } = order.begin().await?;
+    let made = mj_access::reissue_code(&place.floor.db, &who, role, &reason).await;
+    let made = match made {
+        Ok(made) => made,
+        Err(error) => {
+            place.close().await;
+            return Err(match error {
+                mj_access::Error::Platform(error) => error.into(),
+                other => Failure::Usage(other.to_string()),
+            });
+        }
+    };
+    place.settle(data_dir).await?;
+    println!("{}\t{}", made.role.title(), made.code);
+    eprintln!("原来的代码已作废。请本人在 /desk/enrol 用这个代码启用账号，只能用一次。");
     Ok(Outcome::Clean)
 }
 

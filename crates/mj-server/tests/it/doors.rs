@@ -82,6 +82,41 @@ fn a_node_at_real_work_that_lets_administrators_in_from_everywhere_is_told_so() 
 }
 
 #[test]
+fn a_lost_code_of_an_administrator_is_replaced_at_the_machine_until_it_was_used() {
+    let house = House::bare();
+    let node = house.serve();
+    let codes = enrolment_codes(&node.log());
+    let enrol = |code: &str| {
+        let person = json!({"code": code, "login": "audit-admin", "password": secret("audit-admin"),
+            "name": "孙审计"});
+        ask(&node, "/api/v1/enrolments", &[], &person)
+    };
+    let reissue =
+        |role: &str, reason: &str| house.run(&["enrolment", "reissue", role, "--reason", reason]);
+    for (role, reason, why) in [
+        ("总管理员", "打印件遗失", "系统管理员、安全管理员、审计管理员"),
+        ("审计管理员", " ", "--reason"),
+    ] {
+        let ran = reissue(role, reason);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+        assert!(ran.err.contains(why), "{}", ran.err);
+    }
+    let ran = reissue("审计管理员", "打印件遗失");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let (role, code) = ran.out.trim().split_once('\t').expect("role and code");
+    assert_eq!(role, "审计管理员");
+    enrol(&codes[2]).problem(422, "access.invalid_code");
+    assert_eq!(enrol(code).status, 201);
+    let ran = reissue("审计管理员", "打印件遗失");
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("已经启用"), "{}", ran.err);
+    let kept = "SELECT COUNT(*) FROM act_journal WHERE action = 'access.enrolment.reissue'";
+    assert_eq!(house.number(kept), 1);
+    assert!(node.stop().success());
+    house.is_clean();
+}
+
+#[test]
 fn a_code_of_two_holders_is_sealed_at_the_machine_and_opens_once() {
     let house = House::bare();
     let toml = "[access]\nsecond_factor = \"optional\"\n";
