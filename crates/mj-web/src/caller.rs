@@ -285,11 +285,11 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use mj_kernel::DataLevel;
 
-    fn scope(area: &str, agency: Option<&str>) -> Scope {
+    pub(crate) fn scope(area: &str, agency: Option<&str>) -> Scope {
         Scope {
             areas: vec![area.into()],
             agencies: agency.map_or(AgencySet::All, |code| AgencySet::only([code])),

@@ -166,15 +166,7 @@ pub(crate) fn read(row: Option<&impl RowExt>) -> mj_platform::Result<Option<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn scope(area: &str, agency: Option<&str>) -> Scope {
-        Scope {
-            areas: vec![area.into()],
-            agencies: agency.map_or(AgencySet::All, |code| AgencySet::only([code])),
-            item_lines: AgencySet::All,
-            level: DataLevel::Internal,
-        }
-    }
+    use crate::caller::tests::scope;
 
     #[test]
     fn who_reads_two_counties_needs_one_who_answers_for_both() {
