@@ -11,7 +11,8 @@ export const audit = {
   'audit.signed': '已签署',
   'audit.signed_nth': '已签署，第 {n} 版',
   'audit.none': '还没有可以查看的月份',
-  'audit.no_month': '没有 {month} 这个月的报告：报告从开始记监管日志的那个月起，到本月为止。请从月度审计报告里选一个月。',
+  'audit.no_month':
+    '没有 {month} 这个月的报告：报告从开始记监管日志的那个月起，到本月为止。请从月度审计报告里选一个月。',
   'audit.report_of': '{month}审计报告',
   'audit.until': '最迟 {day} 签署',
   'audit.basis': '期限依据：{basis}',
