@@ -5844,8 +5844,6 @@ export interface operations {
     getAccessAccounts: {
         parameters: {
             query?: {
-                /** @description 登录名或姓名的一部分 */
-                q?: string | null;
                 /** @description business、admin 或 source */
                 class?: string | null;
                 /** @description active 或 disabled */
@@ -5859,7 +5857,10 @@ export interface operations {
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 登录名或姓名的一部分（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6286,14 +6287,15 @@ export interface operations {
             query?: {
                 /** @description 行政区划代码，含其下级 */
                 area?: string | null;
-                /** @description 名称、简称或统一社会信用代码的一部分 */
-                q?: string | null;
                 /** @description 部门条线（2位） */
                 line?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 名称、简称或统一社会信用代码的一部分（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6460,14 +6462,15 @@ export interface operations {
     getAccessColleagues: {
         parameters: {
             query?: {
-                /** @description 姓名或单位名称的一部分 */
-                q?: string | null;
                 /** @description 只看这个单位（统一社会信用代码） */
                 agency?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 姓名或单位名称的一部分（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7049,8 +7052,6 @@ export interface operations {
     getCatalogImplementations: {
         parameters: {
             query?: {
-                /** @description 清单编码的前几位，或实施主体名称的一部分 */
-                q?: string | null;
                 /** @description 事项编码 */
                 item?: string | null;
                 /** @description 实施主体的统一社会信用代码 */
@@ -7062,7 +7063,10 @@ export interface operations {
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 清单编码的前几位，或实施主体名称的一部分（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7128,8 +7132,6 @@ export interface operations {
     getCatalogItems: {
         parameters: {
             query?: {
-                /** @description 名称的一部分，或编码的前几位 */
-                q?: string | null;
                 /** @description main（主项）或 sub（子项） */
                 kind?: string | null;
                 /** @description in_use、suspended 或 cancelled */
@@ -7141,7 +7143,10 @@ export interface operations {
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 名称的一部分，或编码的前几位（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7272,12 +7277,13 @@ export interface operations {
             query: {
                 /** @description 数据来源 */
                 cd_source: string;
-                /** @description 本地编码或统一编码的开头 */
-                q?: string | null;
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 本地编码或统一编码的开头（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8360,11 +8366,11 @@ export interface operations {
     };
     getDatahubStandardSearch: {
         parameters: {
-            query: {
-                /** @description 字段名称、标识符、代码表名称、代码或取值的一部分 */
-                q: string;
+            query?: never;
+            header: {
+                /** @description 字段名称、标识符、代码表名称、代码或取值的一部分（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search": string;
             };
-            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -9405,8 +9411,6 @@ export interface operations {
                 /** @description 状态；open 为所有待办的，done 为所有办过的 */
                 state?: string | null;
                 kind?: string | null;
-                /** @description 标题的一部分 */
-                q?: string | null;
                 /** @description 写 me 只看自己的 */
                 assignee?: string | null;
                 /** @description 部门（统一社会信用代码） */
@@ -9418,7 +9422,10 @@ export interface operations {
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 标题的一部分（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10013,8 +10020,6 @@ export interface operations {
     getLogEntries: {
         parameters: {
             query?: {
-                /** @description 办理人、对象、原因或行为名称的一部分，或条目的序号 */
-                q?: string | null;
                 /** @description 行为，如 registry.party.merge；几种用逗号隔开 */
                 action?: string | null;
                 /** @description 对象，如 party:0197… */
@@ -10030,7 +10035,10 @@ export interface operations {
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 办理人、对象、原因或行为名称的一部分，或条目的序号（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11411,8 +11419,6 @@ export interface operations {
     getRegistryOfficers: {
         parameters: {
             query?: {
-                /** @description 姓名、拼音首字母或执法证号的前几位 */
-                q?: string | null;
                 /** @description in_force 有效、expiring 即将到期、expired 已过期、suspended 暂停、withdrawn 已收回 */
                 standing?: string | null;
                 /** @description 部门的统一社会信用代码 */
@@ -11422,7 +11428,10 @@ export interface operations {
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 姓名、拼音首字母或执法证号的前几位（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11611,8 +11620,6 @@ export interface operations {
     getRegistryParties: {
         parameters: {
             query?: {
-                /** @description 名称的一部分、拼音首字母、代码的后几位、地址或对象编号 */
-                q?: string | null;
                 /** @description enterprise、self_employed、organization 或 person */
                 kind?: string | null;
                 /** @description 行政区划代码，含下级 */
@@ -11620,7 +11627,10 @@ export interface operations {
                 limit?: number | null;
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 名称的一部分、拼音首字母、代码的后几位、地址或对象编号（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11792,11 +11802,11 @@ export interface operations {
     };
     getSearch: {
         parameters: {
-            query: {
-                /** @description 要找的内容；只看前 100 个字 */
-                q: string;
+            query?: never;
+            header: {
+                /** @description 要找的内容；只看前 100 个字（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search": string;
             };
-            header?: never;
             path?: never;
             cookie?: never;
         };

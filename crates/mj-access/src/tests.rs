@@ -24,7 +24,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use mj_kernel::{Actor, ActorKind, AgencySet, DataLevel, Role, Scope};
 use mj_platform::Act;
 use mj_testkit::TestDb;
-use mj_web::{Action, Caller, Module, Resource, Web, get};
+use mj_web::{Action, Caller, Module, Resource, SEARCH_TEXT, Web, get};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -75,7 +75,11 @@ impl House {
     }
 
     fn ask(&self, method: &str, path: &str) -> Ask<'_> {
-        let request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        let (path, typed) = mj_testkit::typed(path);
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header(SEARCH_TEXT, typed);
         Ask { house: self, request, body: None }
     }
 

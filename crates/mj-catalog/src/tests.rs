@@ -3,6 +3,7 @@
 use mj_kernel::Actor;
 use mj_platform::{Act, RowExt};
 use mj_testkit::TestDb;
+use mj_web::SEARCH_TEXT;
 
 use crate::{Catalog, CatalogRow, InForce, Operation};
 
@@ -196,7 +197,9 @@ impl Desk {
         body: serde_json::Value,
     ) -> (u16, serde_json::Value) {
         use tower::ServiceExt;
-        let mut request = axum::http::Request::builder().method(method).uri(path);
+        let (path, typed) = mj_testkit::typed(path);
+        let mut request =
+            axum::http::Request::builder().method(method).uri(path).header(SEARCH_TEXT, typed);
         if !key.is_empty() {
             request = request.header("idempotency-key", key);
         }
@@ -245,10 +248,10 @@ async fn a_manager_enters_what_a_departments_own_code_means_and_ends_it() {
         let (got, said) = desk.ask("POST", MAPPINGS, key, body).await;
         assert_eq!(got, status, "{key}: {said}");
     }
-    let page = format!("{MAPPINGS}?cd_source=370400scjg&q=JC_7%25");
+    let page = format!("{MAPPINGS}?cd_source=370400scjg#JC_7%25");
     let (_, page) = desk.ask("GET", &page, "", Value::Null).await;
     assert_eq!(page["items"].as_array().map(Vec::len), Some(1), "{page}");
-    let none = format!("{MAPPINGS}?cd_source=370400scjg&q=JCx");
+    let none = format!("{MAPPINGS}?cd_source=370400scjg#JCx");
     let (_, none) = desk.ask("GET", &none, "", Value::Null).await;
     assert_eq!(none["items"], json!([]));
     let other = format!("{MAPPINGS}?cd_source=370500");

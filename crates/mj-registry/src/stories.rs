@@ -12,7 +12,8 @@ use mj_platform::Act;
 use mj_standard::Table;
 use mj_testkit::TestDb;
 use mj_web::{
-    Allowance, Authority, BoxFuture, Decision, Fields, Identity, Mask, Problem, Resource, Web,
+    Allowance, Authority, BoxFuture, Decision, Fields, Identity, Mask, Problem, Resource,
+    SEARCH_TEXT, Web,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -155,9 +156,11 @@ impl World {
         let router = Web::new(Arc::new(within), vec![module]).router(axum::Router::new());
         // the same request twice carries the same key
         let key = mj_platform::gm::sm3_hex(format!("{method} {path} {body}").as_bytes());
+        let (path, typed) = mj_testkit::typed(path);
         let request = Request::builder()
             .method(method)
             .uri(path)
+            .header(SEARCH_TEXT, typed)
             .header("content-type", "application/json")
             .header("idempotency-key", key)
             .body(Body::from(if body.is_null() { String::new() } else { body.to_string() }))
@@ -184,7 +187,7 @@ impl World {
 
     async fn find(&self, q: &str) -> Vec<Value> {
         let encoded: String = q.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let found = self.get(&format!("/api/v1/registry/parties?q={encoded}")).await;
+        let found = self.get(&format!("/api/v1/registry/parties#{encoded}")).await;
         found["items"].as_array().expect("items").clone()
     }
 }

@@ -11,6 +11,7 @@ use mj_kernel::{Actor, AgencySet, DataLevel, Role, Scope};
 use mj_platform::jobs::Runner;
 use mj_platform::{Act, Config, Lane};
 use mj_testkit::TestDb;
+use mj_web::SEARCH_TEXT;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -110,9 +111,11 @@ impl House {
         token: Option<&str>,
         body: Option<Value>,
     ) -> (StatusCode, Value) {
+        let (path, typed) = mj_testkit::typed(path);
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"))
+            .header(SEARCH_TEXT, typed)
             .header("idempotency-key", mj_platform::new_id())
             .header("content-type", "application/json");
         if let Some(token) = token {
@@ -211,7 +214,7 @@ async fn one_box_finds_everything_in_scope_and_nothing_outside() {
     house.deliver(&operator).await;
     let find = async |token: &str, q: &str| {
         let q: String = q.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        house.get(token, &format!("/search?q={q}")).await
+        house.get(token, &format!("/search#{q}")).await
     };
     let found = find(&operator, "石榴红").await;
     assert_eq!(kinds(&found), ["party"], "{found}");
@@ -390,7 +393,7 @@ async fn a_source_goes_from_planned_to_live_and_its_token_can_be_taken_away() {
 async fn the_standard_is_searched_and_gives_a_sample_its_own_rules_accept() {
     let house = House::new().await;
     let clerk = house.token("town-clerk").await;
-    let word = "/datahub/standard/search?q=%E7%BB%9F%E4%B8%80%E7%A4%BE%E4%BC%9A%E4%BF%A1%E7%94%A8%E4%BB%A3%E7%A0%81";
+    let word = "/datahub/standard/search#%E7%BB%9F%E4%B8%80%E7%A4%BE%E4%BC%9A%E4%BF%A1%E7%94%A8%E4%BB%A3%E7%A0%81";
     let found = house.get(&clerk, word).await;
     assert!(found["fields"].as_array().is_some_and(|fields| !fields.is_empty()), "{found}");
     let lists = house.get(&clerk, "/datahub/code-lists").await;

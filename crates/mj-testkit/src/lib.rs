@@ -17,6 +17,12 @@ use tokio::sync::OnceCell;
 /// 2026-11-20 10:00 in Beijing, a Friday.
 pub const NOW: i64 = 1_795_140_000_000_000;
 
+/// The address of a request and what is typed into the search box, which the tests write behind a
+/// `#` (percent-encoded): a browser never sends that part either, the text goes in its own header.
+pub fn typed(path: &str) -> (&str, &str) {
+    path.split_once('#').unwrap_or((path, ""))
+}
+
 /// A database nobody else uses, gone when dropped.
 pub struct TestDb {
     db: Db,

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use mj_platform::gm;
 use serde::de::DeserializeOwned;
 
@@ -89,7 +89,16 @@ fn json_problem(error: &serde_json::Error) -> Problem {
     }
 }
 
-/// Query parameters.
+/// The request header that carries what somebody looks for, percent-encoded: names, numbers and
+/// telephones typed into a search box must not stand in addresses, which proxies, browser histories
+/// and logs keep.
+pub const SEARCH_TEXT: &str = "mingjian-search";
+
+/// The parameter of a list that the header fills.
+pub const TEXT_PARAMETER: &str = "q";
+
+/// Query parameters. The text looked for comes in the header [`SEARCH_TEXT`]; in the address it is
+/// refused.
 #[derive(Debug, Clone)]
 pub struct Query<T>(pub T);
 
@@ -97,19 +106,72 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
-            return Err(crate::problem::nul());
+        let address = parts.uri.query().unwrap_or_default();
+        if parameter_names(address).any(|name| name == TEXT_PARAMETER) {
+            return Err(Problem::bad_request("input.text_in_address", "查找的文字不能写在网址里")
+                .detail("网址会留在浏览器历史和沿途的日志里。请把要查找的文字按百分号编码后放在请求头 Mingjian-Search 中。"));
         }
-        axum::extract::Query::<T>::try_from_uri(&parts.uri).map(|query| Self(query.0)).map_err(
-            |why| {
-                let said = why.body_text();
-                let problem = Problem::bad_request("input.query", "查询参数不对");
-                match (said.contains("missing field"), said.split('`').nth(1)) {
-                    (true, Some(field)) => problem.field(field, "缺少此参数"),
-                    _ => problem.detail("请核对参数的名称与格式（数字、日期等）。"),
-                }
-            },
-        )
+        read_query(parts).map(Self)
+    }
+}
+
+/// Query parameters of what everybody may see: there the text looked for may also stand in the
+/// address, so that the portal works without scripts and a search can be sent on.
+#[derive(Debug, Clone)]
+pub struct PublicQuery<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for PublicQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        read_query(parts).map(Self)
+    }
+}
+
+/// The names as a server reads them: `%71` is `q`, too.
+fn parameter_names(query: &str) -> impl Iterator<Item = String> {
+    form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned())
+}
+
+fn read_query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Problem> {
+    let mut query = parts.uri.query().unwrap_or_default().to_owned();
+    if let Some(text) = search_text(parts)? {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.push_str(TEXT_PARAMETER);
+        query.push('=');
+        query.push_str(text);
+    }
+    if query.contains("%00") {
+        return Err(crate::problem::nul());
+    }
+    let uri = Uri::try_from(format!("/?{query}")).map_err(|_| {
+        Problem::bad_request("input.query", "查询参数不对").detail("查询参数太长。")
+    })?;
+    axum::extract::Query::<T>::try_from_uri(&uri).map(|query| query.0).map_err(|why| {
+        let said = why.body_text();
+        let problem = Problem::bad_request("input.query", "查询参数不对");
+        match (said.contains("missing field"), said.split('`').nth(1)) {
+            (true, Some(TEXT_PARAMETER)) => {
+                problem.field(TEXT_PARAMETER, "缺少要查找的文字（请求头 Mingjian-Search）")
+            }
+            (true, Some(field)) => problem.field(field, "缺少此参数"),
+            _ => problem.detail("请核对参数的名称与格式（数字、日期等）。"),
+        }
+    })
+}
+
+/// What the header says, still encoded; only what `encodeURIComponent` writes, so that it is one
+/// value and never a second parameter.
+fn search_text(parts: &Parts) -> Result<Option<&str>, Problem> {
+    let Some(value) = parts.headers.get(SEARCH_TEXT) else { return Ok(None) };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()%".contains(&b);
+    match value.to_str() {
+        Ok("") => Ok(None),
+        Ok(text) if text.bytes().all(plain) => Ok(Some(text)),
+        _ => Err(Problem::bad_request("input.search_header", "请求头 Mingjian-Search 的写法不对")
+            .detail("应为 UTF-8 文字的百分号编码，与浏览器 encodeURIComponent 的结果相同。")),
     }
 }
 
@@ -150,5 +212,52 @@ pub fn own_id(brought: Option<&str>) -> Result<String, Problem> {
     } else {
         Err(Problem::invalid("input.invalid", "请求内容不符合要求")
             .field("id", "应为小写的 UUIDv7"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Wanted {
+        q: Option<String>,
+        area: Option<String>,
+    }
+
+    async fn asked(
+        uri: &str,
+        header: Option<&str>,
+    ) -> Result<(Option<String>, Option<String>), String> {
+        let mut request = Request::builder().uri(uri);
+        if let Some(text) = header {
+            request = request.header(SEARCH_TEXT, text);
+        }
+        let (mut parts, ()) = request.body(()).expect("a request").into_parts();
+        match Query::<Wanted>::from_request_parts(&mut parts, &()).await {
+            Ok(Query(wanted)) => Ok((wanted.q, wanted.area)),
+            Err(problem) => Err(problem.code.clone()),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_looked_for_comes_in_the_header_and_never_in_the_address() {
+        let found = asked("/?area=370400", Some("%E6%9D%8E%E6%98%8E%26area%3D1")).await;
+        assert_eq!(found, Ok((Some("李明&area=1".into()), Some("370400".into()))));
+        assert_eq!(asked("/", Some("")).await, Ok((None, None)));
+        for address in ["/?q=1", "/?area=1&q", "/?%71=1", "/?q"] {
+            assert_eq!(
+                asked(address, None).await,
+                Err("input.text_in_address".into()),
+                "{address}"
+            );
+        }
+        for header in ["a&area=1", "a b", "李明", "a=b", "a+b"] {
+            let told = asked("/", Some(header)).await;
+            assert_eq!(told, Err("input.search_header".into()), "{header}");
+        }
+        assert_eq!(asked("/", Some("a%00")).await, Err("input.nul".into()));
     }
 }

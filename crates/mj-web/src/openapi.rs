@@ -7,7 +7,7 @@ use axum::http::Method;
 use utoipa::PartialSchema;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{
-    HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, Paths,
+    HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::security::{
@@ -20,6 +20,7 @@ use utoipa::openapi::{
 };
 
 use crate::authority::{Action, Authority, Decision, Identity};
+use crate::input::TEXT_PARAMETER;
 use crate::problem::{Details, FieldError, Problem};
 use crate::route::{Module, Route};
 
@@ -117,7 +118,9 @@ fn operation(module: &Module, route: &Route, public: bool) -> Operation {
         operation = operation.parameter(text_parameter(name, ParameterIn::Path));
     }
     for parameter in &doc.parameters {
-        operation = operation.parameter(parameter.clone());
+        let typed = !public && parameter.name == TEXT_PARAMETER;
+        operation =
+            operation.parameter(if typed { search_header(parameter) } else { parameter.clone() });
     }
     if route.needs_key {
         operation = operation.parameter(text_parameter("Idempotency-Key", ParameterIn::Header));
@@ -153,7 +156,19 @@ fn operation(module: &Module, route: &Route, public: bool) -> Operation {
     operation.securities(Some(securities)).build()
 }
 
-fn text_parameter(name: &str, place: ParameterIn) -> utoipa::openapi::path::Parameter {
+/// The text looked for: described as the parameter it fills, sent as a header.
+fn search_header(parameter: &Parameter) -> Parameter {
+    let said = parameter.description.as_deref().unwrap_or("要查找的文字");
+    ParameterBuilder::new()
+        .name("Mingjian-Search")
+        .parameter_in(ParameterIn::Header)
+        .required(parameter.required.clone())
+        .description(Some(format!("{said}（UTF-8 的百分号编码；不能写在网址里）")))
+        .schema(Some(String::schema()))
+        .build()
+}
+
+fn text_parameter(name: &str, place: ParameterIn) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(place)

@@ -114,7 +114,7 @@ fn seen(door: Door, people: &Furnished) {
     let officer = first("/api/v1/registry/officers?limit=1")["id"].clone();
     // the sheet's rows are one registration written over and over: its last one that was accepted stands
     let last = crate::rows::uscc(*PEOPLE - 2);
-    let listed = format!("/api/v1/registry/parties?kind=enterprise&q={last}");
+    let listed = format!("/api/v1/registry/parties?kind=enterprise#{last}");
     let parties = door.get(&clerk, &listed).expect(200);
     let parties = parties["items"].as_array().expect("parties").iter();
     let party = parties.map(|one| one["id"].clone()).find(|one| {

@@ -35,7 +35,7 @@ fn an_engineer_reads_the_figures_from_the_machine_itself_and_from_nowhere_else()
     node.door.get(&people.operator, "/api/v1/datahub/batches").expect(200);
     node.door.get(&Token::default(), "/api/v1/datahub/batches").expect(401);
     let secret = citizen(5);
-    node.door.get(&people.operator, &format!("/api/v1/registry/parties?q={secret}")).expect(200);
+    node.door.get(&people.operator, &format!("/api/v1/registry/parties#{secret}")).expect(200);
     let answer = wait_for("what the batch told is heard", || {
         let answer = node.door.get(&Token::default(), "/metrics");
         (figure(&answer.text(), "mingjian_outbox_length", &[]) == Some(0.0)).then_some(answer)
@@ -92,7 +92,7 @@ fn every_line_of_the_log_is_an_object_that_names_its_request_and_nobody() {
     let secret = citizen(7);
     let bad = json!({"login": secret, "password": "绝不写进日志的口令"});
     node.door.post(&Token::default(), "/api/v1/sessions", &bad);
-    let looked = node.door.get(&people.operator, &format!("/api/v1/registry/parties?q={secret}"));
+    let looked = node.door.get(&people.operator, &format!("/api/v1/registry/parties#{secret}"));
     let request = looked.header("x-request-id").to_owned();
     // refused: said at a higher level, under the same request
     let refused = node.door.get(&people.operator, "/api/v1/access/accounts");

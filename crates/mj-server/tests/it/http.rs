@@ -120,6 +120,10 @@ impl Door {
     ) -> Answer {
         let bearer = token.0.as_ref().map(|token| format!("Bearer {token}"));
         let mut headers = headers.to_vec();
+        let (path, typed) = mj_testkit::typed(path);
+        if !typed.is_empty() {
+            headers.push(("mingjian-search", typed));
+        }
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
         self.send(method, path, &headers, body).expect("an answer")
     }

@@ -234,7 +234,7 @@ fn whatever_is_wrong_with_rows_the_delivery_is_taken_in() {
     assert_eq!(counts["error"], errors["items"].as_array().map_or(0, |items| items.len() as i64));
 
     // a character that no database keeps is told in words wherever it is typed
-    let typed = node.door.get(&people.operator, "/api/v1/registry/parties?q=%E9%A5%AD%00");
+    let typed = node.door.get(&people.operator, "/api/v1/registry/parties#%E9%A5%AD%00");
     assert_eq!(
         (typed.status, &typed.json()["code"]),
         (422, &json!("input.nul")),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
+use mj_kernel::Role;
 use mj_testkit::NOW;
 use serde_json::json;
 use tower::ServiceExt;
@@ -214,7 +215,7 @@ async fn no_answer_tells_a_number_of_a_person_to_anybody() {
         paths.push((Method::GET, format!("{href}{tail}"), None));
     }
     for q in ["%E6%9E%A3%E8%8A%B1", "13876543210"] {
-        paths.push((Method::GET, format!("/api/v1/search?q={q}"), None));
+        paths.push((Method::GET, format!("/api/v1/search#{q}"), None));
         paths.push((Method::GET, format!("/search?q={q}"), None));
     }
     let mut seen = 0;
@@ -231,4 +232,37 @@ async fn no_answer_tells_a_number_of_a_person_to_anybody() {
         }
     }
     assert!(seen > 300, "{seen}");
+}
+
+/// Addresses are kept by browsers, proxies and logs: what somebody looks for never travels in one.
+#[tokio::test]
+async fn what_is_typed_into_a_search_box_is_refused_in_an_address() {
+    let house = House::new().await;
+    let (_, document) =
+        house.send(Hat::Role(Role::SysAdmin), Method::GET, "/openapi.json", json!(null)).await;
+    let (mut searched, mut refused) = (0, 0);
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        let parameters = operations["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        let named = |name: &str| parameters.iter().any(|one| one["name"] == name);
+        if path.starts_with("/api/v1/public/") {
+            continue;
+        }
+        assert!(!named("q"), "{path} says that its text stands in the address");
+        if !named("Mingjian-Search") {
+            continue;
+        }
+        searched += 1;
+        for text in ["q=%E6%9D%8E%E6%98%8E", "limit=1&q", "%71=370402199001011234"] {
+            for hat in Hat::all() {
+                let path = format!("{path}?{text}");
+                let answer =
+                    ask(&house.router, &Method::GET, &path, hat.token().as_deref(), None).await;
+                assert!(!answer.status.is_success(), "{path} as {hat:?}");
+                let said = String::from_utf8_lossy(&answer.body);
+                refused += usize::from(said.contains("\"input.text_in_address\""));
+            }
+        }
+    }
+    assert!(searched >= 12, "only {searched} lists are searched");
+    assert!(refused >= 3 * searched, "{refused} of {searched}");
 }

@@ -338,7 +338,7 @@ impl Store {
         for number in [3, 21, 42] {
             let q: String =
                 format!("石榴{number:03}").bytes().map(|byte| format!("%{byte:02X}")).collect();
-            let found = self.get(&format!("/api/v1/search?q={q}")).await.unwrap_or_default();
+            let found = self.get(&format!("/api/v1/search#{q}")).await.unwrap_or_default();
             let there = found["groups"]
                 .as_array()
                 .is_some_and(|groups| groups.iter().any(|group| group["kind"] == "party"));

@@ -9,7 +9,7 @@ use mj_access::seal::{Kind, seal};
 use mj_kernel::{Actor, ActorKind, Role};
 use mj_platform::{Act, Config, Lane, Value, WriteTx};
 use mj_testkit::{NOW, TestDb};
-use mj_web::Web;
+use mj_web::{SEARCH_TEXT, Web};
 use sha2::{Digest, Sha256};
 use tower::ServiceExt;
 
@@ -760,9 +760,11 @@ pub async fn ask(
     token: Option<&str>,
     body: Option<String>,
 ) -> Answer {
+    let (path, typed) = mj_testkit::typed(path);
     let mut request = Request::builder()
         .method(method)
         .uri(path)
+        .header(SEARCH_TEXT, typed)
         .header("idempotency-key", mj_platform::new_id())
         .header("content-type", "application/json");
     if let Some(token) = token {

@@ -14,6 +14,7 @@ use mj_access::seal;
 use mj_kernel::{Event, Role};
 use mj_platform::RowExt;
 use mj_platform::jobs::Runner;
+use mj_web::SEARCH_TEXT;
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::Value;
@@ -257,8 +258,9 @@ impl Stage {
     }
 
     async fn send_keyed(&self, ask: &Ask, key: &str) -> (Answer, bool) {
-        let mut request = Request::builder().method(&ask.method).uri(&ask.path);
-        request = request.header("idempotency-key", key);
+        let (path, typed) = mj_testkit::typed(&ask.path);
+        let mut request = Request::builder().method(&ask.method).uri(path);
+        request = request.header(SEARCH_TEXT, typed).header("idempotency-key", key);
         if !ask.headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", "application/json");
         }

@@ -177,7 +177,7 @@ impl Machine for Mapping {
     }
 
     async fn seen(&mut self, stage: &Arc<Stage>) -> Seen {
-        let path = format!("{MAPPINGS}?cd_source=src_own&q={}", self.code);
+        let path = format!("{MAPPINGS}?cd_source=src_own#{}", self.code);
         let whole = stage.get(Role::CatalogueManager, &path).await["items"][0].clone();
         let state = match whole["valid_to"].as_str() {
             None => "deleted",
