@@ -4220,7 +4220,7 @@ export interface components {
             /** Format: int64 */
             entries: number;
             failed?: string | null;
-            /** @description 与 mingjian verify 打印的相同，至多一百条 */
+            /** @description 与 mingjian verify 打印的相同，至多一百条；只对查看全部日志的人列出，其他人只见处数 */
             findings: string[];
             /** Format: int64 */
             found: number;

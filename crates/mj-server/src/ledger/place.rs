@@ -55,10 +55,15 @@ fn place() -> [String; 2] {
 /// What the house did to no one thing.
 const OF_THE_HOUSE: &str = "j.actor LIKE 'system:%' AND j.object NOT LIKE '%:%'";
 
+/// Whether the log is this caller's in all places.
+pub(super) fn everywhere(caller: &Caller) -> bool {
+    caller.scopes.iter().any(|scope| scope.covers(None, None))
+}
+
 /// `act_journal j`, as much of it as this caller may read: for the `FROM` of a list.
 pub(super) fn journal(caller: &Caller, args: &mut Vec<mj_platform::Value>) -> String {
-    // who reads everything asks nothing of the rows
-    if caller.scopes.iter().any(|scope| scope.covers(None, None)) {
+    // nothing is asked of the rows then
+    if everywhere(caller) {
         return "act_journal j".to_owned();
     }
     let [area, agency] = place();

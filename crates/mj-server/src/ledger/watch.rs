@@ -103,7 +103,7 @@ impl Verifier {
         whole.is_none_or(|at| (now - at).abs() >= WHOLE_EVERY)
     }
 
-    async fn look(&self) {
+    pub async fn look(&self) {
         let at = self.db.clock().now();
         let whole = self.is_due(at);
         let mut last = Last { at, whole, ..Last::default() };

@@ -628,3 +628,19 @@ async fn an_officer_is_held_to_the_items_that_the_wording_of_the_certificate_sta
         ]
     );
 }
+
+/// What the comparison found names rows of every place: a supervisor of one learns how many, not which.
+#[tokio::test]
+async fn changed_rows_are_named_to_whoever_reads_the_whole_log_and_counted_for_the_others() {
+    let house = House::new().await;
+    let db = house.world.kit.db();
+    db.statement("UPDATE agency SET name = '别的'").await.expect("changed past the door");
+    house.world.domains.ledger.verifier.look().await;
+    let told = async |role: Role| {
+        let check = house.get(role, "/log/status").await["last_check"].clone();
+        let named = check["findings"].as_array().map_or(0, Vec::len);
+        (check["found"].as_i64().is_some_and(|found| found > 0), named > 0)
+    };
+    assert_eq!(told(Role::AuditAdmin).await, (true, true));
+    assert_eq!(told(Role::Supervisor).await, (true, false));
+}
