@@ -6816,12 +6816,13 @@ export interface operations {
                 day?: string | null;
                 /** @description 账号编号 */
                 account?: string | null;
-                /** @description 登录名，或姓名的一部分 */
-                who?: string | null;
                 /** @description denied：无权；out_of_scope：不在范围内；barred：执法证不允许；probing：反复试探 */
                 outcome?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description 登录名，或姓名的一部分（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-Search"?: string;
+            };
             path?: never;
             cookie?: never;
         };

@@ -24,6 +24,15 @@ describe('asking the server', () => {
     )
   })
 
+  it('never puts what somebody looks for into the address', async () => {
+    answer(200, {})
+    await api.get('/registry/parties', { q: '370402199001011234 李明', area: '370400' })
+    expect(lastCall()[0]).toBe('/api/v1/registry/parties?area=370400')
+    expect(lastCall()[1].headers).toMatchObject({
+      'Mingjian-Search': '370402199001011234%20%E6%9D%8E%E6%98%8E',
+    })
+  })
+
   it('sends the CSRF token with every change and never with a look', async () => {
     answer(200, {})
     await api.get('/sessions/current')

@@ -71,10 +71,13 @@ async function provenNow(problem: Problem): Promise<boolean> {
   return proving
 }
 
+/** What somebody looks for: it travels in a header of its own, because addresses are kept by browsers and logs. */
+const TYPED = 'q'
+
 export function url(path: string, query?: Query): string {
   const search = new URLSearchParams()
   for (const [key, value] of Object.entries(query ?? {})) {
-    if (value !== undefined && value !== null && value !== '') search.set(key, String(value))
+    if (key !== TYPED && value !== undefined && value !== null && value !== '') search.set(key, String(value))
   }
   const tail = search.toString()
   return BASE + path + (tail ? `?${tail}` : '')
@@ -163,6 +166,8 @@ async function call<T>(method: string, path: string, options: Options = {}): Pro
   if (options.body !== undefined) headers['Content-Type'] = 'application/json'
   if (method !== 'GET' && csrfToken) headers['X-CSRF-Token'] = csrfToken
   if (options.idempotencyKey) headers['Idempotency-Key'] = options.idempotencyKey
+  const typed = options.query?.[TYPED]
+  if (typed) headers['Mingjian-Search'] = encodeURIComponent(typed)
   let response: Response
   try {
     response = await fetch(url(path, options.query), {

@@ -33,7 +33,7 @@ struct RefusalQuery {
     /// 账号编号
     account: Option<String>,
     /// 登录名，或姓名的一部分
-    who: Option<String>,
+    q: Option<String>,
     /// denied：无权；out_of_scope：不在范围内；barred：执法证不允许；probing：反复试探
     outcome: Option<String>,
 }
@@ -78,7 +78,7 @@ async fn list(
     let given = |text: &Option<String>| {
         text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     };
-    let (day, who, account) = (given(&query.day), given(&query.who), given(&query.account));
+    let (day, who, account) = (given(&query.day), given(&query.q), given(&query.account));
     if let Some(day) = &day {
         check_day("day", day)?;
     }

@@ -283,8 +283,8 @@ async fn the_auditor_reads_who_was_refused_what_and_nobody_else_does() {
     assert!(one["action_title"].as_str().is_some_and(|title| title.contains("账号")), "{one}");
     assert!(one["log_seq"].is_i64(), "{one}");
     for (query, many) in [
-        ("?who=lisi", 2),
-        ("?who=%E7%8E%8B%E4%BA%94", 2),
+        ("#lisi", 2),
+        ("#%E7%8E%8B%E4%BA%94", 2),
         ("?outcome=out_of_scope", 0),
         ("?outcome=denied", 4),
         ("?day=2026-11-20", 4),

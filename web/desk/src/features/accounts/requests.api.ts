@@ -34,7 +34,7 @@ export const decideUnlock = (one: UnlockRequest, verb: 'approve' | 'refuse', rea
   api.post<UnlockRequest>(`/access/unlock-requests/${seg(one.id)}/${verb}`, { version: one.version, reason })
 export const listLoginFailures = (day: string, signal?: AbortSignal) =>
   api.get<{ items: LoginFailure[] }>('/access/login-failures', { day }, signal)
-export const listRefusals = (asked: { who?: string; outcome?: string; day?: string }, signal?: AbortSignal) =>
+export const listRefusals = (asked: { q?: string; outcome?: string; day?: string }, signal?: AbortSignal) =>
   api.get<RefusalList>('/access/refusals', asked, signal)
 export const getSight = (id: string, signal?: AbortSignal) =>
   api.get<AccountSight>(`/access/accounts/${seg(id)}/sight`, undefined, signal)

@@ -167,6 +167,8 @@ export interface Prepared {
   headers: Record<string, string>
 }
 
+const SEARCH = 'Mingjian-Search'
+
 /** The address and headers that come of what was filled in; empty values are left out. */
 export function prepare(operation: Operation, values: Record<string, string>): Prepared {
   let target = operation.path
@@ -177,7 +179,8 @@ export function prepare(operation: Operation, values: Record<string, string>): P
     if (parameter.in === 'path') target = target.replace(`{${parameter.name}}`, encodeURIComponent(value))
     else if (value === '') continue
     else if (parameter.in === 'query') search.set(parameter.name, value)
-    else headers[parameter.name] = value
+    // the one header that may hold any character
+    else headers[parameter.name] = parameter.name === SEARCH ? encodeURIComponent(value) : value
   }
   if (operation.bodyType) headers['Content-Type'] = operation.bodyType
   const tail = search.toString()
