@@ -8,7 +8,7 @@ export const stories = {
   'a privileged role is asked for by one administrator and given by another': async (visit, world) => {
     const { page } = visit
     await signIn(visit, world, 'sec-admin')
-    const found = await call(page, 'GET', '/access/accounts?q=liu.xinming')
+    const found = await call(page, 'GET', '/access/accounts#liu.xinming')
     const account = found.body.items[0]
     const asked = await call(page, 'POST', '/access/grant-requests', {
       account_id: account.id,

@@ -95,7 +95,9 @@ export const stories = {
     const found = async () =>
       (
         await (
-          await page.request.get(`/api/v1/registry/parties?q=${encodeURIComponent(mark)}&limit=200`)
+          await page.request.get('/api/v1/registry/parties?limit=200', {
+            headers: { 'Mingjian-Search': encodeURIComponent(mark) },
+          })
         ).json()
       ).items
     await visit.until('the parties are there', async () => (await found()).length === kept, 60_000)

@@ -27,7 +27,6 @@ export const stories = {
     await visit.look('the log')
     await page.locator('[data-test=ledger-q]').fill('登记部门')
     await page.getByRole('button', { name: '查找' }).click()
-    await page.waitForURL(/q=/)
     await down(page)
     const row = page.locator('[data-test=ledger-row]').filter({ hasText: '登记部门' }).first()
     await row.waitFor()

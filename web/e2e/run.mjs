@@ -21,6 +21,7 @@ import * as publicSite from './public.mjs'
 import * as reference from './reference.mjs'
 import * as setUp from './setup.mjs'
 import * as tour from './tour.mjs'
+import * as typed from './typed.mjs'
 import { Visit } from './visit.mjs'
 
 const FLAGS = [
@@ -79,6 +80,7 @@ const stories = {
   ...elsewhere.stories,
   ...setUp.stories,
   ...tour.stories,
+  ...typed.stories,
 }
 const browser = await chromium.launch({ executablePath, args: FLAGS })
 let passed = 0

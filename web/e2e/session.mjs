@@ -17,17 +17,19 @@ export async function signIn(visit, world, login) {
   await page.locator('#sidebar').waitFor({ state: 'attached' })
 }
 
-/** Through the page's own session, as its scripts would. */
+/** Through the page's own session, as its scripts would; what is looked for stands behind a `#`. */
 export async function call(page, method, path, body) {
   return page.evaluate(
     async ([method, path, body]) => {
       const current = await (await fetch('/api/v1/sessions/current')).json()
-      const answer = await fetch(`/api/v1${path}`, {
+      const [asked, typed = ''] = path.split('#')
+      const answer = await fetch(`/api/v1${asked}`, {
         method,
         headers: {
           'content-type': 'application/json',
           'x-csrf-token': current.csrf_token,
           'idempotency-key': crypto.randomUUID(),
+          'mingjian-search': encodeURIComponent(typed),
         },
         ...(body ? { body: JSON.stringify(body) } : {}),
       })

@@ -92,7 +92,9 @@ export function useFilters<K extends string>(specs: FilterSpecs<K>, own: readonl
 
   function push(changed: Record<string, string | undefined>): void {
     const typed = Object.fromEntries(typedNames.map((name) => [name, values.value[name]]))
-    const query: LocationQueryRaw = { ...route.query, ...typed, ...changed }
+    const now: LocationQueryRaw = { ...route.query, ...typed }
+    if (Object.entries(changed).every(([name, value]) => (value ?? '') === (now[name] ?? ''))) return
+    const query: LocationQueryRaw = { ...now, ...changed }
     for (const [name, value] of Object.entries(query)) if (!value) delete query[name]
     // forced: another text at the same address is another entry of the history
     void router.push({ query: withoutTyped(query), params: route.params, force: true })
