@@ -5,20 +5,21 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { enrolAdministrators, serve, stop } from './node.mjs'
+import { call } from './session.mjs'
 import { Visit } from './visit.mjs'
 
 const LOGIN = 'xitong'
 const PASSWORD = 'Zaohua-kai-2026'
 const SETTINGS = { MINGJIAN_ACCESS_SECOND_FACTOR: 'optional' }
 
-async function signIn(page, node) {
+async function signIn(page, node, login) {
   await page.goto(`${node.base}/desk/login`)
-  await fill(page)
+  await fill(page, login)
   await page.locator('#sidebar').waitFor({ state: 'attached' })
 }
 
-async function fill(page) {
-  await page.getByLabel('账号').fill(LOGIN)
+async function fill(page, login = LOGIN) {
+  await page.getByLabel('账号').fill(login)
   await page.getByRole('textbox', { name: '密码' }).fill(PASSWORD)
   await page.getByRole('button', { name: '登录' }).click()
 }
@@ -44,7 +45,7 @@ export const stories = {
       // at the next request, in the middle of work, and again when the page is loaded anew
       visit.expectStatus(401)
       await page.evaluate(() => document.querySelector('a[href="/desk/accounts"]').click())
-      const told = page.locator('[data-test=replaced]')
+      const told = page.locator('[data-test=session-over]')
       await told.getByText(/您的账号在别处登录（20.*Chrome · Linux，网络地址 .*），本次登录已结束/).waitFor()
       await told.getByText('如非本人操作，请立即修改密码并联系安全管理员').waitFor()
       await visit.look('told that somebody signed in elsewhere')
@@ -62,7 +63,18 @@ export const stories = {
       await page.getByText('同一账号同时至多在网页登录 1 处').waitFor()
       await visit.look('what was ended lately')
       await other.page.goto(`${node.base}/desk/accounts`)
-      await other.page.locator('[data-test=replaced]').waitFor()
+      await other.page.locator('[data-test=session-over]').waitFor()
+
+      // what an administrator did is told where it ended a session, too
+      await signIn(other.page, node, 'anquan')
+      const { body } = await call(other.page, 'GET', `/access/accounts#${LOGIN}`)
+      const end = `/access/accounts/${body.items[0].id}/sessions/end`
+      assert.equal((await call(other.page, 'POST', end, { reason: '人已离岗' })).status, 204)
+      await page.evaluate(() => document.querySelector('a[href="/desk/accounts"]').click())
+      await told.getByText(/安全管理员结束了您的登录（20/).waitFor()
+      await told.getByText('需要继续办理的，请重新登录').waitFor()
+      assert.equal(await told.locator('.sub').count(), 0, 'nobody else is in')
+      await visit.look('told that an administrator ended the session')
       other.expectQuiet()
       await page.goto('about:blank')
     } finally {

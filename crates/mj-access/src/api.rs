@@ -16,7 +16,8 @@ use mj_web::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::at_once::{Ended, SessionKind};
+use crate::at_once::SessionKind;
+use crate::ended::Ended;
 use crate::error::Error;
 use crate::model::RoleGrant;
 use crate::session::{ABSOLUTE_SECONDS, Opened, Origin, SESSION_COOKIE};

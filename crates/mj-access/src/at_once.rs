@@ -5,23 +5,20 @@
 
 use std::net::IpAddr;
 
-use mj_kernel::{Actor, ActorKind, Instant};
-use mj_platform::{Act, Db, DbRow, RowExt, WriteTx};
+use mj_kernel::{Actor, ActorKind};
+use mj_platform::{Act, DbRow, RowExt, WriteTx};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::Access;
+use crate::ended::{self, By, Cause, Ended, Which, to_the_minute};
 use crate::error::Result;
 use crate::lockout::{self, Buckets};
 use crate::session::{self, Session};
-use crate::token;
 use crate::whence::Whence;
 
 /// The act of the entry that such a sign-in leaves.
 const ACTION: &str = "access.session.replace";
-/// For how long the owner is told of a session that was ended.
-const TOLD_SECONDS: i64 = 7 * 24 * 3600;
-const SECOND: i64 = 1_000_000;
 
 /// At what somebody sits, as the page that signs in says of itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -59,57 +56,12 @@ impl SessionKind {
     }
 }
 
-/// A session that another sign-in ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    pub kind: SessionKind,
-    pub device: String,
-    pub created_at: Instant,
-    pub ended_at: Instant,
-    /// What signed in instead.
-    pub by_device: String,
-    /// The network it came from; empty where the server was not told.
-    pub by_source: String,
-}
-
-impl Ended {
-    /// The device and network that signed in instead, in words.
-    pub fn by(&self) -> String {
-        match self.by_source.as_str() {
-            "" => self.by_device.clone(),
-            source => format!("{}，网络地址 {source}", self.by_device),
-        }
-    }
-
-    /// What whoever sat there is told.
-    pub fn in_words(&self) -> String {
-        let at = to_the_minute(self.ended_at);
-        format!("您的账号在别处登录（{at}，{}），本次登录已结束", self.by())
-    }
-}
-
-fn ended_of(row: &DbRow) -> Result<Ended> {
-    Ok(Ended {
-        kind: SessionKind::of(row)?,
-        device: row.text("device")?,
-        created_at: row.int("created_at")?,
-        ended_at: row.int("ended_at")?,
-        by_device: row.text("by_device")?,
-        by_source: row.text("by_source")?,
-    })
-}
-
 /// How a person reads where somebody sat.
 fn called(address: IpAddr) -> String {
     match address.to_canonical().is_loopback() {
         true => "服务器本机".to_owned(),
         false => lockout::network(address),
     }
-}
-
-/// As people in Beijing write it.
-fn to_the_minute(at: Instant) -> String {
-    mj_kernel::clock::to_rfc3339(at).chars().take(16).collect::<String>().replace('T', " ")
 }
 
 /// Ends what is too many beside the session that just became active, and gives the transaction's act its entry.
@@ -137,55 +89,30 @@ pub async fn make_room(
     for row in &rows {
         let session = session::session_of(row)?;
         if now < session.expires_at() {
-            standing.push((session, row.text("token_sha256")?));
+            standing.push(session);
         }
     }
     let most = usize::try_from(access.sessions_at_once.max(1)).unwrap_or(usize::MAX);
     let too_many = (standing.len() + 1).saturating_sub(most);
     let by_source = from.address().map(called).unwrap_or_default();
-    let mut ended = Vec::new();
-    for (session, digest) in standing.into_iter().take(too_many) {
-        let one = Ended {
+    let mut gone = Vec::new();
+    for session in standing.into_iter().take(too_many) {
+        let by = By { device: &new.device, source: &by_source };
+        ended::end(tx, Which::One(&session.id), Cause::Elsewhere, by).await?;
+        gone.push(Ended {
+            cause: Cause::Elsewhere,
             kind: session.kind,
             device: session.device,
             created_at: session.created_at,
             ended_at: now,
             by_device: new.device.clone(),
             by_source: by_source.clone(),
-        };
-        end(tx, &session.id, &session.account_id, &digest, &one).await?;
-        ended.push(one);
+        });
     }
-    if !ended.is_empty() {
-        enter(access, tx, &new, &ended, from).await?;
+    if !gone.is_empty() {
+        enter(access, tx, &new, &gone, from).await?;
     }
-    Ok(ended)
-}
-
-async fn end(
-    tx: &mut WriteTx,
-    session_id: &str,
-    account_id: &str,
-    digest: &str,
-    one: &Ended,
-) -> Result<()> {
-    tx.execute(
-        "INSERT INTO session_ended (token_sha256, account_id, kind, device, created_at, ended_at, \
-         by_device, by_source) VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT DO NOTHING",
-        &[
-            digest.into(),
-            account_id.into(),
-            one.kind.name().into(),
-            one.device.as_str().into(),
-            one.created_at.into(),
-            one.ended_at.into(),
-            one.by_device.as_str().into(),
-            one.by_source.as_str().into(),
-        ],
-    )
-    .await?;
-    tx.execute("DELETE FROM session WHERE id = $1", &[session_id.into()]).await?;
-    Ok(())
+    Ok(gone)
 }
 
 /// The entry of the supervision log. An act that has one anyway (binding an authenticator) keeps its name and says this
@@ -225,27 +152,4 @@ async fn enter(
         }
     });
     Ok(tx.note().await?)
-}
-
-/// What somebody who comes with the token of an ended session is told, if another sign-in ended it.
-pub async fn told(db: &Db, secret: &str) -> Result<Option<Ended>> {
-    let sql = "SELECT * FROM session_ended WHERE token_sha256 = $1 AND ended_at > $2";
-    let since = db.clock().now() - TOLD_SECONDS * SECOND;
-    let row = db.fetch_optional(sql, &[token::digest(secret).into(), since.into()]).await?;
-    row.as_ref().map(ended_of).transpose()
-}
-
-/// What other sign-ins of this account ended lately, newest first.
-pub async fn ended_lately(db: &Db, account_id: &str) -> Result<Vec<Ended>> {
-    let sql = "SELECT * FROM session_ended WHERE account_id = $1 AND ended_at > $2 \
-               ORDER BY ended_at DESC, token_sha256 LIMIT 20";
-    let since = db.clock().now() - TOLD_SECONDS * SECOND;
-    let rows = db.fetch_all(sql, &[account_id.into(), since.into()]).await?;
-    rows.iter().map(ended_of).collect()
-}
-
-pub async fn forget_old(tx: &mut WriteTx) -> Result<()> {
-    let before = tx.now() - TOLD_SECONDS * SECOND;
-    tx.execute("DELETE FROM session_ended WHERE ended_at <= $1", &[before.into()]).await?;
-    Ok(())
 }

@@ -15,9 +15,6 @@ pub enum Error {
     CodeNotAccepted,
     #[error("还需要动态口令")]
     CodeNeeded,
-    /// Another sign-in of the same account ended this session.
-    #[error("{0}")]
-    Replaced(String),
     #[error("没有等候动态口令的登录")]
     NotWaiting,
     #[error("还没有领取动态口令密钥")]
@@ -78,8 +75,6 @@ impl From<Error> for Problem {
             .detail("每个动态口令只能用一次，请等手机上换出下一个再输入；连续 5 次不正确将锁定 10 分钟，再犯加倍。"),
             Error::CodeNeeded => Problem::invalid("access.code_needed", "还需要动态口令")
                 .field("totp", "请输入手机上显示的 6 位数字"),
-            Error::Replaced(told) => Problem::new(StatusCode::UNAUTHORIZED, "access.session_replaced", told)
-                .detail("如非本人操作，请立即修改密码并联系安全管理员。"),
             Error::NotWaiting => Problem::session_required(),
             Error::NothingOffered => {
                 Problem::conflict("access.nothing_offered", "请先领取动态口令密钥，再输入口令")

@@ -4,6 +4,7 @@
 
 use mj_platform::{Db, RowExt, TruthTable, WriteTx, new_id};
 
+use crate::ended::Cause;
 use crate::error::{Error, Result};
 use crate::model::{Account, AccountClass, AccountState};
 use crate::store::{account_by_id, account_by_login, account_of};
@@ -83,5 +84,5 @@ pub async fn unbind(tx: &mut WriteTx, id: &str) -> Result<()> {
     let row = tx.fetch_optional(sql, &[id.into()]).await?.ok_or(Error::Missing("身份绑定"))?;
     let account = row.text("account_id")?;
     tx.delete(&ACCOUNT_IDENTITY, id).await?;
-    crate::service::end_sessions(tx, &account).await
+    crate::service::end_sessions(tx, &account, Cause::Identity).await
 }

@@ -14,6 +14,7 @@ pub mod certificate;
 mod colleagues;
 mod emergency;
 mod emergency_api;
+mod ended;
 mod enrolment;
 mod error;
 mod failures;
@@ -248,7 +249,7 @@ impl Authority for Access {
 
     fn held_back(&self, who: &Identity, action: &str, on: Option<&Resource>) -> Option<Problem> {
         if let Some(told) = who.ended.as_ref().filter(|_| on.is_none()) {
-            return Some(Error::Replaced(told.clone()).into());
+            return Some(told.problem());
         }
         if let Some(waits) = self.waits_for_administrators(who, action) {
             return Some(waits.into());

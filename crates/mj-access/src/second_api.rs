@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::model::Account;
 use crate::second_factor::{self, Proof, Stage};
 use crate::session::{self, ABSOLUTE_SECONDS};
-use crate::{Access, at_once};
+use crate::{Access, ended};
 
 const FINISH: Action = Action::new("access.second_factor.finish", "输入动态口令完成登录");
 const OFFER: Action = Action::new("access.second_factor.offer", "领取动态口令密钥");
@@ -228,7 +228,7 @@ async fn list(State(access): State<Access>, caller: Caller) -> Answer<Json<OwnSe
         device: one.device,
         id: one.id,
     };
-    let ended = at_once::ended_lately(access.db(), &account.id).await?;
+    let ended = ended::replaced_lately(access.db(), &account.id).await?;
     Ok(Json(OwnSessions {
         items: sessions.into_iter().map(view).collect(),
         ended: ended.into_iter().map(EndedSession::from).collect(),
@@ -247,7 +247,11 @@ async fn end(
     if session.is_none_or(|session| session.account_id != account.id) {
         return Err(Problem::not_found());
     }
-    session::close(&access, caller.act("session"), &id).await?;
+    let act = caller.act("session");
+    match caller.session_id.as_deref() == Some(id.as_str()) {
+        true => session::close(&access, act, &id).await?,
+        false => session::end_from_afar(&access, act, &id).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use mj_platform::{Act, DbRow, Lane, RowExt, TruthTable, Value, WriteTx, gm};
 use totp_rs::{Builder, Secret, Totp};
 
+use crate::ended::{self, By, Cause, Which};
 use crate::error::{Error, Result};
 use crate::failures::{Failure, Tried};
 use crate::lockout::{self, Buckets};
@@ -309,7 +310,7 @@ pub async fn confirm(
     tx.execute("DELETE FROM totp_step WHERE account_id = $1", &[account.id.as_str().into()])
         .await?;
     take_step(&mut tx, &account.id, step).await?;
-    session::end_others(&mut tx, &account.id, own_session).await?;
+    session::end_others(&mut tx, &account.id, own_session, Cause::FactorBound).await?;
     let codes = recovery_codes(&mut tx, &account.id).await?;
     Ok((tx, codes))
 }
@@ -348,7 +349,7 @@ pub async fn remove(access: &Access, act: Act, account: &Account, own_session: &
     let mut tx = access.db.begin(Lane::People, act).await?;
     store::hold_account(&mut tx, &account.id).await?;
     clear(&mut tx, &account.id, false).await?;
-    session::end_others(&mut tx, &account.id, own_session).await?;
+    session::end_others(&mut tx, &account.id, own_session, Cause::FactorGivenUp).await?;
     Ok(tx.commit().await?)
 }
 
@@ -364,8 +365,7 @@ pub async fn reset(tx: &mut WriteTx, account_id: &str) -> Result<()> {
         return Err(Error::Missing("动态口令"));
     }
     clear(tx, account_id, true).await?;
-    tx.execute("DELETE FROM session WHERE account_id = $1", &[account_id.into()]).await?;
-    Ok(())
+    ended::end(tx, Which::AllOf(account_id), Cause::FactorReset, By::default()).await
 }
 
 async fn clear(tx: &mut WriteTx, account_id: &str, required: bool) -> Result<()> {

@@ -5,6 +5,7 @@
 use mj_kernel::{Instant, Role};
 use mj_platform::{Db, RowExt, WriteTx, new_id};
 
+use crate::ended::{self, By, Cause, Which};
 use crate::error::{Error, Result};
 use crate::model::{
     AccountClass, AccountState, NO_END, NewAccount, NewAgency, NewGrant, check_area, check_day,
@@ -120,7 +121,7 @@ pub async fn set_password(tx: &mut WriteTx, account_id: &str, hash: &str) -> Res
         tx.insert(&CREDENTIAL, &[("id", account_id.into()), password_hash, changed_at]).await?;
     }
     seal::seal(tx, Kind::Password, account_id).await?;
-    end_sessions(tx, account_id).await
+    end_sessions(tx, account_id, Cause::Password).await
 }
 
 /// Another password instead of the one that was proven, if that is still the one.
@@ -210,7 +211,7 @@ pub async fn grant_role(tx: &mut WriteTx, new: &NewGrant) -> Result<String> {
         ],
     )
     .await?;
-    end_sessions(tx, &account.id).await?;
+    end_sessions(tx, &account.id, Cause::Role).await?;
     Ok(id)
 }
 
@@ -231,7 +232,7 @@ pub async fn revoke_grant(tx: &mut WriteTx, grant_id: &str, expected: i64) -> Re
     let now = tx.now();
     let version =
         tx.update(&ROLE_GRANT, grant_id, Some(expected), &[("revoked_at", now.into())]).await?;
-    end_sessions(tx, &grant.account_id).await?;
+    end_sessions(tx, &grant.account_id, Cause::Role).await?;
     Ok(version)
 }
 
@@ -253,7 +254,7 @@ pub async fn disable_account(tx: &mut WriteTx, account_id: &str, expected: i64) 
     }
     let state = ("state", AccountState::Disabled.name().into());
     let version = tx.update(&ACCOUNT, account_id, Some(expected), &[state]).await?;
-    end_sessions(tx, account_id).await?;
+    end_sessions(tx, account_id, Cause::Disabled).await?;
     Ok(version)
 }
 
@@ -308,7 +309,7 @@ async fn state_of(tx: &mut WriteTx, account_id: &str) -> Result<AccountState> {
 
 /// Ends an account's sessions by an act of its own, which the journal keeps.
 pub async fn end_sessions_of(tx: &mut WriteTx, account_id: &str) -> Result<()> {
-    end_sessions(tx, account_id).await?;
+    end_sessions(tx, account_id, Cause::ByAdministrator).await?;
     Ok(tx.note().await?)
 }
 
@@ -340,9 +341,8 @@ async fn keep_a_successor(
     }
 }
 
-pub(crate) async fn end_sessions(tx: &mut WriteTx, account_id: &str) -> Result<()> {
-    tx.execute("DELETE FROM session WHERE account_id = $1", &[account_id.into()]).await?;
-    Ok(())
+pub(crate) async fn end_sessions(tx: &mut WriteTx, account_id: &str, why: Cause) -> Result<()> {
+    ended::end(tx, Which::AllOf(account_id), why, By::default()).await
 }
 
 /// The tokens a source was given, newest first: when, and when each stopped opening anything.

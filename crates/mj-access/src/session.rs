@@ -12,7 +12,8 @@ use mj_kernel::{Actor, ActorKind, Instant};
 use mj_platform::{Act, Lane, RowExt, WriteTx, new_id};
 use mj_web::Identity;
 
-use crate::at_once::{self, Ended, SessionKind};
+use crate::at_once::{self, SessionKind};
+use crate::ended::{self, By, Cause, Ended, Which};
 use crate::error::{Error, Result};
 use crate::failures::{Failure, Tried};
 use crate::identity::{Issuer, enters_by};
@@ -107,7 +108,7 @@ pub async fn open(
     tx.execute("DELETE FROM session WHERE absolute_until < $1", &[now.into()]).await?;
     lockout::forget_old(&mut tx).await?;
     failures::forget_old(&mut tx).await?;
-    at_once::forget_old(&mut tx).await?;
+    ended::forget_old(&mut tx).await?;
     let id = new_id();
     tx.execute(
         "INSERT INTO session (id, token_sha256, account_id, created_at, last_seen_at, \
@@ -307,15 +308,21 @@ pub async fn step_up(
 }
 
 /// Ends the account's other sessions: what lets it in is not what it was.
-pub async fn end_others(tx: &mut WriteTx, account_id: &str, own: &str) -> Result<()> {
-    let sql = "DELETE FROM session WHERE account_id = $1 AND id <> $2";
-    tx.execute(sql, &[account_id.into(), own.into()]).await?;
-    Ok(())
+pub async fn end_others(tx: &mut WriteTx, account_id: &str, own: &str, why: Cause) -> Result<()> {
+    ended::end(tx, Which::OthersOf(account_id, own), why, By::default()).await
 }
 
+/// Somebody signs out.
 pub async fn close(access: &Access, act: Act, session_id: &str) -> Result<()> {
     let mut tx = access.db.begin(Lane::People, act).await?;
     tx.execute("DELETE FROM session WHERE id = $1", &[session_id.into()]).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Its owner ends it from another one.
+pub async fn end_from_afar(access: &Access, act: Act, session_id: &str) -> Result<()> {
+    let mut tx = access.db.begin(Lane::People, act).await?;
+    ended::end(&mut tx, Which::One(session_id), Cause::ByOwner, By::default()).await?;
     Ok(tx.commit().await?)
 }
 
@@ -364,7 +371,7 @@ pub async fn identify(access: &Access, request: &Parts) -> Result<Identity> {
     let session = alive(access, secret, Whence::of(request)).await?;
     let session = session.filter(|session| session.stage == Stage::Active);
     let Some(session) = session else {
-        let ended = at_once::told(&access.db, secret).await?.map(|ended| ended.in_words());
+        let ended = ended::told(&access.db, secret).await?.map(|ended| ended.over());
         return Ok(Identity { ended, ..Identity::anonymous() });
     };
     let now = access.db.clock().now();

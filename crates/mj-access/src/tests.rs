@@ -2,6 +2,7 @@
 
 mod administrators;
 mod emergency;
+mod ended;
 mod identities;
 mod keyed;
 mod locks;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use futures_util::future::BoxFuture;
 use mj_kernel::{Actor, DataLevel, Scope};
@@ -160,8 +161,8 @@ pub enum Proof {
 pub struct Identity {
     pub actor: Actor,
     pub session_id: Option<String>,
-    /// Nobody, because another sign-in ended the session whose token this is: what they are told.
-    pub ended: Option<String>,
+    /// Nobody, because the session whose token this is ended before its time: what they are told.
+    pub ended: Option<SessionOver>,
     /// How lately the password was given.
     pub proof: Proof,
     /// A change by cookie without the matching `X-CSRF-Token`.
@@ -172,6 +173,22 @@ pub struct Identity {
     pub today: String,
     /// What an officer's certificate of office says; nobody else has one.
     pub certificate: Option<CertificateHeld>,
+}
+
+/// What somebody is told whose session was ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionOver {
+    pub code: &'static str,
+    /// What happened, and when.
+    pub title: String,
+    /// What to do now.
+    pub detail: &'static str,
+}
+
+impl SessionOver {
+    pub fn problem(&self) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, self.code, self.title.as_str()).detail(self.detail)
+    }
 }
 
 /// A certificate of office (执法证) as far as acting by it goes.

@@ -25,7 +25,7 @@ pub mod sort;
 
 pub use authority::{
     Action, Allowance, Authority, CertificateHeld, Decision, Fields, Identity, Mask, Proof,
-    Refusal, Resource, Why,
+    Refusal, Resource, SessionOver, Why,
 };
 pub use caller::{ActorNames, Caller};
 pub use client::{Relayed, known_client};

@@ -10,7 +10,7 @@ import { onSessionEnd } from '@shared/client'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'
 import App from './App.vue'
-import { REPLACED, useSession } from './features/session/session.store'
+import { ENDED, REPLACED, useSession } from './features/session/session.store'
 import { router } from './router'
 
 const app = createApp(App)
@@ -20,14 +20,15 @@ app.use(router)
 onSessionEnd((problem) => {
   const session = useSession()
   // also after a reload, when nobody is known yet: the cookie of an ended session still tells why
-  if (problem.code === REPLACED) session.replaced = problem.message
+  const isTold = problem.code === REPLACED || problem.code === ENDED
+  if (isTold) session.over = problem
   if (session.current === null) return
-  session.forget(problem.code === REPLACED)
+  session.forget(isTold)
   const { name, fullPath } = router.currentRoute.value
   if (name === 'login' || name === 'enrol') return
   void router.push({
     name: 'login',
-    query: { next: fullPath, why: session.replaced ? 'replaced' : 'expired' },
+    query: { next: fullPath, why: session.over ? 'over' : 'expired' },
   })
 })
 

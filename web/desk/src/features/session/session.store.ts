@@ -27,6 +27,8 @@ export const SWITCHED = 'mj-desk-switched'
 
 /** The answer to whoever comes with a session that another sign-in of the account ended. */
 export const REPLACED = 'access.session_replaced'
+/** The same for what else ended it: another password, another role, an administrator. */
+export const ENDED = 'access.session_ended'
 
 function tell(account: string): void {
   try {
@@ -48,8 +50,8 @@ function watchOtherTabs(own: () => string | undefined): void {
 export const useSession = defineStore('session', () => {
   const current = shallowRef<CurrentSession | null>(null)
   const isRestored = ref(false)
-  /** What this browser was told when a sign-in elsewhere ended its session. */
-  const replaced = ref('')
+  /** What this browser was told when something elsewhere ended its session. */
+  const over = shallowRef<Problem>()
   /** What signing in here ended elsewhere, until it was read. */
   const ended = ref<SessionCreated['ended']>([])
   watchOtherTabs(() => current.value?.account_id)
@@ -63,7 +65,7 @@ export const useSession = defineStore('session', () => {
 
   function set(session: CurrentSession): void {
     current.value = session
-    replaced.value = ''
+    over.value = undefined
     hint(true)
     tell(session.account_id)
     setCsrfToken(session.csrf_token)
@@ -126,5 +128,5 @@ export const useSession = defineStore('session', () => {
     }
   }
 
-  return { current, replaced, ended, agencyName, can, restore, login, finish, renew, prove, logout, forget }
+  return { current, over, ended, agencyName, can, restore, login, finish, renew, prove, logout, forget }
 })
