@@ -1,6 +1,5 @@
+// The page of the running interface: its texts load with it, not with the shell.
 export const developer = {
-  'nav.developer': '接口调试',
-  'dev.title': '接口调试',
   'dev.intro': '本页列出正在运行的节点的全部接口，可以直接发送请求。发送的是真实请求：新建、修改会真的生效。',
   'dev.document': '下载接口文档（OpenAPI 3.1）',
   'dev.to_desk': '回到工作台',

@@ -4,7 +4,6 @@ import { access } from './access'
 import { agencies } from './agencies'
 import { catalog } from './catalog'
 import { datahub } from './datahub'
-import { developer } from './developer'
 import { flow } from './flow'
 import { home } from './home'
 import { leader } from './leader'
@@ -22,7 +21,6 @@ export const zhCN = {
   ...shell,
   ...session,
   ...datahub,
-  ...developer,
   ...registry,
   ...home,
   ...officers,

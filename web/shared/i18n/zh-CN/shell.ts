@@ -49,4 +49,6 @@ export const shell = {
   'act.more': '更多',
   'act.all': '全部',
   'act.details': '详情',
+  'nav.developer': '接口调试',
+  'dev.title': '接口调试',
 } as const
