@@ -306,18 +306,18 @@ export const stories = {
     const sheet = await handedIn(visit, world)
     const operator = world.accounts.find((one) => one.role === 'datahub_operator')
     const headers = { Authorization: `Bearer ${await tokenOf(visit, operator)}` }
-    const find = async (query) => {
-      const answer = await page.request.get(`/api/v1/registry/parties?${new URLSearchParams(query)}`, {
-        headers,
+    const find = async (typed, kind = '') => {
+      const answer = await page.request.get(`/api/v1/registry/parties?limit=20${kind && `&kind=${kind}`}`, {
+        headers: { ...headers, 'Mingjian-Search': encodeURIComponent(typed) },
       })
       return (await answer.json()).items
     }
     let wrong
     await visit.until('the search knows the new enterprise', async () => {
-      wrong = (await find({ q: sheet.word })).find((one) => one.name === sheet.goodName)
+      wrong = (await find(sheet.word)).find((one) => one.name === sheet.goodName)
       return wrong !== undefined
     })
-    const keep = (await find({ kind: 'enterprise', limit: '5' })).find((one) => one.id !== wrong.id)
+    const keep = (await find('', 'enterprise')).find((one) => one.id !== wrong.id)
     const merged = await page.request.post('/api/v1/registry/merges', {
       headers: { ...headers, 'Idempotency-Key': crypto.randomUUID() },
       data: { keep: keep.id, merge: wrong.id, reason: '看起来像' },
@@ -338,7 +338,7 @@ export const stories = {
     await drawer.getByRole('button', { name: '撤销合并' }).click()
     await drawer.waitFor({ state: 'hidden' })
     await row.getByText('已撤销', { exact: true }).waitFor()
-    assert.equal((await find({ q: sheet.word })).filter((one) => one.id === wrong.id).length, 1)
+    assert.equal((await find(sheet.word)).filter((one) => one.id === wrong.id).length, 1)
   },
 
   async 'an officer sees only what the role can use, and that the data is made up'(visit, world) {
