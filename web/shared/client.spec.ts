@@ -33,6 +33,12 @@ describe('asking the server', () => {
     })
   })
 
+  it('sends what is looked for although the end of a rare character was cut off', async () => {
+    answer(200, {})
+    await api.get('/registry/parties', { q: '王𠮷𠮷'.slice(0, 4) })
+    expect(lastCall()[1].headers).toMatchObject({ 'Mingjian-Search': '%E7%8E%8B%F0%A0%AE%B7' })
+  })
+
   it('sends the CSRF token with every change and never with a look', async () => {
     answer(200, {})
     await api.get('/sessions/current')

@@ -167,7 +167,8 @@ async function call<T>(method: string, path: string, options: Options = {}): Pro
   if (method !== 'GET' && csrfToken) headers['X-CSRF-Token'] = csrfToken
   if (options.idempotencyKey) headers['Idempotency-Key'] = options.idempotencyKey
   const typed = options.query?.[TYPED]
-  if (typed) headers['Mingjian-Search'] = encodeURIComponent(typed)
+  // cutting a long text may leave half a character, which cannot be encoded
+  if (typed) headers['Mingjian-Search'] = encodeURIComponent(String(typed).replace(/\p{Cs}/gu, ''))
   let response: Response
   try {
     response = await fetch(url(path, options.query), {

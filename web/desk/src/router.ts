@@ -380,7 +380,10 @@ router.beforeEach(async (to) => {
   if (session.current?.missing_administrators.length && !to.meta.isBare) return { name: 'not-set-up' }
   if (to.name === 'not-set-up' && session.current === null) return { name: 'login' }
   if (to.meta.isBare || session.current !== null) return true
-  return { name: 'login', query: to.path === '/' ? {} : { next: to.fullPath } }
+  // what somebody looked for (see ui/typed.ts) is not carried on from an address of before
+  const { q: _, ...query } = to.query
+  const next = router.resolve({ path: to.path, query, hash: to.hash }).fullPath
+  return { name: 'login', query: to.path === '/' ? {} : { next } }
 })
 
 // a part of the page that the node does not have any more: it was upgraded meanwhile

@@ -31,7 +31,7 @@ router.afterEach((to, from, failure) => {
   if (failure) return
   // a drawer that opens over a list is an entry of its own and leaves the list as it is
   const isSame = to.name === from.name && sameQuery(to.query, from.query)
-  if (isReturn) texts.value = kept.get(place()) ?? {}
+  if (isReturn && !brought) texts.value = kept.get(place()) ?? {}
   else keep(brought ?? (isSame ? texts.value : {}))
 })
 
