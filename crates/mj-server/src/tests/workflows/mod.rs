@@ -11,6 +11,7 @@ mod hub;
 mod play;
 mod portal;
 mod registry;
+mod sessions;
 mod table;
 
 use std::collections::BTreeSet;
