@@ -8,10 +8,9 @@ use mj_web::Caller;
 use crate::acts::Acts;
 use crate::api::Desk;
 use crate::masters::PartyRow;
-use crate::officer_api;
 use crate::officer_shapes::{OfficerSummary, OfficerView};
 use crate::search::{Wanted, visible};
-use crate::{Error, Registry, Result, show};
+use crate::{Error, Registry, Result, officer_api, officer_coverage, show};
 
 /// A party as a line of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +99,6 @@ impl Registry {
     /// How the officers in the caller's scope stand.
     pub async fn officer_summary(&self, acts: &Acts, caller: &Caller) -> Result<OfficerSummary> {
         let desk = Desk { registry: self.clone(), acts: acts.clone() };
-        officer_api::summarise(&desk, caller, None, None).await
+        officer_coverage::summarise(&desk, caller, None, None).await
     }
 }

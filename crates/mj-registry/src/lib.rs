@@ -27,6 +27,7 @@ mod mentions;
 mod merges;
 pub mod model;
 mod officer_api;
+mod officer_coverage;
 mod officer_shapes;
 mod officer_standing;
 mod officers;
