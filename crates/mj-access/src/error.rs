@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use mj_kernel::Role;
+use mj_kernel::second_person::Bar;
 use mj_web::Problem;
 
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,17 @@ pub enum Error {
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Why a request that takes two cannot be decided; `own` is said to whoever asked.
+    pub(crate) fn barred(bar: Bar, own: &'static str) -> Self {
+        Self::Separation(match bar {
+            Bar::Own => own,
+            Bar::Expired => "申请已过期，请重新提出。",
+            Bar::Decided => "申请已经有结果。",
+        })
+    }
+}
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {

@@ -4,10 +4,10 @@
 use std::sync::LazyLock;
 
 use chrono::NaiveDate;
-use mj_kernel::{DataLevel, Instant, Role};
-use mj_platform::DbRow;
+use mj_kernel::second_person::{Request, Standing, Verdict, Yes};
+use mj_kernel::{DataLevel, Role};
 use mj_platform::rules::RuleTable;
-use mj_platform::{Db, RowExt, TruthTable, WriteTx};
+use mj_platform::{Db, DbRow, RowExt, TruthTable, WriteTx, second_person};
 
 use crate::error::{Error, Result};
 use crate::model::{NewGrant, level_name, parse_level, set_from_text, set_to_text};
@@ -15,8 +15,6 @@ use crate::{service, unlock};
 
 static RULES: LazyLock<mj_platform::Result<RuleTable>> =
     LazyLock::new(|| RuleTable::parse(include_str!("../rules/second_person.toml")));
-
-const HOUR: i64 = 3_600_000_000;
 
 pub const GRANT_REQUEST: TruthTable = TruthTable {
     name: "grant_request",
@@ -48,23 +46,18 @@ pub struct GrantRequest {
     pub id: String,
     pub new: NewGrant,
     pub reason: String,
-    pub state: String,
-    pub requested_by: String,
-    pub requested_at: Instant,
-    pub expires_at: Instant,
-    pub decided_by: Option<String>,
-    pub decided_at: Instant,
-    pub decided_why: Option<String>,
+    pub two: Request,
     pub version: i64,
 }
 
-impl GrantRequest {
-    /// `expired` is no state that is written: time alone makes it so.
-    pub fn standing(&self, now: Instant) -> &str {
-        match self.state.as_str() {
-            "waiting" if now >= self.expires_at => "expired",
-            state => state,
-        }
+/// The word by which this table writes a yes: it gives the grant at once.
+const CONFIRMED: &str = "confirmed";
+
+/// As the table and the interface call it.
+pub fn name_of(state: Standing) -> &'static str {
+    match state {
+        Standing::Approved => CONFIRMED,
+        other => other.name(),
     }
 }
 
@@ -81,55 +74,42 @@ pub fn needs_second_person(
     Ok(rule.map(|rule| rule.basis.as_str()))
 }
 
-fn waits_for(day: NaiveDate) -> Result<i64> {
+fn hours_of(day: NaiveDate) -> Result<i64> {
     let rules = RULES.as_ref().map_err(|error| Error::Rules(error.to_string()))?;
     let hours = rules.on("hours", day).and_then(|rule| rule.value.parse::<i64>().ok());
-    hours.map(|hours| hours * HOUR).ok_or_else(|| Error::Rules("hours".into()))
+    hours.ok_or_else(|| Error::Rules("hours".into()))
 }
 
 /// Asks for a grant in the name of the act's actor; the same checks as giving it.
 pub async fn request(tx: &mut WriteTx, id: &str, new: &NewGrant, reason: &str) -> Result<()> {
     service::may_hold(tx, new).await?;
-    let now = tx.now();
-    let until = now + waits_for(mj_kernel::clock::beijing_date(now))?;
-    let requested_by = tx.act().actor.clone();
+    let hours = hours_of(mj_kernel::clock::beijing_date(tx.now()))?;
     let areas = serde_json::Value::from_iter(new.scope.areas.iter().cloned()).to_string();
-    tx.insert(
-        &GRANT_REQUEST,
-        &[
-            ("id", id.into()),
-            ("account_id", new.account_id.as_str().into()),
-            ("role", new.role.name().into()),
-            ("areas", areas.into()),
-            ("agencies", set_to_text(&new.scope.agencies).into()),
-            ("item_lines", set_to_text(&new.scope.item_lines).into()),
-            ("level", level_name(new.scope.level).into()),
-            ("valid_from", new.valid_from.clone().into()),
-            ("valid_to", new.valid_to.clone().into()),
-            ("reason", reason.into()),
-            ("state", "waiting".into()),
-            ("requested_by", requested_by.into()),
-            ("requested_at", now.into()),
-            ("expires_at", until.into()),
-            ("decided_by", None::<String>.into()),
-            ("decided_at", 0_i64.into()),
-            ("decided_why", None::<String>.into()),
-            ("grant_id", None::<String>.into()),
-        ],
-    )
-    .await?;
-    Ok(())
+    let mut row = vec![
+        ("id", id.into()),
+        ("account_id", new.account_id.as_str().into()),
+        ("role", new.role.name().into()),
+        ("areas", areas.into()),
+        ("agencies", set_to_text(&new.scope.agencies).into()),
+        ("item_lines", set_to_text(&new.scope.item_lines).into()),
+        ("level", level_name(new.scope.level).into()),
+        ("valid_from", new.valid_from.clone().into()),
+        ("valid_to", new.valid_to.clone().into()),
+        ("reason", reason.into()),
+        ("grant_id", None::<String>.into()),
+    ];
+    row.extend(second_person::asked(tx, hours));
+    Ok(tx.insert(&GRANT_REQUEST, &row).await?)
 }
 
 /// Gives what was asked for, by the act's actor: never the one who asked, never to oneself.
 pub async fn confirm(tx: &mut WriteTx, request: &GrantRequest, expected: i64) -> Result<String> {
-    waiting(request, tx.now())?;
-    if tx.act().actor == request.requested_by {
-        return Err(Error::Separation("自己提出的授权须由另一名管理员确认。"));
-    }
+    let state = decide(tx, request, Verdict::Yes)?;
     unlock::withdraw_first_code(tx, &request.new.account_id).await?;
     let grant_id = service::grant_role(tx, &request.new).await?;
-    close(tx, request, expected, "confirmed", None, Some(&grant_id)).await?;
+    let grant = [("grant_id", grant_id.as_str().into())];
+    let which = (request.id.as_str(), expected);
+    second_person::close(tx, &GRANT_REQUEST, which, name_of(state), None, &grant).await?;
     Ok(grant_id)
 }
 
@@ -140,38 +120,15 @@ pub async fn refuse(
     expected: i64,
     why: &str,
 ) -> Result<()> {
-    waiting(request, tx.now())?;
-    let own = tx.act().actor == request.requested_by;
-    let state = if own { "withdrawn" } else { "refused" };
-    close(tx, request, expected, state, Some(why), None).await
+    let state = decide(tx, request, Verdict::No)?;
+    let which = (request.id.as_str(), expected);
+    let none = [("grant_id", None::<String>.into())];
+    Ok(second_person::close(tx, &GRANT_REQUEST, which, name_of(state), Some(why), &none).await?)
 }
 
-fn waiting(request: &GrantRequest, now: Instant) -> Result<()> {
-    match request.standing(now) {
-        "waiting" => Ok(()),
-        "expired" => Err(Error::Separation("申请已过期，请重新提出。")),
-        _ => Err(Error::Separation("申请已经有结果。")),
-    }
-}
-
-async fn close(
-    tx: &mut WriteTx,
-    request: &GrantRequest,
-    expected: i64,
-    state: &str,
-    why: Option<&str>,
-    grant_id: Option<&str>,
-) -> Result<()> {
-    let (now, by) = (tx.now(), tx.act().actor.clone());
-    let values = [
-        ("state", state.into()),
-        ("decided_by", by.into()),
-        ("decided_at", now.into()),
-        ("decided_why", why.map(str::to_owned).into()),
-        ("grant_id", grant_id.map(str::to_owned).into()),
-    ];
-    tx.update(&GRANT_REQUEST, &request.id, Some(expected), &values).await?;
-    Ok(())
+fn decide(tx: &WriteTx, request: &GrantRequest, verdict: Verdict) -> Result<Standing> {
+    let own = "自己提出的授权须由另一名管理员确认。";
+    request.two.decide(&tx.act().actor, verdict, tx.now()).map_err(|bar| Error::barred(bar, own))
 }
 
 pub async fn by_id(db: &Db, id: &str) -> Result<Option<GrantRequest>> {
@@ -219,13 +176,7 @@ fn read(row: &DbRow) -> Result<GrantRequest> {
             valid_to: row.opt_text("valid_to")?,
         },
         reason: row.text("reason")?,
-        state: row.text("state")?,
-        requested_by: row.text("requested_by")?,
-        requested_at: row.int("requested_at")?,
-        expires_at: row.int("expires_at")?,
-        decided_by: row.opt_text("decided_by")?,
-        decided_at: row.int("decided_at")?,
-        decided_why: row.opt_text("decided_why")?,
+        two: second_person::read(row, CONFIRMED, Yes::Does)?,
         version: row.int("version")?,
     })
 }

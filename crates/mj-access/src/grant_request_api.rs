@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mj_kernel::clock::to_rfc3339;
+use mj_kernel::second_person::Standing;
 use mj_platform::Lane;
 use mj_web::input::own_id;
 use mj_web::{
@@ -97,20 +98,21 @@ struct GrantRequestView {
 
 /// The second person's own decision: whoever asked is the first.
 fn resource(request: &GrantRequest) -> Resource {
-    Resource::at(None, None).approved_by(request.requested_by.clone())
+    Resource::at(None, None).approved_by(request.two.requested_by.clone())
 }
 
 async fn view(access: &Access, caller: &Caller, request: GrantRequest) -> Answer<GrantRequestView> {
     let db = access.db();
     let names = store::agency_names(db).await?;
     let now = db.clock().now();
-    let state = request.standing(now).to_owned();
-    let own = request.requested_by == caller.actor.reference();
-    let may_confirm = state == "waiting"
+    let two = request.two;
+    let state = two.standing(now);
+    let own = two.is_by(&caller.actor.reference());
+    let may_confirm = state == Standing::Waiting
         && caller.may(&CONFIRM)
         && !own
         && caller.actor.reference() != format!("account:{}", request.new.account_id);
-    let decided_by_name = match &request.decided_by {
+    let decided_by_name = match &two.decided_by {
         Some(by) => Some(store::actor_name(db, by).await?),
         None => None,
     };
@@ -131,18 +133,18 @@ async fn view(access: &Access, caller: &Caller, request: GrantRequest) -> Answer
         agency_names,
         item_lines: access.item_lines(&scope.item_lines),
         level: level_name(scope.level),
-        requested_by_name: store::actor_name(db, &request.requested_by).await?,
-        requested_at: to_rfc3339(request.requested_at),
-        expires_at: to_rfc3339(request.expires_at),
+        requested_by_name: store::actor_name(db, &two.requested_by).await?,
+        requested_at: to_rfc3339(two.requested_at),
+        expires_at: to_rfc3339(two.expires_at),
         decided_by_name,
-        decided_at: (request.decided_at > 0).then(|| to_rfc3339(request.decided_at)),
-        decided_why: request.decided_why,
+        decided_at: (two.decided_at > 0).then(|| to_rfc3339(two.decided_at)),
+        decided_why: two.decided_why,
         valid_from: request.new.valid_from,
         valid_to: request.new.valid_to,
         account_id: request.new.account_id,
         reason: request.reason,
         id: request.id,
-        state,
+        state: grant_request::name_of(state).to_owned(),
         own,
         may_confirm,
     })

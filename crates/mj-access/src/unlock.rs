@@ -5,8 +5,8 @@
 //! stays as it is.
 
 use chrono::NaiveDate;
-use mj_kernel::Instant;
-use mj_platform::{Db, DbRow, RowExt, TruthTable, WriteTx};
+use mj_kernel::second_person::{Request, Standing, Verdict, Yes};
+use mj_platform::{Db, DbRow, RowExt, TruthTable, WriteTx, second_person};
 
 use crate::error::{Error, Result};
 use crate::model::{Account, AccountClass, AccountState, RoleGrant};
@@ -30,8 +30,6 @@ pub const UNLOCK_REQUEST: TruthTable = TruthTable {
     ],
 };
 
-const HOUR: i64 = 3_600_000_000;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Unlock,
@@ -53,6 +51,14 @@ impl Kind {
         }
     }
 
+    /// An unlock is done with the yes; a reset lets one code be handed out.
+    fn yes(self) -> Yes {
+        match self {
+            Self::Unlock => Yes::Does,
+            Self::Reset => Yes::Lets,
+        }
+    }
+
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Unlock, Self::Reset].into_iter().find(|one| one.name() == name)
     }
@@ -65,23 +71,8 @@ pub struct UnlockRequest {
     pub account_id: String,
     pub kind: Kind,
     pub reason: String,
-    pub state: String,
-    pub requested_by: String,
-    pub requested_at: Instant,
-    pub expires_at: Instant,
-    pub decided_by: Option<String>,
-    pub decided_at: Instant,
-    pub decided_why: Option<String>,
+    pub two: Request,
     pub version: i64,
-}
-
-impl UnlockRequest {
-    /// `expired` is no state that is written: time alone makes it so. An approved reset expires too.
-    pub fn standing(&self, now: Instant) -> &str {
-        let open =
-            self.state == "waiting" || (self.state == "approved" && self.kind == Kind::Reset);
-        if open && now >= self.expires_at { "expired" } else { &self.state }
-    }
 }
 
 /// Starts a request in the name of the act's actor.
@@ -118,20 +109,13 @@ pub async fn request(
         return Err(Error::Separation("这个账号已有同样的申请在办，请等候批准，或先撤回。"));
     }
     let hours = lockout::rule("request/hours", mj_kernel::clock::beijing_date(now))?;
-    let requested_by = tx.act().actor.clone();
-    let row = [
+    let mut row = vec![
         ("id", id.into()),
         ("account_id", account_id.into()),
         ("kind", kind.name().into()),
         ("reason", reason.into()),
-        ("state", "waiting".into()),
-        ("requested_by", requested_by.into()),
-        ("requested_at", now.into()),
-        ("expires_at", (now + hours * HOUR).into()),
-        ("decided_by", None::<String>.into()),
-        ("decided_at", 0_i64.into()),
-        ("decided_why", None::<String>.into()),
     ];
+    row.extend(second_person::asked(tx, hours));
     Ok(tx.insert(&UNLOCK_REQUEST, &row).await?)
 }
 
@@ -142,17 +126,13 @@ pub async fn approve(
     expected: i64,
     why: &str,
 ) -> Result<()> {
-    waiting(request, tx.now())?;
-    let actor = &tx.act().actor;
-    if *actor == request.requested_by {
-        return Err(Error::Separation("自己提出的申请须由安全管理员批准。"));
-    }
-    if *actor == format!("account:{}", request.account_id) {
+    let state = decide(tx, request, Verdict::Yes)?;
+    if tx.act().actor == format!("account:{}", request.account_id) {
         return Err(Error::Separation(
             "不能批准解除自己的锁定或重置自己，请由另一位安全管理员办理。",
         ));
     }
-    close(tx, request, expected, "approved", why).await?;
+    close(tx, request, expected, state, why).await?;
     if request.kind == Kind::Unlock {
         let account = account(tx, &request.account_id).await?;
         lockout::unlock(tx, &account.login, &account.id).await?;
@@ -167,9 +147,8 @@ pub async fn refuse(
     expected: i64,
     why: &str,
 ) -> Result<()> {
-    waiting(request, tx.now())?;
-    let own = tx.act().actor == request.requested_by;
-    close(tx, request, expected, if own { "withdrawn" } else { "refused" }, why).await
+    let state = decide(tx, request, Verdict::No)?;
+    close(tx, request, expected, state, why).await
 }
 
 /// Uses up the approval that a new code needs for an account in use, and for one that was never used but opens what only
@@ -184,35 +163,26 @@ pub async fn may_issue_code(tx: &mut WriteTx, account_id: &str) -> Result<()> {
                AND state = 'approved' AND expires_at > $2 ORDER BY id LIMIT 1";
     let row = tx.fetch_optional(sql, &[account_id.into(), now.into()]).await?;
     let approved = row.as_ref().map(read).transpose()?.ok_or(Error::ResetNeedsTwo)?;
-    let used = [("state", "used".into())];
+    let used = approved.two.used(now).ok_or(Error::ResetNeedsTwo)?;
+    let used = [("state", used.name().into())];
     tx.update(&UNLOCK_REQUEST, &approved.id, Some(approved.version), &used).await?;
     Ok(())
 }
 
-fn waiting(request: &UnlockRequest, now: Instant) -> Result<()> {
-    match request.standing(now) {
-        "waiting" => Ok(()),
-        "expired" => Err(Error::Separation("申请已过期，请重新提出。")),
-        _ => Err(Error::Separation("申请已经有结果。")),
-    }
+fn decide(tx: &WriteTx, request: &UnlockRequest, verdict: Verdict) -> Result<Standing> {
+    let own = "自己提出的申请须由安全管理员批准。";
+    request.two.decide(&tx.act().actor, verdict, tx.now()).map_err(|bar| Error::barred(bar, own))
 }
 
 async fn close(
     tx: &mut WriteTx,
     request: &UnlockRequest,
     expected: i64,
-    state: &str,
+    state: Standing,
     why: &str,
 ) -> Result<()> {
-    let (now, by) = (tx.now(), tx.act().actor.clone());
-    let values = [
-        ("state", state.into()),
-        ("decided_by", by.into()),
-        ("decided_at", now.into()),
-        ("decided_why", why.into()),
-    ];
-    tx.update(&UNLOCK_REQUEST, &request.id, Some(expected), &values).await?;
-    Ok(())
+    let which = (request.id.as_str(), expected);
+    Ok(second_person::close(tx, &UNLOCK_REQUEST, which, state.name(), Some(why), &[]).await?)
 }
 
 /// An account of a person: systems have no password to lock.
@@ -296,18 +266,13 @@ pub async fn account_name(db: &Db, account_id: &str) -> Result<String> {
 
 fn read(row: &DbRow) -> Result<UnlockRequest> {
     let broken = || mj_platform::Error::Corrupt("unlock_request.kind 的值不认识".into());
+    let kind = Kind::parse(&row.text("kind")?).ok_or_else(broken)?;
     Ok(UnlockRequest {
         id: row.text("id")?,
         account_id: row.text("account_id")?,
-        kind: Kind::parse(&row.text("kind")?).ok_or_else(broken)?,
+        kind,
         reason: row.text("reason")?,
-        state: row.text("state")?,
-        requested_by: row.text("requested_by")?,
-        requested_at: row.int("requested_at")?,
-        expires_at: row.int("expires_at")?,
-        decided_by: row.opt_text("decided_by")?,
-        decided_at: row.int("decided_at")?,
-        decided_why: row.opt_text("decided_why")?,
+        two: second_person::read(row, Standing::Approved.name(), kind.yes())?,
         version: row.int("version")?,
     })
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mj_kernel::clock::to_rfc3339;
+use mj_kernel::second_person::Standing;
 use mj_platform::Lane;
 use mj_web::input::own_id;
 use mj_web::{
@@ -151,7 +152,7 @@ struct UnlockRequestView {
 
 /// The second person's own decision: whoever asked is the first.
 fn resource(request: &UnlockRequest) -> Resource {
-    Resource::at(None, None).approved_by(request.requested_by.clone())
+    Resource::at(None, None).approved_by(request.two.requested_by.clone())
 }
 
 async fn view(
@@ -160,13 +161,14 @@ async fn view(
     request: UnlockRequest,
 ) -> Answer<UnlockRequestView> {
     let db = access.db();
-    let state = request.standing(db.clock().now()).to_owned();
-    let own = request.requested_by == caller.actor.reference();
-    let may_approve = state == "waiting"
+    let two = request.two;
+    let state = two.standing(db.clock().now());
+    let own = two.is_by(&caller.actor.reference());
+    let may_approve = state == Standing::Waiting
         && caller.may(&APPROVE)
         && !own
         && caller.actor.reference() != format!("account:{}", request.account_id);
-    let decided_by_name = match &request.decided_by {
+    let decided_by_name = match &two.decided_by {
         Some(by) => Some(store::actor_name(db, by).await?),
         None => None,
     };
@@ -175,16 +177,16 @@ async fn view(
         account_name: unlock::account_name(db, &request.account_id).await?,
         kind: request.kind.name(),
         kind_name: request.kind.title(),
-        requested_by_name: store::actor_name(db, &request.requested_by).await?,
-        requested_at: to_rfc3339(request.requested_at),
-        expires_at: to_rfc3339(request.expires_at),
+        requested_by_name: store::actor_name(db, &two.requested_by).await?,
+        requested_at: to_rfc3339(two.requested_at),
+        expires_at: to_rfc3339(two.expires_at),
         decided_by_name,
-        decided_at: (request.decided_at > 0).then(|| to_rfc3339(request.decided_at)),
-        decided_why: request.decided_why,
+        decided_at: (two.decided_at > 0).then(|| to_rfc3339(two.decided_at)),
+        decided_why: two.decided_why,
         account_id: request.account_id,
         reason: request.reason,
         id: request.id,
-        state,
+        state: state.name().to_owned(),
         own,
         may_approve,
     })
@@ -316,7 +318,7 @@ async fn refuse(
 ) -> Answer<Json<UnlockRequestView>> {
     let request = unlock::by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
     let why = reason(&input.value.reason)?;
-    let own = request.requested_by == caller.actor.reference();
+    let own = request.two.is_by(&caller.actor.reference());
     let verb = if own { "撤回" } else { "驳回" };
     let told = format!("{verb}申请：{}。理由：{why}", request.kind.title());
     let act = caller.act(format!("account:{}", request.account_id)).because(told);

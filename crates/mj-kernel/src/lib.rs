@@ -10,6 +10,7 @@ pub mod code;
 pub mod event;
 pub mod page;
 pub mod scope;
+pub mod second_person;
 
 pub use actor::{Actor, ActorKind, Grant, Role};
 pub use clock::{Clock, FixedClock, Instant};

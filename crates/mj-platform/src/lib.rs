@@ -21,6 +21,7 @@ pub mod outbox;
 pub mod rank;
 pub mod rest;
 pub mod rules;
+pub mod second_person;
 
 pub use clock::SystemClock;
 pub use config::Config;

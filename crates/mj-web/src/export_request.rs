@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 use axum::Json;
 use axum::extract::State;
 use mj_kernel::clock::to_rfc3339;
+use mj_kernel::second_person::{Bar, Request, Standing, Verdict, Yes};
 use mj_kernel::{Instant, Scope};
-use mj_platform::{Db, Lane, RowExt, TruthTable, WriteTx, gm, new_id};
+use mj_platform::{Db, Lane, RowExt, TruthTable, WriteTx, gm, new_id, second_person};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,7 +24,6 @@ use crate::{Answer, Input, PathOf};
 const READ: Action = Action::new("export.request.read", "查看自己的导出申请");
 const DECIDE: Action = Action::new("export.request.decide", "批准或驳回他人的导出申请");
 
-const HOUR: i64 = 3_600_000_000;
 /// As long as the page lets anybody type.
 const LONGEST_REASON: usize = 500;
 
@@ -122,12 +122,7 @@ struct Kept {
     request_sm3: String,
     row_count: i64,
     reason: String,
-    state: String,
-    requested_by: String,
-    requested_at: Instant,
-    expires_at: Instant,
-    decided_by: Option<String>,
-    decided_why: Option<String>,
+    two: Request,
     area: Option<String>,
     agency: Option<String>,
     version: i64,
@@ -146,23 +141,11 @@ impl Kept {
             request_sm3: row.text("request_sm3")?,
             row_count: row.int("row_count")?,
             reason: row.text("reason")?,
-            state: row.text("state")?,
-            requested_by: row.text("requested_by")?,
-            requested_at: row.int("requested_at")?,
-            expires_at: row.int("expires_at")?,
-            decided_by: row.opt_text("decided_by")?,
-            decided_why: row.opt_text("decided_why")?,
+            two: second_person::read(row, Standing::Approved.name(), Yes::Lets)?,
             area: row.opt_text("area")?,
             agency: row.opt_text("agency")?,
             version: row.int("version")?,
         })
-    }
-
-    fn standing(&self, now: Instant) -> &str {
-        match self.state.as_str() {
-            "waiting" | "approved" if now >= self.expires_at => "expired",
-            state => state,
-        }
     }
 
     /// Whoever asked is the first of the two.
@@ -171,12 +154,12 @@ impl Kept {
             Some(scopes) => export_reach::point(scopes),
             None => Resource::at(self.area.as_deref(), self.agency.as_deref()),
         };
-        at.approved_by(self.requested_by.clone())
+        at.approved_by(self.two.requested_by.clone())
     }
 
     /// Whether this is for the caller to decide: somebody else's, and all that it reaches within their own reach.
     fn is_for(&self, caller: &Caller) -> Result<(), Problem> {
-        if self.requested_by == caller.actor.reference() {
+        if self.two.is_by(&caller.actor.reference()) {
             return Decision::NeedSecondPerson.into_allowance(false).map(drop);
         }
         let own = || caller.reach_of(&DECIDE);
@@ -216,34 +199,37 @@ pub(crate) async fn approved(
     // asked again with the same filters and columns, the approval that waits for it is found
     let found = match request.approval.clone() {
         Some(number) => Some(number),
-        None => waiting_for(tx, caller, &digest(list, request)).await?,
+        None => own_of(tx, caller, &digest(list, request), Standing::Approved).await?,
     };
     let Some(approval) = found.as_deref() else { return Ok(None) };
     let sql = "SELECT * FROM export_request WHERE id = $1";
     let kept = tx.fetch_optional(sql, &[approval.into()]).await?;
     // by whom it was decided is no matter here
     let kept = kept.as_ref().map(|row| Kept::read(row, None::<&mj_platform::DbRow>)).transpose()?;
-    let own = |kept: &Kept| kept.requested_by == caller.actor.reference();
+    let own = |kept: &Kept| kept.two.is_by(&caller.actor.reference());
     let kept = kept.filter(own).ok_or_else(Problem::not_found)?;
     let fits = kept.request_sm3 == digest(list, request)
         && i64::try_from(rows).is_ok_and(|rows| rows <= kept.row_count + kept.row_count / 10);
-    if kept.standing(tx.now()) != "approved" || !fits {
+    let Some(used) = kept.two.used(tx.now()).filter(|_| fits) else {
         return Err(Problem::forbidden("access.second_person_required", "这次导出没有得到批准")
             .detail("申请尚未批准、已经用过、已过期，或筛选条件、列、行数与批准的不同。"));
-    }
-    tx.update(&EXPORT_REQUEST, &kept.id, Some(kept.version), &[("state", "used".into())]).await?;
+    };
+    let used = [("state", used.name().into())];
+    tx.update(&EXPORT_REQUEST, &kept.id, Some(kept.version), &used).await?;
     Ok(Some(kept.id))
 }
 
-/// The caller's approved and unused request for exactly this.
-async fn waiting_for(
+/// The caller's own request for exactly this that stands so.
+async fn own_of(
     tx: &mut WriteTx,
     caller: &Caller,
     digest: &str,
+    state: Standing,
 ) -> Result<Option<String>, Problem> {
     let sql = "SELECT id FROM export_request WHERE requested_by = $1 AND request_sm3 = $2 \
-               AND state = 'approved' AND expires_at > $3 ORDER BY id DESC LIMIT 1";
-    let args = [caller.actor.reference().into(), digest.into(), tx.now().into()];
+               AND state = $3 AND expires_at > $4 ORDER BY id DESC LIMIT 1";
+    let args =
+        [caller.actor.reference().into(), digest.into(), state.name().into(), tx.now().into()];
     let row = tx.fetch_optional(sql, &args).await?;
     Ok(row.map(|row| row.text("id")).transpose()?)
 }
@@ -270,35 +256,33 @@ pub(crate) async fn ask(
     // the route's own action is the reading of the list
     let act = caller.act_of("export.request.ask", format!("export_request:{id}")).because(because);
     let mut tx = db.begin(Lane::People, act).await?;
+    // one after another, on PostgreSQL too: two at once would leave two that wait
+    tx.position().await?;
+    let digest = digest(list, request);
+    if own_of(&mut tx, caller, &digest, Standing::Waiting).await?.is_some() {
+        return Err(Problem::conflict("export.asked", "同样的导出已经申请过，正在等待批准")
+            .detail("批准后再点一次导出即可下载；进展见“导出申请”。"));
+    }
     let hours = crate::export::rule(db, "hours")?.and_then(|text| text.parse::<i64>().ok());
-    let (now, by) = (tx.now(), tx.act().actor.clone());
     let scopes = export_reach::of_list(caller);
     // where the log says that it belongs
     let Resource { area, agency, .. } = export_reach::point(&scopes);
     let text = |value: serde_json::Result<String>| value.unwrap_or_default();
     let filters = export_reach::kept(&request.filters);
-    tx.insert(
-        &EXPORT_REQUEST,
-        &[
-            ("id", id.as_str().into()),
-            ("list_name", list.into()),
-            ("title", title.into()),
-            ("columns_json", text(serde_json::to_string(titles)).into()),
-            ("filters_json", text(serde_json::to_string(&filters)).into()),
-            ("request_sm3", digest(list, request).into()),
-            ("row_count", i64::try_from(rows).unwrap_or(i64::MAX).into()),
-            ("reason", reason.into()),
-            ("state", "waiting".into()),
-            ("requested_by", by.into()),
-            ("requested_at", now.into()),
-            ("expires_at", (now + hours.unwrap_or(72) * HOUR).into()),
-            ("decided_by", None::<String>.into()),
-            ("decided_at", 0_i64.into()),
-            ("area", area.into()),
-            ("agency", agency.into()),
-        ],
-    )
-    .await?;
+    let mut row = vec![
+        ("id", id.as_str().into()),
+        ("list_name", list.into()),
+        ("title", title.into()),
+        ("columns_json", text(serde_json::to_string(titles)).into()),
+        ("filters_json", text(serde_json::to_string(&filters)).into()),
+        ("request_sm3", digest.into()),
+        ("row_count", i64::try_from(rows).unwrap_or(i64::MAX).into()),
+        ("reason", reason.into()),
+        ("area", area.into()),
+        ("agency", agency.into()),
+    ];
+    row.extend(second_person::asked(&tx, hours.unwrap_or(72)));
+    tx.insert(&EXPORT_REQUEST, &row).await?;
     let scopes = text(serde_json::to_string(&scopes));
     tx.insert(&EXPORT_REACH, &[("id", id.as_str().into()), ("scopes_json", scopes.into())]).await?;
     tx.commit().await?;
@@ -307,21 +291,21 @@ pub(crate) async fn ask(
 
 async fn view(caller: &Caller, kept: Kept, now: Instant) -> Answer<ExportRequestView> {
     let mut named: Vec<String> =
-        kept.decided_by.iter().chain([&kept.requested_by]).cloned().collect();
+        kept.two.decided_by.iter().chain([&kept.two.requested_by]).cloned().collect();
     let scopes = kept.scopes.clone().unwrap_or_default();
     named.extend(export_reach::references(&scopes));
     named.extend(export_reach::filter_references(&kept.list, &kept.filters));
     let names = caller.names_of(named).await?;
     let filters = export_reach::filters_in_words(&kept.list, &kept.filters, &names);
-    let own = kept.requested_by == caller.actor.reference();
-    let state = kept.standing(now).to_owned();
-    let may_decide = state == "waiting" && kept.is_for(caller).is_ok();
+    let own = kept.two.is_by(&caller.actor.reference());
+    let state = kept.two.standing(now);
+    let may_decide = state == Standing::Waiting && kept.is_for(caller).is_ok();
     Ok(ExportRequestView {
-        requested_by_name: names.of(&kept.requested_by),
-        decided_by_name: kept.decided_by.as_deref().map(|by| names.of(by)),
-        decided_why: kept.decided_why,
-        requested_at: to_rfc3339(kept.requested_at),
-        expires_at: to_rfc3339(kept.expires_at),
+        requested_by_name: names.of(&kept.two.requested_by),
+        decided_by_name: kept.two.decided_by.as_deref().map(|by| names.of(by)),
+        decided_why: kept.two.decided_why,
+        requested_at: to_rfc3339(kept.two.requested_at),
+        expires_at: to_rfc3339(kept.two.expires_at),
         id: kept.id,
         version: kept.version,
         title: kept.title,
@@ -330,7 +314,7 @@ async fn view(caller: &Caller, kept: Kept, now: Instant) -> Answer<ExportRequest
         filters: filters.into_iter().map(|(title, value)| ExportFilter { title, value }).collect(),
         places: export_reach::in_words(&scopes, &names),
         reason: kept.reason,
-        state,
+        state: state.name().to_owned(),
         own,
         may_decide,
     })
@@ -346,7 +330,7 @@ async fn list(State(db): State<Db>, caller: Caller) -> Answer<Json<ExportRequest
     let mut items = Vec::new();
     for row in db.fetch_all(sql, &[me.as_str().into()]).await? {
         let kept = Kept::read(&row, reach_of(&db, &row.text("id")?).await?.as_ref())?;
-        let own = kept.requested_by == me;
+        let own = kept.two.is_by(&me);
         if own || kept.is_for(&caller).is_ok() {
             items.push(view(&caller, kept, now).await?);
         }
@@ -360,7 +344,7 @@ async fn approve(
     PathOf(id): PathOf<String>,
     input: Input<ExportDecision>,
 ) -> Answer<Json<ExportRequestView>> {
-    decide(&db, &caller, &id, &input.value, "approved").await.map(Json)
+    decide(&db, &caller, &id, &input.value, Verdict::Yes).await.map(Json)
 }
 
 async fn refuse(
@@ -369,7 +353,7 @@ async fn refuse(
     PathOf(id): PathOf<String>,
     input: Input<ExportDecision>,
 ) -> Answer<Json<ExportRequestView>> {
-    decide(&db, &caller, &id, &input.value, "refused").await.map(Json)
+    decide(&db, &caller, &id, &input.value, Verdict::No).await.map(Json)
 }
 
 async fn by_id(db: &Db, id: &str) -> Result<Kept, Problem> {
@@ -387,32 +371,30 @@ async fn decide(
     caller: &Caller,
     id: &str,
     decision: &ExportDecision,
-    state: &'static str,
+    verdict: Verdict,
 ) -> Answer<ExportRequestView> {
     let kept = by_id(db, id).await?;
     kept.is_for(caller)?;
     caller.require(&kept.resource())?;
     let now = db.clock().now();
-    if kept.standing(now) != "waiting" {
-        return Err(Problem::conflict("export.decided", "这个申请已经有结果或已过期"));
-    }
+    let state =
+        kept.two.decide(&caller.actor.reference(), verdict, now).map_err(|bar| match bar {
+            Bar::Own => Problem::denied(),
+            Bar::Decided | Bar::Expired => {
+                Problem::conflict("export.decided", "这个申请已经有结果或已过期")
+            }
+        })?;
     let why = decision.reason.trim();
     if why.is_empty() || why.chars().count() > LONGEST_REASON {
         let wanted = format!("1 至 {LONGEST_REASON} 个字，申请人看得到");
         return Err(Problem::invalid("export.reason", "请写明理由").field("reason", wanted));
     }
-    let said = if state == "approved" { "批准导出" } else { "驳回导出" };
+    let said = if state == Standing::Approved { "批准导出" } else { "驳回导出" };
     let because = format!("{said}{} {} 行：{why}", kept.title, kept.row_count);
     let mut tx =
         db.begin(Lane::People, caller.act(format!("export_request:{id}")).because(because)).await?;
-    let by = tx.act().actor.clone();
-    let values = [
-        ("state", state.into()),
-        ("decided_by", by.into()),
-        ("decided_at", now.into()),
-        ("decided_why", why.into()),
-    ];
-    tx.update(&EXPORT_REQUEST, id, Some(decision.version), &values).await?;
+    let which = (id, decision.version);
+    second_person::close(&mut tx, &EXPORT_REQUEST, which, state.name(), Some(why), &[]).await?;
     tx.commit().await?;
     view(caller, by_id(db, id).await?, now).await
 }

@@ -85,6 +85,40 @@ async fn many_small_files_are_one_large_one_until_midnight() {
 }
 
 #[tokio::test]
+async fn the_same_export_waits_once_however_often_it_is_asked_for() {
+    let house = with_shops(&[("槐花", 1_001)]).await;
+    let clerk = Hat::Role(Role::Clerk);
+    let mut asked = wish("槐花");
+    asked["reason"] = json!("年度名录核对");
+    let ask = async |body: &Value| {
+        let (status, told) = house.send(clerk, Method::POST, EXPORT, body.clone()).await;
+        (status, told["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let waits = (StatusCode::FORBIDDEN, "access.second_person_required".to_owned());
+    assert_eq!(ask(&asked).await, waits);
+    assert_eq!(ask(&asked).await, (StatusCode::CONFLICT, "export.asked".to_owned()));
+    let own = async || {
+        let (_, all) = house.send(clerk, Method::GET, REQUESTS, Value::Null).await;
+        let items = all["items"].as_array().expect("items").clone();
+        items.into_iter().filter(|one| one["own"] == true).collect::<Vec<_>>()
+    };
+    let items = own().await;
+    assert_eq!(items.len(), 1, "{items:?}");
+    // another file of the same rows is another request
+    let columns = json!({"format": "csv", "columns": ["name"], "filters": {"q": "槐花"},
+        "reason": "年度名录核对"});
+    assert_eq!(ask(&columns).await, waits);
+    // and after a no it may be asked for again
+    let path = format!("{REQUESTS}/{}/refuse", items[0]["id"].as_str().expect("an id"));
+    let no = json!({"version": items[0]["version"], "reason": "范围过大"});
+    let region = Hat::Role(Role::RegionLeader);
+    let (status, body) = house.send(region, Method::POST, &path, no).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(ask(&asked).await, waits);
+    assert_eq!(own().await.len(), 3);
+}
+
+#[tokio::test]
 async fn of_ten_files_taken_at_the_same_moment_as_many_leave_as_the_day_has_room_for() {
     let house = with_shops(&[("槐花", 300)]).await;
     let mut ten = tokio::task::JoinSet::new();
