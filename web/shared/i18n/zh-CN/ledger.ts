@@ -47,6 +47,7 @@ export const ledger = {
   'ledger.last_check': '最近一次核对',
   'ledger.check_none': '启动以后还没有核对过（默认每十分钟一次）',
   'ledger.check_clean': '{at}，核对 {rows} 行，没有发现改动',
+  'ledger.check_elsewhere': '具体是哪些数据，只列给查看全部日志的人（审计管理员）。',
   'ledger.check_bad': '{at}，发现 {found} 处与日志不符',
   'ledger.check_failed': '{at}，{what}',
   'ledger.check_part': '（行数很多的表每天核对一次）',
