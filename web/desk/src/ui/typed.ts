@@ -2,7 +2,7 @@
 // are kept by browsers, proxies and logs. It is kept here, in the memory of this page, by place in the history, so
 // that Back shows the list as it was; it is gone with the page and with the session.
 import { type ComputedRef, computed, shallowRef, watch } from 'vue'
-import { type LocationQuery, useRoute } from 'vue-router'
+import { isNavigationFailure, type LocationQuery, NavigationFailureType, useRoute } from 'vue-router'
 import { useSession } from '../features/session/session.store'
 import { router } from '../router'
 
@@ -28,6 +28,9 @@ router.afterEach((to, from, failure) => {
   const [isReturn, brought] = [isBack, next]
   isBack = false
   next = undefined
+  // the menu's own link to the list that is shown asks for all of it; a record beside the list does not
+  const isHere = isNavigationFailure(failure, NavigationFailureType.duplicated)
+  if (isHere && Object.values(to.params).every((one) => !one)) keep({})
   if (failure) return
   // a drawer that opens over a list is an entry of its own and leaves the list as it is
   const isSame = to.name === from.name && sameQuery(to.query, from.query)
