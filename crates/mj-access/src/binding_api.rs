@@ -9,9 +9,10 @@ use mj_web::{Action, Answer, Caller, Input, PathOf, Problem, RouteOf, get, post}
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::admin_api::{ACCOUNT_READ, ItemLine, reason};
+use crate::admin_api::{ACCOUNT_READ, reason};
 use crate::certificate::may_act;
 use crate::error::Error;
+use crate::grant_api::ItemLine;
 use crate::model::AccountClass;
 use crate::{Access, Result, store};
 

@@ -15,8 +15,9 @@ use mj_web::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::admin_api::{GrantRequest as GrantWish, ItemLine, new_grant, reason};
+use crate::admin_api::reason;
 use crate::error::Error;
+use crate::grant_api::{GrantRequest as GrantWish, ItemLine, new_grant};
 use crate::grant_request::{self, GrantRequest};
 use crate::model::level_name;
 use crate::{Access, store};

@@ -18,6 +18,7 @@ mod ended;
 mod enrolment;
 mod error;
 mod failures;
+mod grant_api;
 mod grant_request;
 mod grant_request_api;
 pub mod identity;
@@ -287,6 +288,7 @@ pub fn module(access: Access) -> Module {
     let mut routes = api::routes();
     routes.extend(second_api::routes());
     routes.extend(admin_api::routes());
+    routes.extend(grant_api::routes());
     routes.extend(people_api::routes());
     routes.extend(grant_request_api::routes());
     routes.extend(unlock_api::routes());

@@ -12,10 +12,9 @@ use mj_web::{Action, Answer, Caller, Input, PathOf, Problem, RouteOf, get, post}
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::admin_api::{
-    ACCOUNT_READ, AGENCY_READ, AccountView, AgencyView, GrantView, account_view, reason,
-};
+use crate::admin_api::{ACCOUNT_READ, AGENCY_READ, AccountView, AgencyView, account_view, reason};
 use crate::error::Error;
+use crate::grant_api::GrantView;
 use crate::model::AccountClass;
 use crate::{Access, Result, matrix, service, store, unlock};
 

@@ -11,7 +11,7 @@ use mj_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::admin_api::{GrantView, ItemLine};
+use crate::grant_api::{GrantView, ItemLine};
 use crate::model::AccountState;
 use crate::{Access, matrix, step_up, store};
 
