@@ -94,7 +94,7 @@ export async function sourceFor(api, channel) {
 export async function faultyBatch(visit, world) {
   const api = await program(visit, world, PEOPLE.operator)
   const source = await sourceFor(api, 'file')
-  const query = { table: TABLE, cd_source: source.cd_source, file_name: 'clerk.csv' }
+  const query = { table: TABLE, cd_source: source.cd_source }
   const { batch_id } = await api.send(query, faultySheet())
   await visit.until(
     'the batch is settled',

@@ -57,7 +57,7 @@ async function handedIn(visit, world) {
   const { token } = await opened.json()
   await visit.context.clearCookies()
   world.sheet = newSheet()
-  const query = new URLSearchParams({ table: TABLE.name, cd_source: source.cd_source, file_name: 'e2e.csv' })
+  const query = new URLSearchParams({ table: TABLE.name, cd_source: source.cd_source })
   const answer = await request.post(`/api/v1/datahub/batches/file?${query}`, {
     headers: {
       Authorization: `Bearer ${token}`,

@@ -133,7 +133,6 @@ export const stories = {
     const query = new URLSearchParams({
       table: TABLE,
       cd_source: source.cd_source,
-      file_name: 'e2e-leader.csv',
     })
     const sent = await operator.post(`/datahub/batches/file?${query}`, {
       headers: { 'Content-Type': 'application/octet-stream' },

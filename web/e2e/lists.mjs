@@ -230,7 +230,7 @@ export const stories = {
     const clerk = personOf(world, PEOPLE.operator)
     const api = await program(visit, world, PEOPLE.operator)
     const source = await sourceFor(api, 'file')
-    const query = { table: 'object_enterprise', cd_source: source.cd_source, file_name: 'long.csv' }
+    const query = { table: 'object_enterprise', cd_source: source.cd_source }
     const sheet = longSheet()
     await signIn(page, clerk)
     const { batch_id } = await api.send(query, sheet)

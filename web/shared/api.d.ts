@@ -7563,7 +7563,6 @@ export interface operations {
             query: {
                 table: string;
                 cd_source: string;
-                file_name?: string | null;
                 cd_batch?: string | null;
                 /** @description backlog（存量）| delta（增量，缺省） */
                 portion?: string | null;
@@ -7573,6 +7572,8 @@ export interface operations {
                 channel?: string | null;
             };
             header: {
+                /** @description 文件名（UTF-8 的百分号编码；不能写在网址里） */
+                "Mingjian-File-Name"?: string;
                 "Idempotency-Key": string;
             };
             path?: never;

@@ -71,13 +71,24 @@ async function provenNow(problem: Problem): Promise<boolean> {
   return proving
 }
 
-/** What somebody looks for: it travels in a header of its own, because addresses are kept by browsers and logs. */
-const TYPED = 'q'
+/** What people type or call their files travels in a header of its own: addresses are kept by browsers and logs. */
+const HIDDEN: Record<string, string> = { q: 'Mingjian-Search', file_name: 'Mingjian-File-Name' }
+
+function hidden(query: Query | undefined): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [key, header] of Object.entries(HIDDEN)) {
+    // cutting a long text may leave half a character, which cannot be encoded
+    const text = String(query?.[key] ?? '').replace(/\p{Cs}/gu, '')
+    if (text) headers[header] = encodeURIComponent(text)
+  }
+  return headers
+}
 
 export function url(path: string, query?: Query): string {
   const search = new URLSearchParams()
   for (const [key, value] of Object.entries(query ?? {})) {
-    if (key !== TYPED && value !== undefined && value !== null && value !== '') search.set(key, String(value))
+    if (!(key in HIDDEN) && value !== undefined && value !== null && value !== '')
+      search.set(key, String(value))
   }
   const tail = search.toString()
   return BASE + path + (tail ? `?${tail}` : '')
@@ -166,9 +177,7 @@ async function call<T>(method: string, path: string, options: Options = {}): Pro
   if (options.body !== undefined) headers['Content-Type'] = 'application/json'
   if (method !== 'GET' && csrfToken) headers['X-CSRF-Token'] = csrfToken
   if (options.idempotencyKey) headers['Idempotency-Key'] = options.idempotencyKey
-  const typed = options.query?.[TYPED]
-  // cutting a long text may leave half a character, which cannot be encoded
-  if (typed) headers['Mingjian-Search'] = encodeURIComponent(String(typed).replace(/\p{Cs}/gu, ''))
+  Object.assign(headers, hidden(options.query))
   let response: Response
   try {
     response = await fetch(url(path, options.query), {
@@ -227,6 +236,7 @@ export function upload<T>(path: string, file: Blob, options: UploadOptions, isPr
     request.setRequestHeader('Accept', 'application/json')
     request.setRequestHeader('Content-Type', 'application/octet-stream')
     request.setRequestHeader('Idempotency-Key', options.idempotencyKey)
+    for (const [name, text] of Object.entries(hidden(options.query))) request.setRequestHeader(name, text)
     if (csrfToken) request.setRequestHeader('X-CSRF-Token', csrfToken)
     request.upload.onprogress = (event) => options.onProgress(event.loaded, event.total)
     request.onload = () => {

@@ -89,16 +89,25 @@ fn json_problem(error: &serde_json::Error) -> Problem {
     }
 }
 
-/// The request header that carries what somebody looks for, percent-encoded: names, numbers and
-/// telephones typed into a search box must not stand in addresses, which proxies, browser histories
-/// and logs keep.
+/// The request header that carries what somebody looks for, percent-encoded.
 pub const SEARCH_TEXT: &str = "mingjian-search";
 
-/// The parameter of a list that the header fills.
-pub const TEXT_PARAMETER: &str = "q";
+/// A parameter that travels in a header: what people type or call their files is names and numbers
+/// of persons, and addresses are kept by proxies, browser histories and logs.
+#[derive(Debug)]
+pub(crate) struct Hidden {
+    pub parameter: &'static str,
+    /// As it is written in the document; HTTP does not tell cases apart.
+    pub header: &'static str,
+    pub title: &'static str,
+}
 
-/// Query parameters. The text looked for comes in the header [`SEARCH_TEXT`]; in the address it is
-/// refused.
+pub(crate) const HIDDEN: [Hidden; 2] = [
+    Hidden { parameter: "q", header: "Mingjian-Search", title: "要查找的文字" },
+    Hidden { parameter: "file_name", header: "Mingjian-File-Name", title: "文件名" },
+];
+
+/// Query parameters. What is [`HIDDEN`] comes in its header; in the address it is refused.
 #[derive(Debug, Clone)]
 pub struct Query<T>(pub T);
 
@@ -107,9 +116,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let address = parts.uri.query().unwrap_or_default();
-        if parameter_names(address).any(|name| name == TEXT_PARAMETER) {
-            return Err(Problem::bad_request("input.text_in_address", "查找的文字不能写在网址里")
-                .detail("网址会留在浏览器历史和沿途的日志里。请把要查找的文字按百分号编码后放在请求头 Mingjian-Search 中。"));
+        // the names as a server reads them: `%71` is `q`, too
+        for (name, _) in form_urlencoded::parse(address.as_bytes()) {
+            if let Some(one) = HIDDEN.iter().find(|one| one.parameter == name) {
+                let title = format!("{}不能写在网址里", one.title);
+                return Err(Problem::bad_request("input.text_in_address", title).detail(format!(
+                    "网址会留在浏览器历史和沿途的日志里。请按百分号编码后放在请求头 {} 中。",
+                    one.header
+                )));
+            }
         }
         read_query(parts).map(Self)
     }
@@ -128,18 +143,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for PublicQuery<T>
     }
 }
 
-/// The names as a server reads them: `%71` is `q`, too.
-fn parameter_names(query: &str) -> impl Iterator<Item = String> {
-    form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned())
-}
-
 fn read_query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Problem> {
     let mut query = parts.uri.query().unwrap_or_default().to_owned();
-    if let Some(text) = search_text(parts)? {
+    for one in &HIDDEN {
+        let Some(text) = encoded(parts, one)? else { continue };
         if !query.is_empty() {
             query.push('&');
         }
-        query.push_str(TEXT_PARAMETER);
+        query.push_str(one.parameter);
         query.push('=');
         query.push_str(text);
     }
@@ -152,26 +163,32 @@ fn read_query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Problem> {
     axum::extract::Query::<T>::try_from_uri(&uri).map(|query| query.0).map_err(|why| {
         let said = why.body_text();
         let problem = Problem::bad_request("input.query", "查询参数不对");
-        match (said.contains("missing field"), said.split('`').nth(1)) {
-            (true, Some(TEXT_PARAMETER)) => {
-                problem.field(TEXT_PARAMETER, "缺少要查找的文字（请求头 Mingjian-Search）")
+        let missing = said.contains("missing field").then(|| said.split('`').nth(1)).flatten();
+        let Some(field) = missing else {
+            return problem.detail("请核对参数的名称与格式（数字、日期等）。");
+        };
+        match HIDDEN.iter().find(|one| one.parameter == field) {
+            Some(one) => {
+                problem.field(field, format!("缺少{}（请求头 {}）", one.title, one.header))
             }
-            (true, Some(field)) => problem.field(field, "缺少此参数"),
-            _ => problem.detail("请核对参数的名称与格式（数字、日期等）。"),
+            None => problem.field(field, "缺少此参数"),
         }
     })
 }
 
 /// What the header says, still encoded; only what `encodeURIComponent` writes, so that it is one
 /// value and never a second parameter.
-fn search_text(parts: &Parts) -> Result<Option<&str>, Problem> {
-    let Some(value) = parts.headers.get(SEARCH_TEXT) else { return Ok(None) };
+fn encoded<'a>(parts: &'a Parts, one: &Hidden) -> Result<Option<&'a str>, Problem> {
+    let Some(value) = parts.headers.get(one.header) else { return Ok(None) };
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()%".contains(&b);
     match value.to_str() {
         Ok("") => Ok(None),
         Ok(text) if text.bytes().all(plain) => Ok(Some(text)),
-        _ => Err(Problem::bad_request("input.search_header", "请求头 Mingjian-Search 的写法不对")
-            .detail("应为 UTF-8 文字的百分号编码，与浏览器 encodeURIComponent 的结果相同。")),
+        _ => {
+            let title = format!("请求头 {} 的写法不对", one.header);
+            Err(Problem::bad_request("input.header", title)
+                .detail("应为 UTF-8 文字的百分号编码，与浏览器 encodeURIComponent 的结果相同。"))
+        }
     }
 }
 
@@ -224,6 +241,7 @@ mod tests {
     #[derive(Debug, serde::Deserialize)]
     struct Wanted {
         q: Option<String>,
+        file_name: Option<String>,
         area: Option<String>,
     }
 
@@ -256,8 +274,20 @@ mod tests {
         }
         for header in ["a&area=1", "a b", "李明", "a=b", "a+b"] {
             let told = asked("/", Some(header)).await;
-            assert_eq!(told, Err("input.search_header".into()), "{header}");
+            assert_eq!(told, Err("input.header".into()), "{header}");
         }
         assert_eq!(asked("/", Some("a%00")).await, Err("input.nul".into()));
+    }
+
+    #[tokio::test]
+    async fn so_does_the_name_of_a_file() {
+        let request =
+            Request::builder().uri("/?area=1").header("mingjian-file-name", "%E6%9D%8E.csv");
+        let (mut parts, ()) = request.body(()).expect("a request").into_parts();
+        let Query(wanted) =
+            Query::<Wanted>::from_request_parts(&mut parts, &()).await.expect("taken");
+        assert_eq!(wanted.file_name.as_deref(), Some("李.csv"));
+        let told = asked("/?file_name=a.csv", None).await;
+        assert_eq!(told, Err("input.text_in_address".into()));
     }
 }

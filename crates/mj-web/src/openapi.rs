@@ -20,7 +20,7 @@ use utoipa::openapi::{
 };
 
 use crate::authority::{Action, Authority, Decision, Identity};
-use crate::input::TEXT_PARAMETER;
+use crate::input::{HIDDEN, Hidden};
 use crate::problem::{Details, FieldError, Problem};
 use crate::route::{Module, Route};
 
@@ -118,9 +118,11 @@ fn operation(module: &Module, route: &Route, public: bool) -> Operation {
         operation = operation.parameter(text_parameter(name, ParameterIn::Path));
     }
     for parameter in &doc.parameters {
-        let typed = !public && parameter.name == TEXT_PARAMETER;
-        operation =
-            operation.parameter(if typed { search_header(parameter) } else { parameter.clone() });
+        let hidden = HIDDEN.iter().find(|one| !public && one.parameter == parameter.name);
+        operation = operation.parameter(match hidden {
+            Some(hidden) => header_of(parameter, hidden),
+            None => parameter.clone(),
+        });
     }
     if route.needs_key {
         operation = operation.parameter(text_parameter("Idempotency-Key", ParameterIn::Header));
@@ -156,11 +158,11 @@ fn operation(module: &Module, route: &Route, public: bool) -> Operation {
     operation.securities(Some(securities)).build()
 }
 
-/// The text looked for: described as the parameter it fills, sent as a header.
-fn search_header(parameter: &Parameter) -> Parameter {
-    let said = parameter.description.as_deref().unwrap_or("要查找的文字");
+/// Described as the parameter it fills, sent as a header.
+fn header_of(parameter: &Parameter, hidden: &Hidden) -> Parameter {
+    let said = parameter.description.as_deref().unwrap_or(hidden.title);
     ParameterBuilder::new()
-        .name("Mingjian-Search")
+        .name(hidden.header)
         .parameter_in(ParameterIn::Header)
         .required(parameter.required.clone())
         .description(Some(format!("{said}（UTF-8 的百分号编码；不能写在网址里）")))

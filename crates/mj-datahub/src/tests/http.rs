@@ -215,8 +215,9 @@ async fn a_clerk_uploads_a_file_and_mends_one_row() {
         .row(&[("administrative_cp_ui_code", &uscc(1))])
         .row(&[("check_date", "2026-02-31"), ("check_action_code", "J-2")]);
     let request = Request::post(format!(
-        "/api/v1/datahub/batches/file?table=check_action&cd_source={SOURCE}&file_name=a.csv"
+        "/api/v1/datahub/batches/file?table=check_action&cd_source={SOURCE}"
     ))
+    .header("mingjian-file-name", "a.csv")
     .header("authorization", "Bearer operator")
     .header("idempotency-key", "f1");
     let (status, answer) = read(client.send(request, file.bytes().to_vec()).await).await;

@@ -20,8 +20,9 @@ impl Client {
     /// A file handed in at the workbench, run through; gives its address.
     async fn hand_in(&self, file: &File, name: &str) -> String {
         let request = Request::post(format!(
-            "/api/v1/datahub/batches/file?table=check_action&cd_source={SOURCE}&file_name={name}"
+            "/api/v1/datahub/batches/file?table=check_action&cd_source={SOURCE}"
         ))
+        .header("mingjian-file-name", encoded(name))
         .header("authorization", "Bearer operator")
         .header("idempotency-key", name);
         let (status, answer) = read(self.send(request, file.bytes().to_vec()).await).await;
@@ -29,6 +30,10 @@ impl Client {
         self.run().await;
         answer["href"].as_str().expect("an address").to_owned()
     }
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// Ten inspections: seven with a division that was dissolved in 1988, one of them with a second fault.

@@ -17,11 +17,11 @@ use crate::{Batch, BatchState, Listener};
 impl Client {
     /// Handed in and not run yet; gives its id.
     async fn deliver(&self, table: &str, key: &str, file: &File) -> String {
-        let request = Request::post(format!(
-            "/api/v1/datahub/batches/file?table={table}&cd_source={SOURCE}&file_name=a.csv"
-        ))
-        .header("authorization", "Bearer operator")
-        .header("idempotency-key", key);
+        let request =
+            Request::post(format!("/api/v1/datahub/batches/file?table={table}&cd_source={SOURCE}"))
+                .header("mingjian-file-name", "a.csv")
+                .header("authorization", "Bearer operator")
+                .header("idempotency-key", key);
         let (status, answer) = read(self.send(request, file.bytes().to_vec()).await).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
         answer["batch_id"].as_str().expect("an id").to_owned()

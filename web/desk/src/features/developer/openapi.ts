@@ -167,7 +167,7 @@ export interface Prepared {
   headers: Record<string, string>
 }
 
-const SEARCH = 'Mingjian-Search'
+const ENCODED = ['Mingjian-Search', 'Mingjian-File-Name']
 
 /** The address and headers that come of what was filled in; empty values are left out. */
 export function prepare(operation: Operation, values: Record<string, string>): Prepared {
@@ -179,8 +179,8 @@ export function prepare(operation: Operation, values: Record<string, string>): P
     if (parameter.in === 'path') target = target.replace(`{${parameter.name}}`, encodeURIComponent(value))
     else if (value === '') continue
     else if (parameter.in === 'query') search.set(parameter.name, value)
-    // the one header that may hold any character
-    else headers[parameter.name] = parameter.name === SEARCH ? encodeURIComponent(value) : value
+    // those that may hold any character
+    else headers[parameter.name] = ENCODED.includes(parameter.name) ? encodeURIComponent(value) : value
   }
   if (operation.bodyType) headers['Content-Type'] = operation.bodyType
   const tail = search.toString()
