@@ -3783,6 +3783,7 @@ export interface components {
         };
         ExportRequestView: {
             columns: string[];
+            decided_at?: string | null;
             decided_by_name?: string | null;
             /** @description 批准或驳回的理由 */
             decided_why?: string | null;

@@ -98,6 +98,7 @@ struct ExportRequestView {
     requested_at: String,
     expires_at: String,
     decided_by_name: Option<String>,
+    decided_at: Option<String>,
     /// 批准或驳回的理由
     decided_why: Option<String>,
     /// 自己提出的
@@ -303,6 +304,7 @@ async fn view(caller: &Caller, kept: Kept, now: Instant) -> Answer<ExportRequest
     Ok(ExportRequestView {
         requested_by_name: names.of(&kept.two.requested_by),
         decided_by_name: kept.two.decided_by.as_deref().map(|by| names.of(by)),
+        decided_at: (kept.two.decided_at > 0).then(|| to_rfc3339(kept.two.decided_at)),
         decided_why: kept.two.decided_why,
         requested_at: to_rfc3339(kept.two.requested_at),
         expires_at: to_rfc3339(kept.two.expires_at),
