@@ -69,6 +69,35 @@ export const stories = {
     assert.ok(addresses.some((one) => one.includes('/api/v1/search')) && addresses.length > 10)
   },
 
+  async 'what is typed to narrow one code list does not narrow the next, and Back narrows the first again'(
+    visit,
+    world,
+  ) {
+    const { page } = visit
+    await signIn(visit, world, 'datahub')
+    const { body } = await call(page, 'GET', '/datahub/code-lists')
+    const [first, other] = body.items.filter((one) => one.values > 5)
+    await page.goto(`/desk/datahub/code-lists/${first.list}`)
+    const box = page.locator('#main input[type=search]').first()
+    await box.fill('没有这样的取值')
+    const find = page.locator('[data-test=find]:visible').first()
+    // a phone has the box for everything on its first page only
+    const isWide = await find.isVisible()
+    if (isWide) {
+      await find.fill(other.list)
+      await page.getByRole('option', { name: other.title }).first().click()
+    } else {
+      await page.locator('#main a.back').click()
+      await page.getByRole('link', { name: other.title, exact: true }).click()
+    }
+    await page.getByRole('heading', { level: 1, name: other.title }).waitFor()
+    assert.equal(await box.inputValue(), '', 'the next list is whole')
+    await page.goBack()
+    if (!isWide) await page.goBack()
+    await page.getByRole('heading', { level: 1, name: first.title }).waitFor()
+    assert.equal(await box.inputValue(), '没有这样的取值')
+  },
+
   async 'a number typed into any box stays in the page, and whoever signs in next does not see it'(
     visit,
     world,

@@ -2,7 +2,7 @@
 // are kept by browsers, proxies and logs. It is kept here, in the memory of this page, by place in the history, so
 // that Back shows the list as it was; it is gone with the page and with the session.
 import { type ComputedRef, computed, shallowRef, watch } from 'vue'
-import { isNavigationFailure, type LocationQuery, NavigationFailureType, useRoute } from 'vue-router'
+import { isNavigationFailure, NavigationFailureType, useRoute } from 'vue-router'
 import { useSession } from '../features/session/session.store'
 import { router } from '../router'
 
@@ -32,13 +32,15 @@ router.afterEach((to, from, failure) => {
   const isHere = isNavigationFailure(failure, NavigationFailureType.duplicated)
   if (isHere && Object.values(to.params).every((one) => !one)) keep({})
   if (failure) return
-  // a drawer that opens over a list is an entry of its own and leaves the list as it is
-  const isSame = to.name === from.name && sameQuery(to.query, from.query)
+  // what opens over a list or beside it (`:id?`) is an entry of its own and leaves the list as it is
+  const isOver = to.matched.at(-1)?.path.includes('?') ?? false
+  const isSame =
+    to.name === from.name && alike(to.query, from.query) && (isOver || alike(to.params, from.params))
   if (isReturn && !brought) texts.value = kept.get(place()) ?? {}
   else keep(brought ?? (isSame ? texts.value : {}))
 })
 
-function sameQuery(one: LocationQuery, other: LocationQuery): boolean {
+function alike(one: object, other: object): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }
 
