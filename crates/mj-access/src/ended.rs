@@ -37,7 +37,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Elsewhere,
         Self::Password,
         Self::FactorBound,

@@ -104,3 +104,41 @@ async fn a_session_that_waits_for_its_second_factor_learns_nothing_when_it_ends(
     tx.commit().await.expect("done");
     assert_eq!(house.why(token).await.0, "access.session_required");
 }
+
+#[tokio::test]
+async fn an_authenticator_reset_by_an_administrator_is_told_with_what_to_do() {
+    let house = strict_house().await;
+    let clerk = house.person("lisi", Role::Clerk).await;
+    let token = house.token("lisi").await;
+    super::second_factor::bind(&house, &token).await;
+    house.enrol_administrators().await;
+    let security = house.login("anquan", PASSWORD).await;
+    let security = security.body["token"].as_str().expect("a token");
+    let (_, _, done) = super::second_factor::bind(&house, security).await;
+    let security = done.body["token"].as_str().expect("a token");
+    let path = format!("/access/accounts/{clerk}/second-factor/reset");
+    let why = json!({"reason": "手机丢失，本人到场核验"});
+    assert_eq!(house.ask("POST", &path).bearer(security).body(why).go().await.status, 204);
+    house.is_told(&token, &["安全管理员重置了您的动态口令（", "重新绑定手机"]).await;
+}
+
+#[tokio::test]
+async fn every_cause_has_words_of_its_own() {
+    let house = House::new().await;
+    let account = house.person("lisi", Role::Clerk).await;
+    let mut said = std::collections::BTreeSet::new();
+    for cause in crate::ended::Cause::ALL {
+        let token = house.token("lisi").await;
+        let mut tx = house.kit.begin().await;
+        let which = crate::ended::Which::AllOf(&account);
+        let by = crate::ended::By { device: "Edge · Windows", source: "10.20.30.40" };
+        crate::ended::end(&mut tx, which, cause, by).await.expect("ended");
+        tx.commit().await.expect("done");
+        let (code, words) = house.why(&token).await;
+        let elsewhere = cause == crate::ended::Cause::Elsewhere;
+        assert_eq!(code == "access.session_replaced", elsewhere, "{words}");
+        assert_eq!(words.contains("10.20.30.40"), elsewhere, "{words}");
+        said.insert(words);
+    }
+    assert_eq!(said.len(), crate::ended::Cause::ALL.len());
+}
