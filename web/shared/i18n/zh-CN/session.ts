@@ -103,7 +103,7 @@ export const session = {
   'enrol.busy': '正在启用…',
   'enrol.done': '账号“{login}”已启用，请登录。',
   'enrol.failed': '没有启用成功，请稍后重试。',
-  'enrol.need_code': '请填写启用码，例如“K7QF-92MD-41XW”。',
+  'enrol.need_code': '请填写启用码，例如“MH6ZSZ-BRZD9X-3VS428-Y92Z8G”。',
   'enrol.need_name': '请填写真实姓名。',
   'enrol.bad_login': '请填写 3 至 64 位的账号，例如“wang.xiao”。',
   'enrol.differ': '两次输入的密码不一样，请重新输入。',
