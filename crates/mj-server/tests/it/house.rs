@@ -2,12 +2,13 @@
 //! test. One house is furnished once per run the way a new owner does it (first start, one-time
 //! codes, accounts, sources); every story gets a copy.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use mj_platform::{Db, RowExt, SystemClock};
@@ -312,7 +313,10 @@ impl House {
                 assert!(text.contains("已被占用"), "the node ended with {status}: {text}");
                 return Some(false);
             }
-            door.try_get("/healthz").is_some_and(|answer| answer.status == 200).then_some(true)
+            // not whoever else answers there: the node of another story may have taken the port a moment ago
+            let ours = fs::read_to_string(&log).is_ok_and(|text| text.contains("明鉴已启动"));
+            let healthy = || door.try_get("/healthz").is_some_and(|answer| answer.status == 200);
+            (ours && healthy()).then_some(true)
         });
         up.then(|| Node { child, door, log, _house: self })
     }
@@ -353,6 +357,9 @@ impl Drop for Node<'_> {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("what the node said:\n{}", self.log());
+        }
     }
 }
 
@@ -486,9 +493,17 @@ pub fn login(door: Door, login: &str) -> Token {
     }
 }
 
+/// A port that nobody uses and no other story was given: a node takes a second to reach for its own.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("[::]:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().expect("no story fails in here");
+    loop {
+        let listener = std::net::TcpListener::bind("[::]:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        if given.insert(port) {
+            return port;
+        }
+    }
 }
 
 pub fn text_of(path: &Path) -> &str {
