@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use mj_kernel::clock::{beijing_date, to_rfc3339};
 use mj_kernel::{Page, PageOf};
 use mj_registry::{PublicAct, PublicField, PublicParty, PublicSource};
-use mj_web::{Answer, Caller, PathOf, Problem, PublicQuery, Query, RouteOf, get};
+use mj_web::{Answer, Caller, PathOf, Problem, Query, RouteOf, get};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -254,7 +254,7 @@ fn act_view(act: PublicAct) -> ActView {
 async fn parties(
     State(portal): State<Portal>,
     _caller: Caller,
-    PublicQuery(query): PublicQuery<PartyQuery>,
+    Query(query): Query<PartyQuery>,
 ) -> Answer<Json<PartyPage>> {
     let page = Page { limit: query.limit, cursor: query.cursor };
     let asked = SearchQuery {

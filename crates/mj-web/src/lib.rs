@@ -33,7 +33,7 @@ pub use export::{Column, Export, ExportRequest};
 /// What [`Authority::identify`] returns.
 pub use futures_util::future::BoxFuture;
 pub use idempotency::{Earlier, Once, replayed};
-pub use input::{Input, PathOf, PublicQuery, Query, SEARCH_TEXT};
+pub use input::{Input, PathOf, Query, SEARCH_TEXT};
 pub use keeper::Keeper;
 pub use problem::{FieldError, Problem};
 pub use reveal::{RevealRequest, Revealed};

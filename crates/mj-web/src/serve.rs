@@ -18,6 +18,7 @@ use tracing::Instrument as _;
 
 use crate::authority::{Action, Authority, Decision, Identity, Refusal};
 use crate::caller::Caller;
+use crate::input::nothing_typed_in;
 use crate::keeper::{Keeper, Kept, keep};
 use crate::metrics::UnderWay;
 use crate::problem::{Problem, REQUEST_ID, Refused};
@@ -218,28 +219,31 @@ impl Gate {
     }
 
     fn admit(&self, who: Identity, parts: &axum::http::request::Parts) -> Result<Caller, Problem> {
-        if let Some(problem) = self.authority.held_back(&who, self.action.name, None) {
-            let public = Identity::anonymous();
-            match self.authority.decide(&public, self.action.name, None) {
-                // what is open to everybody stays open
-                Decision::Allow(_) => {}
-                _ => {
-                    who.refused(self.action.name, &problem);
-                    return Err(problem);
-                }
-            }
+        let held = self.authority.held_back(&who, self.action.name, None);
+        // what is open to everybody stays open
+        if let Some(problem) = held.filter(|_| !self.is_open_to_all()) {
+            who.refused(self.action.name, &problem);
+            return Err(problem);
         }
         let allowance = self
             .authority
             .decide(&who, self.action.name, None)
             .into_allowance(who.is_anonymous())
             .inspect_err(|problem| who.refused(self.action.name, problem))?;
+        if !self.is_open_to_all() {
+            nothing_typed_in(&parts.uri)?;
+        }
         let key = idempotency::key_of(&parts.headers)?;
         if self.needs_key && key.is_none() {
             return Err(idempotency::key_required());
         }
         let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
         Ok(Caller::new(who, self.action, allowance, self.authority.clone(), parts, request_id, key))
+    }
+
+    fn is_open_to_all(&self) -> bool {
+        let public = self.authority.decide(&Identity::anonymous(), self.action.name, None);
+        matches!(public, Decision::Allow(_))
     }
 
     /// A cookie alone changes nothing: what the public may do goes on without it, the rest stops.
