@@ -45,6 +45,7 @@ mod token;
 mod unlock;
 mod unlock_api;
 mod vouch;
+mod waiting;
 mod whence;
 
 #[cfg(test)]
@@ -84,6 +85,7 @@ pub use store::{
     AccountFilter, AgencyFilter, account_by_id, account_by_login, accounts, actor_name, agencies,
     agency_by_uscc, agency_names, grants_of,
 };
+pub use waiting::{Waiting, waiting_for};
 
 /// How a division code is called.
 type AreaName = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;

@@ -66,6 +66,8 @@ struct HomeView {
     emergency: Option<Alarm>,
     /// 待签署的月度审计报告，只给审计管理员
     audit_reports: Option<Vec<AuditDue>>,
+    /// 等本人处理的申请
+    requests: Requests,
     /// 最近打开
     recent: Vec<Hit>,
 }
@@ -84,6 +86,17 @@ struct Alarm {
     open: bool,
     /// 之后已重新封存
     sealed_again: bool,
+}
+
+/// What takes two and waits for this person's word.
+#[derive(Debug, Serialize, ToSchema)]
+struct Requests {
+    /// 特权授权
+    grants: i64,
+    /// 解锁和重置
+    unlocks: i64,
+    /// 导出
+    exports: usize,
 }
 
 /// Accounts in short, for the three administrators.
@@ -163,9 +176,11 @@ async fn read(State(home): State<Home>, caller: Caller) -> Answer<Json<HomeView>
             None => Ok(None),
         }
     };
+    let requests = home.requests(&caller);
     let recent = home.recent(&caller);
-    let (work, arrived, faults, officers, sources, people, emergency, reports, recent) =
-        tokio::join!(work, arrived, faults, officers, sources, people, emergency, reports, recent);
+    let (work, arrived, faults, officers, sources, people, emergency, reports, requests, recent) = tokio::join!(
+        work, arrived, faults, officers, sources, people, emergency, reports, requests, recent
+    );
     Ok(Json(HomeView {
         day: today.to_string(),
         work: work?,
@@ -176,6 +191,7 @@ async fn read(State(home): State<Home>, caller: Caller) -> Answer<Json<HomeView>
         people: people?,
         emergency: emergency?,
         audit_reports: reports?,
+        requests: requests?,
         recent: recent?,
     }))
 }
@@ -217,6 +233,13 @@ impl Home {
             }
         }
         Ok(hits)
+    }
+
+    async fn requests(&self, caller: &Caller) -> Result<Requests, Problem> {
+        let mj_access::Waiting { grants, unlocks } =
+            mj_access::waiting_for(&self.db, caller).await?;
+        let exports = mj_web::export_request::waiting_for(&self.db, caller).await?;
+        Ok(Requests { grants, unlocks, exports })
     }
 
     async fn alarm(&self) -> Result<Option<Alarm>, Problem> {

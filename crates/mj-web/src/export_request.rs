@@ -260,9 +260,11 @@ pub(crate) async fn ask(
     // one after another, on PostgreSQL too: two at once would leave two that wait
     tx.position().await?;
     let digest = digest(list, request);
-    if own_of(&mut tx, caller, &digest, Standing::Waiting).await?.is_some() {
+    if let Some(waits) = own_of(&mut tx, caller, &digest, Standing::Waiting).await? {
+        drop(tx);
         return Err(Problem::conflict("export.asked", "同样的导出已经申请过，正在等待批准")
-            .detail("批准后再点一次导出即可下载；进展见“导出申请”。"));
+            .detail("批准后再点一次导出即可下载；进展见“导出申请”。")
+            .with_current(view(caller, by_id(db, &waits).await?, db.clock().now()).await?));
     }
     let hours = crate::export::rule(db, "hours")?.and_then(|text| text.parse::<i64>().ok());
     let scopes = export_reach::of_list(caller);
@@ -338,6 +340,17 @@ async fn list(State(db): State<Db>, caller: Caller) -> Answer<Json<ExportRequest
         }
     }
     Ok(Json(ExportRequestList { items }))
+}
+
+/// How many wait for this caller's word.
+pub async fn waiting_for(db: &Db, caller: &Caller) -> Result<usize, Problem> {
+    let sql = "SELECT * FROM export_request WHERE state = 'waiting' AND expires_at > $1";
+    let mut waiting = 0;
+    for row in db.fetch_all(sql, &[db.clock().now().into()]).await? {
+        let kept = Kept::read(&row, reach_of(db, &row.text("id")?).await?.as_ref())?;
+        waiting += usize::from(kept.is_for(caller).is_ok());
+    }
+    Ok(waiting)
 }
 
 async fn approve(

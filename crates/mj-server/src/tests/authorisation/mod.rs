@@ -9,4 +9,5 @@ mod matrix;
 mod refusals;
 mod scope;
 mod step_up;
+mod waiting;
 pub(super) mod world;
