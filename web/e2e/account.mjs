@@ -25,7 +25,7 @@ function person(world, login) {
 
 async function typePassword(page, account) {
   await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
+  await page.getByLabel('登录名').fill(account.login)
   await page.getByRole('textbox', { name: '密码' }).fill(account.password)
   await page.getByRole('button', { name: '登录' }).click()
 }

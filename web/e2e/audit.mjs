@@ -51,7 +51,7 @@ export const stories = {
 
       visit.expectStatus(401)
       await page.goto(`${node.base}/desk/login`)
-      await page.getByLabel('账号').fill('shenji')
+      await page.getByLabel('登录名').fill('shenji')
       await page.getByRole('textbox', { name: '密码' }).fill(PASSWORD)
       await page.getByRole('button', { name: '登录' }).click()
       await page.getByRole('link', { name: new RegExp(`^${month.title}审计报告`) }).click()

@@ -11,7 +11,7 @@ export const personOf = (world, role) => world.accounts.find((one) => one.role =
 
 export async function signIn(page, account) {
   await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
+  await page.getByLabel('登录名').fill(account.login)
   await page.getByLabel('密码', { exact: true }).fill(account.password)
   await page.getByRole('button', { name: '登录' }).click()
   await page.waitForURL((url) => !url.pathname.includes('/login'))
@@ -523,7 +523,7 @@ export const stories = {
     await drawer.getByRole('button', { name: '退回' }).click()
     await page.getByRole('heading', { level: 1, name: '登录' }).waitFor()
     const other = personOf(world, 'clerk')
-    await page.getByLabel('账号').fill(other.login)
+    await page.getByLabel('登录名').fill(other.login)
     await page.getByLabel('密码', { exact: true }).fill(other.password)
     await page.getByRole('button', { name: '登录' }).click()
     await page.waitForURL((url) => !url.pathname.includes('/login'))

@@ -10,7 +10,7 @@ const DELIVERING = ['clerk', 'datahub_operator', 'dept_admin']
 async function logIn(visit, account, home = '工作台') {
   const { page } = visit
   await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
+  await page.getByLabel('登录名').fill(account.login)
   await page.getByLabel('密码', { exact: true }).fill(account.password)
   await page.getByRole('button', { name: '登录' }).click()
   await page.getByRole('heading', { level: 1, name: home }).waitFor()
@@ -102,7 +102,7 @@ export const stories = {
     await page.getByRole('button', { name: '登录' }).click()
     await page.getByText('请填写账号。').waitFor()
     assert.equal(await page.evaluate(() => document.activeElement?.id), 'login')
-    await page.getByLabel('账号').fill('nobody-of-this-name')
+    await page.getByLabel('登录名').fill('nobody-of-this-name')
     await page.getByLabel('密码', { exact: true }).fill('not the password')
     await page.getByRole('button', { name: '登录' }).click()
     await page.getByRole('alert').first().waitFor()

@@ -51,7 +51,7 @@ export const stories = {
     const { page } = visit
     const operator = world.accounts.find((one) => one.role === 'datahub_operator')
     await page.goto('/desk/login')
-    await page.getByLabel('账号').fill(operator.login)
+    await page.getByLabel('登录名').fill(operator.login)
     await page.getByLabel('密码', { exact: true }).fill(operator.password)
     await page.getByRole('button', { name: '登录' }).click()
     await page.locator('#sidebar, .topbar').first().waitFor()

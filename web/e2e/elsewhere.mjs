@@ -19,7 +19,7 @@ async function signIn(page, node, login) {
 }
 
 async function fill(page, login = LOGIN) {
-  await page.getByLabel('账号').fill(login)
+  await page.getByLabel('登录名').fill(login)
   await page.getByRole('textbox', { name: '密码' }).fill(PASSWORD)
   await page.getByRole('button', { name: '登录' }).click()
 }

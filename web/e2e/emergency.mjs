@@ -123,7 +123,7 @@ export const stories = {
       const back = await post(node, '/enrolments', { code, login: 'anquan', name: '钱安全', password: NEW })
       assert.equal(back.status, 201, JSON.stringify(back.body))
       await page.goto(`${node.base}/desk/login`)
-      await page.getByLabel('账号').fill('shenji')
+      await page.getByLabel('登录名').fill('shenji')
       await page.getByRole('textbox', { name: '密码' }).fill(PASSWORD)
       await page.getByRole('button', { name: '登录' }).click()
       const alarm = page.locator('[data-test=emergency]')

@@ -28,7 +28,7 @@ export const stories = {
 
       const signIn = async (password) => {
         await page.goto(`${node.base}/desk/login`)
-        await page.getByLabel('账号').fill(LOGIN)
+        await page.getByLabel('登录名').fill(LOGIN)
         await page.getByRole('textbox', { name: '密码' }).fill(password)
         await page.getByRole('button', { name: '登录' }).click()
       }

@@ -13,7 +13,7 @@ const number = (text) => Number((text ?? '').replace(/[^\d]/g, ''))
 async function logIn(visit, account, path) {
   const { page } = visit
   await page.goto(`/desk/login?next=${encodeURIComponent(path)}`)
-  await page.getByLabel('账号').fill(account.login)
+  await page.getByLabel('登录名').fill(account.login)
   await page.locator('#password').fill(account.password)
   await page.getByRole('button', { name: '登录' }).click()
   await page.waitForURL((url) => url.pathname.startsWith('/desk') && !url.pathname.endsWith('/login'))

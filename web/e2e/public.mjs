@@ -27,7 +27,7 @@ async function logIn(visit, account) {
   const { page } = visit
   await visit.context.clearCookies()
   await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
+  await page.getByLabel('登录名').fill(account.login)
   await page.getByLabel('密码', { exact: true }).fill(account.password)
   await page.getByRole('button', { name: '登录' }).click()
   await page.waitForURL((url) => !url.pathname.endsWith('/login'))

@@ -15,7 +15,7 @@ async function enter(visit, account) {
   visit.expectStatus(401)
   await visit.context.clearCookies()
   await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
+  await page.getByLabel('登录名').fill(account.login)
   await page.getByRole('textbox', { name: '密码' }).fill(account.password)
   await page.getByRole('button', { name: '登录' }).click()
   await page.getByRole('heading', { level: 1, name: '工作台' }).waitFor()

@@ -11,7 +11,7 @@ export async function signIn(visit, world, login) {
   visit.expectStatus(401)
   await page.context().clearCookies()
   await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
+  await page.getByLabel('登录名').fill(account.login)
   await page.getByRole('textbox', { name: '密码' }).fill(account.password)
   await page.getByRole('button', { name: '登录' }).click()
   await page.locator('#sidebar').waitFor({ state: 'attached' })

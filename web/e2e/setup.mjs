@@ -17,7 +17,7 @@ export const stories = {
       await enrolAdministrators(node, PASSWORD, ['系统管理员'])
       visit.expectStatus(401)
       await page.goto(`${node.base}/desk/login`)
-      await page.getByLabel('账号').fill('xitong')
+      await page.getByLabel('登录名').fill('xitong')
       await page.getByRole('textbox', { name: '密码' }).fill(PASSWORD)
       await page.getByRole('button', { name: '登录' }).click()
       await page.getByRole('heading', { level: 1, name: '平台还没有启用完毕' }).waitFor()

@@ -132,7 +132,7 @@ export const stories = {
     await page.locator('.account > button').click()
     await page.getByRole('button', { name: '退出登录' }).click()
     const next = world.accounts.find((one) => one.login === 'datahub')
-    await page.getByLabel('账号').fill(next.login)
+    await page.getByLabel('登录名').fill(next.login)
     await page.getByRole('textbox', { name: '密码' }).fill(next.password)
     await page.getByRole('button', { name: '登录' }).click()
     await page.locator('#sidebar').waitFor({ state: 'attached' })

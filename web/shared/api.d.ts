@@ -14,7 +14,7 @@ export interface paths {
         /** 账号名册 */
         get: operations["getAccessAccounts"];
         put?: never;
-        /** 开设账号，得到一次性启用代码 */
+        /** 开设账号，得到一次性启用码 */
         post: operations["postAccessAccounts"];
         delete?: never;
         options?: never;
@@ -65,7 +65,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** 重新发放一次性启用代码，旧代码作废；启用过的账号须先经安全管理员批准 */
+        /** 重新发放一次性启用码，旧码作废；启用过的账号须先经安全管理员批准 */
         post: operations["postAccessAccountsByIdActivation"];
         delete?: never;
         options?: never;
@@ -425,10 +425,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** 解除锁定、重新发放启用代码的申请，新的在前 */
+        /** 解除锁定、重新发放启用码的申请，新的在前 */
         get: operations["getAccessUnlockRequests"];
         put?: never;
-        /** 申请解除锁定或重新发放启用代码，须由安全管理员批准 */
+        /** 申请解除锁定或重新发放启用码，须由安全管理员批准 */
         post: operations["postAccessUnlockRequests"];
         delete?: never;
         options?: never;
@@ -445,7 +445,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** 批准申请：解锁随即生效，重置由系统管理员领取启用代码 */
+        /** 批准申请：解锁随即生效，重置由系统管理员领取启用码 */
         post: operations["postAccessUnlockRequestsByIdApprove"];
         delete?: never;
         options?: never;
@@ -1239,7 +1239,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** 重新发放管理员的启用代码，旧的动态口令停用，锁定解除 */
+        /** 重新发放管理员的启用码，旧的动态口令停用，锁定解除 */
         post: operations["postEmergencySessionsCurrentAdministratorsByIdRecover"];
         delete?: never;
         options?: never;
@@ -1273,7 +1273,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** 用一次性代码启用账号并设置密码 */
+        /** 用一次性启用码启用账号并设置密码 */
         post: operations["postEnrolments"];
         delete?: never;
         options?: never;
@@ -2900,7 +2900,7 @@ export interface components {
             account: components["schemas"]["AccountView"];
             /** @description 账号已设置密码 */
             activated: boolean;
-            /** @description 发放启用代码须先经安全管理员批准：账号已启用过，或已有须两人授予的角色 */
+            /** @description 发放启用码须先经安全管理员批准：账号已启用过，或已有须两人授予的角色 */
             code_takes_two: boolean;
             grants: components["schemas"]["GrantView"][];
             history: components["schemas"]["HistoryEntry"][];
@@ -3483,7 +3483,7 @@ export interface components {
             login: string;
         };
         EnrolmentRequest: {
-            /** @description 一次性代码，大小写与连字符不限 */
+            /** @description 一次性启用码，大小写与连字符不限 */
             code: string;
             login: string;
             /** @description 姓名；激活已有账号时可省略 */
@@ -4075,6 +4075,8 @@ export interface components {
             people?: components["schemas"]["People"] | null;
             /** @description 最近打开 */
             recent: components["schemas"]["Hit"][];
+            /** @description 等本人处理的申请 */
+            requests: components["schemas"]["Requests"];
             sources?: components["schemas"]["SourcesAtAGlance"] | null;
             work?: components["schemas"]["WorkBrief"] | null;
         };
@@ -5104,7 +5106,7 @@ export interface components {
             others: number;
         };
         Recovered: {
-            /** @description 一次性启用代码，只显示这一次 */
+            /** @description 一次性启用码，只显示这一次 */
             code: string;
             login: string;
             name: string;
@@ -5197,6 +5199,21 @@ export interface components {
             reason?: string | null;
             /** Format: int64 */
             version: number;
+        };
+        /** @description What takes two and waits for this person's word. */
+        Requests: {
+            /** @description 导出 */
+            exports: number;
+            /**
+             * Format: int64
+             * @description 特权授权
+             */
+            grants: number;
+            /**
+             * Format: int64
+             * @description 解锁和重置
+             */
+            unlocks: number;
         };
         ResetRequest: {
             reason: string;
@@ -5644,7 +5661,7 @@ export interface components {
         UnlockWish: {
             account_id: string;
             id?: string | null;
-            /** @description unlock：解除锁定；reset：重新发放启用代码 */
+            /** @description unlock：解除锁定；reset：重新发放启用码 */
             kind: string;
             /** @description 为什么申请 */
             reason: string;

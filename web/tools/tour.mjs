@@ -23,7 +23,7 @@ async function signIn(context, login) {
   if (!account) throw new Error(`no demo account ${login}`)
   const page = await context.newPage()
   await page.goto('/desk/login')
-  await page.getByLabel('账号').fill(account.login)
+  await page.getByLabel('登录名').fill(account.login)
   await page.locator('#password').fill(account.password)
   await page.getByRole('button', { name: '登录' }).click()
   await page.locator('#sidebar').waitFor({ state: 'attached' })

@@ -26,7 +26,7 @@ pub const AGENCY_READ: Action = Action::new("access.agency.read", "查看部门�
 const AGENCY_CREATE: Action = Action::new("access.agency.create", "登记部门");
 pub const ACCOUNT_READ: Action = Action::new("access.account.read", "查看账号");
 const ACCOUNT_CREATE: Action = Action::new("access.account.create", "开设账号");
-const ACCOUNT_ACTIVATE: Action = Action::new("access.account.activate", "发放启用代码");
+const ACCOUNT_ACTIVATE: Action = Action::new("access.account.activate", "发放启用码");
 const ACCOUNT_DISABLE: Action = Action::new("access.account.disable", "停用账号");
 
 pub fn routes() -> Vec<RouteOf<Access>> {
@@ -52,11 +52,11 @@ pub fn routes() -> Vec<RouteOf<Access>> {
             .body::<ExportRequest>()
             .binary("text/csv"),
         create(ACCOUNT_CREATE, "/api/v1/access/accounts", create_account)
-            .summary("开设账号，得到一次性启用代码")
+            .summary("开设账号，得到一次性启用码")
             .body::<AccountRequest>()
             .created::<AccountView>(),
         post(ACCOUNT_ACTIVATE, "/api/v1/access/accounts/{id}/activation", activate)
-            .summary("重新发放一次性启用代码，旧代码作废；启用过的账号须先经安全管理员批准")
+            .summary("重新发放一次性启用码，旧码作废；启用过的账号须先经安全管理员批准")
             .ok::<ActivationCode>(),
         post(ACCOUNT_DISABLE, "/api/v1/access/accounts/{id}/disable", disable)
             .summary("停用账号，其会话随即失效")
@@ -377,7 +377,7 @@ async fn activate(
         return Err(Problem::not_found());
     }
     if account.state == AccountState::Disabled {
-        return Err(Error::Separation("账号已停用，不能发放启用代码；请先恢复账号。").into());
+        return Err(Error::NotNow("账号已停用，不能发放启用码；请先恢复账号。").into());
     }
     let mut tx = access.db().begin(Lane::People, caller.act(format!("account:{id}"))).await?;
     unlock::may_issue_code(&mut tx, &id).await?;

@@ -30,7 +30,7 @@ const CLOSE: Action = Action::new("access.session.delete", "退出登录");
 const STEP_UP: Action = Action::new("access.session.step_up", "再次验证身份");
 const PASSWORD: Action = Action::new("access.password.change", "修改自己的密码");
 const PASSWORD_RULES: Action = Action::new("access.password.rules", "查看密码要求");
-const ENROL: Action = Action::new("access.enrolment.create", "用一次性代码启用账号");
+const ENROL: Action = Action::new("access.enrolment.create", "用一次性启用码启用账号");
 
 pub fn routes() -> Vec<RouteOf<Access>> {
     vec![
@@ -52,7 +52,7 @@ pub fn routes() -> Vec<RouteOf<Access>> {
             .summary("密码要求，供设置密码前阅读")
             .ok::<PasswordRules>(),
         create(ENROL, "/api/v1/enrolments", enrol)
-            .summary("用一次性代码启用账号并设置密码")
+            .summary("用一次性启用码启用账号并设置密码")
             .body::<EnrolmentRequest>()
             .created::<Enrolled>(),
     ]
@@ -123,7 +123,7 @@ struct PasswordRules {
 
 #[derive(Deserialize, ToSchema)]
 struct EnrolmentRequest {
-    /// 一次性代码，大小写与连字符不限
+    /// 一次性启用码，大小写与连字符不限
     code: String,
     login: String,
     password: String,

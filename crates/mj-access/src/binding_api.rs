@@ -85,7 +85,7 @@ async fn bind(
 ) -> Answer<StatusCode> {
     let account = store::account_by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
     if account.class != AccountClass::Business {
-        return Err(Error::Separation("只有业务账号可以绑定执法证。").into());
+        return Err(Error::NotNow("只有业务账号可以绑定执法证。").into());
     }
     let number = input.value.certificate_no.trim();
     let why = reason(&input.value.reason)?;

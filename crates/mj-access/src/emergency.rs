@@ -138,7 +138,7 @@ fn two_persons(holders: [&str; 2]) -> Result<[String; 2]> {
     let bare = |name: &str| name.chars().filter(|c| !c.is_whitespace()).collect::<String>();
     for name in holders {
         if bare(name).is_empty() || name.chars().count() > 60 {
-            return Err(Error::Separation("两位保管人的姓名都要写明，每个不超过 60 字。"));
+            return Err(Error::NotNow("两位保管人的姓名都要写明，每个不超过 60 字。"));
         }
     }
     if bare(holders[0]).to_lowercase() == bare(holders[1]).to_lowercase() {
@@ -305,7 +305,7 @@ pub async fn recover(access: &Access, act: Act, account_id: &str) -> Result<(Acc
     lockout::unlock(&mut tx, &account.login, &account.id).await?;
     tx.note().await?;
     tx.commit().await?;
-    tracing::warn!(account = %account.id, "应急：重新发放了管理员账号的启用代码");
+    tracing::warn!(account = %account.id, "应急：重新发放了管理员账号的启用码");
     Ok((account, code))
 }
 

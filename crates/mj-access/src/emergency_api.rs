@@ -17,7 +17,7 @@ use crate::{Access, token};
 
 const OPEN: Action = Action::new("access.emergency.open", "用两份应急启用码启用应急");
 const READ: Action = Action::new("access.emergency.read", "查看应急启用后可恢复的管理员");
-const RECOVER: Action = Action::new("access.emergency.recover", "应急：重新发放管理员的启用代码");
+const RECOVER: Action = Action::new("access.emergency.recover", "应急：重新发放管理员的启用码");
 const UNLOCK: Action = Action::new("access.emergency.unlock", "应急：解除管理员账号的锁定");
 const CLOSE: Action = Action::new("access.emergency.close", "结束应急启用");
 
@@ -32,7 +32,7 @@ pub fn routes() -> Vec<RouteOf<Access>> {
         get(READ, PATH, read).summary("应急启用还剩多久，可恢复哪些管理员").ok::<EmergencyView>(),
         delete(CLOSE, PATH, close).summary("提前结束应急启用").no_content(),
         post(RECOVER, "/api/v1/emergency-sessions/current/administrators/{id}/recover", recover)
-            .summary("重新发放管理员的启用代码，旧的动态口令停用，锁定解除")
+            .summary("重新发放管理员的启用码，旧的动态口令停用，锁定解除")
             .ok::<Recovered>(),
         post(UNLOCK, "/api/v1/emergency-sessions/current/administrators/{id}/unlock", unlock)
             .summary("解除管理员账号的锁定")
@@ -87,7 +87,7 @@ struct AdministratorView {
 struct Recovered {
     login: String,
     name: String,
-    /// 一次性启用代码，只显示这一次
+    /// 一次性启用码，只显示这一次
     code: String,
 }
 

@@ -47,7 +47,7 @@ pub async fn reissue_code(db: &Db, who: &Actor, role: Role, reason: &str) -> Res
         .execute("DELETE FROM enrolment WHERE role = $1 AND used_at = 0", &[role.name().into()])
         .await?;
     if dropped == 0 {
-        return Err(Error::Separation("该管理员已经启用，不能再发代码。"));
+        return Err(Error::NotNow("该管理员已经启用，不能再发启用码。"));
     }
     let code = EnrolmentCode { role, code: token::new_code() };
     keep_code(&mut tx, Some(role), None, &code.code).await?;

@@ -35,7 +35,7 @@ pub enum Error {
     /// Administrators who have not taken up their accounts: nothing works without all three.
     #[error("平台还没有启用完毕")]
     NotSetUp(Vec<Role>),
-    #[error("一次性代码无效")]
+    #[error("一次性启用码无效")]
     InvalidCode,
     /// One answer for wrong halves, a used or replaced code and none at all.
     #[error("应急启用码不正确")]
@@ -45,8 +45,11 @@ pub enum Error {
     /// A rule of the separation of duties.
     #[error("{0}")]
     Separation(&'static str),
+    /// What is asked for does not fit how the thing stands now.
+    #[error("{0}")]
+    NotNow(&'static str),
     /// A new code for an account in use is not one person's to give.
-    #[error("重新发放启用代码须经批准")]
+    #[error("重新发放启用码须经批准")]
     ResetNeedsTwo,
     #[error("没有这个{0}")]
     Missing(&'static str),
@@ -63,11 +66,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Why a request that takes two cannot be decided; `own` is said to whoever asked.
     pub(crate) fn barred(bar: Bar, own: &'static str) -> Self {
-        Self::Separation(match bar {
-            Bar::Own => own,
-            Bar::Expired => "申请已过期，请重新提出。",
-            Bar::Decided => "申请已经有结果。",
-        })
+        match bar {
+            Bar::Own => Self::Separation(own),
+            Bar::Expired => Self::NotNow("申请已过期，请重新提出。"),
+            Bar::Decided => Self::NotNow("申请已经有结果。"),
+        }
     }
 }
 
@@ -107,29 +110,32 @@ impl From<Error> for Problem {
             Error::NotSetUp(missing) => {
                 let missing: Vec<&str> = missing.into_iter().map(Role::title).collect();
                 let said = format!(
-                    "还没有启用账号的管理员：{}。请各位管理员用首次启动时打印的一次性代码，在“启用账号”页设置密码；\
+                    "还没有启用账号的管理员：{}。请各位管理员用首次启动时打印的一次性启用码，在“启用管理员账号”页设置密码；\
                      三位管理员都启用之后才能办理其他事情。",
                     missing.join("、")
                 );
                 Problem::forbidden("access.not_set_up", "平台还没有启用完毕").detail(said)
             }
-            Error::InvalidCode => Problem::invalid("access.invalid_code", "一次性代码无效")
-                .detail("代码有误、已经用过，或与登录名不符。"),
+            Error::InvalidCode => Problem::invalid("access.invalid_code", "一次性启用码无效")
+                .detail("启用码有误、已经用过，或与登录名不符。"),
             Error::EmergencyRefused => Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "access.emergency_refused",
                 "应急启用码不正确",
             )
-            .detail("两份之中有误、已经用过，或没有封存；多次不正确会暂停此网络的尝试。请核对两份代码后再试。"),
+            .detail("两份之中有误、已经用过，或没有封存；多次不正确会暂停此网络的尝试。请核对两份启用码后再试。"),
             Error::Invalid { field, reason } => {
                 Problem::invalid("access.invalid", "填写有误").field(field, reason)
             }
             Error::Separation(reason) => {
                 Problem::conflict("access.separation", "违反权限分离规则").detail(reason)
             }
+            Error::NotNow(reason) => {
+                Problem::conflict("access.not_now", "现在不能这样办").detail(reason)
+            }
             Error::ResetNeedsTwo => {
-                Problem::conflict("access.reset_not_approved", "重新发放启用代码须先经安全管理员批准")
-                    .detail("账号已经启用过，或已有须两人授予的角色。请在账号页面申请重新发放，由安全管理员批准后再领取代码。")
+                Problem::conflict("access.reset_not_approved", "重新发放启用码须先经安全管理员批准")
+                    .detail("账号已经启用过，或已有须两人授予的角色。请在账号页面申请重新发放，由安全管理员批准后再领取启用码。")
             }
             Error::Missing(_) => Problem::not_found(),
             Error::SourceDisabled(_) => {

@@ -34,7 +34,7 @@ impl Tried {
         match self {
             Self::Password => "密码",
             Self::Code => "动态口令或恢复码",
-            Self::Enrolment => "一次性启用代码",
+            Self::Enrolment => "一次性启用码",
             Self::Emergency => "应急启用码",
         }
     }

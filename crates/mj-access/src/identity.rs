@@ -64,7 +64,7 @@ pub async fn bind(
     }
     let sql = "SELECT id FROM account_identity WHERE issuer = $1 AND subject = $2";
     if tx.fetch_optional(sql, &[issuer.into(), subject.into()]).await?.is_some() {
-        return Err(Error::Separation("这个身份已绑定了账号，请先解除。"));
+        return Err(Error::NotNow("这个身份已绑定了账号，请先解除。"));
     }
     let (id, now) = (new_id(), tx.now());
     let row = [

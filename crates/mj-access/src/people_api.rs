@@ -87,7 +87,7 @@ struct AccountFile {
     account: AccountView,
     /// 账号已设置密码
     activated: bool,
-    /// 发放启用代码须先经安全管理员批准：账号已启用过，或已有须两人授予的角色
+    /// 发放启用码须先经安全管理员批准：账号已启用过，或已有须两人授予的角色
     code_takes_two: bool,
     grants: Vec<GrantView>,
     sessions: Vec<SessionView>,

@@ -341,7 +341,7 @@ pub async fn recovery_codes_left(access: &Access, account_id: &str) -> Result<i6
 /// Gives up one's own second factor, where the house's rule lets one.
 pub async fn remove(access: &Access, act: Act, account: &Account, own_session: &str) -> Result<()> {
     if access.second_factor.asks(account) {
-        return Err(Error::Separation("本账号必须使用动态口令，不能停用；可以换绑新的手机。"));
+        return Err(Error::NotNow("本账号必须使用动态口令，不能停用；可以换绑新的手机。"));
     }
     if kept_lately(access, &account.id).await?.is_none_or(|kept| kept.confirmed_at == 0) {
         return Err(Error::Missing("动态口令"));

@@ -167,7 +167,7 @@ pub async fn may_hold(tx: &mut WriteTx, new: &NewGrant) -> Result<crate::Account
         .ok_or(Error::Missing("账号"))?;
     let account = account_of(&row)?;
     if account.state == AccountState::Disabled {
-        return Err(Error::Separation("账号已停用，不能授予角色。"));
+        return Err(Error::NotNow("账号已停用，不能授予角色。"));
     }
     let granted_by = tx.act().actor.clone();
     if granted_by == format!("account:{}", account.id) {
@@ -240,7 +240,7 @@ pub async fn revoke_grant(tx: &mut WriteTx, grant_id: &str, expected: i64) -> Re
 pub async fn disable_account(tx: &mut WriteTx, account_id: &str, expected: i64) -> Result<i64> {
     store::hold_account(tx, account_id).await?;
     if state_of(tx, account_id).await? == AccountState::Disabled {
-        return Err(Error::Separation("账号已经停用。"));
+        return Err(Error::NotNow("账号已经停用。"));
     }
     let rows = tx
         .fetch_all(
@@ -295,7 +295,7 @@ pub async fn change_agency(
 /// Opens a disabled account again; the grants it still holds count again.
 pub async fn enable_account(tx: &mut WriteTx, account_id: &str, expected: i64) -> Result<i64> {
     if state_of(tx, account_id).await? == AccountState::Active {
-        return Err(Error::Separation("账号没有停用。"));
+        return Err(Error::NotNow("账号没有停用。"));
     }
     let state = ("state", AccountState::Active.name().into());
     Ok(tx.update(&ACCOUNT, account_id, Some(expected), &[state]).await?)
@@ -337,7 +337,7 @@ async fn keep_a_successor(
         .await?;
     match other {
         Some(_) => Ok(()),
-        None => Err(Error::Separation("这是该管理员角色的最后一人，须先有接任者。")),
+        None => Err(Error::NotNow("这是该管理员角色的最后一人，须先有接任者。")),
     }
 }
 

@@ -47,7 +47,7 @@ impl Kind {
     pub fn title(self) -> &'static str {
         match self {
             Self::Unlock => "解除锁定",
-            Self::Reset => "重新发放启用代码",
+            Self::Reset => "重新发放启用码",
         }
     }
 
@@ -89,15 +89,13 @@ pub async fn request(
     let now = tx.now();
     match kind {
         Kind::Unlock if !is_locked(tx, &account).await? => {
-            return Err(Error::Separation("账号现在没有锁定，不须解除。"));
+            return Err(Error::NotNow("账号现在没有锁定，不须解除。"));
         }
         Kind::Reset if !takes_two(tx, account_id).await? => {
-            return Err(Error::Separation(
-                "账号还没有启用过，可以直接重新发放启用代码，不须申请。",
-            ));
+            return Err(Error::NotNow("账号还没有启用过，可以直接重新发放启用码，不须申请。"));
         }
         Kind::Reset if account.state == AccountState::Disabled => {
-            return Err(Error::Separation("账号已停用，请先恢复账号。"));
+            return Err(Error::NotNow("账号已停用，请先恢复账号。"));
         }
         _ => {}
     }
@@ -106,7 +104,7 @@ pub async fn request(
                AND (state = 'waiting' OR kind = 'reset')";
     let open = [account_id.into(), kind.name().into(), now.into()];
     if tx.fetch_optional(sql, &open).await?.is_some() {
-        return Err(Error::Separation("这个账号已有同样的申请在办，请等候批准，或先撤回。"));
+        return Err(Error::NotNow("这个账号已有同样的申请在办，请等候批准，或先撤回。"));
     }
     let hours = lockout::rule("request/hours", mj_kernel::clock::beijing_date(now))?;
     let mut row = vec![

@@ -38,15 +38,15 @@ pub fn routes() -> Vec<RouteOf<Access>> {
             .query::<FailureQuery>()
             .ok::<FailureList>(),
         get(READ, "/api/v1/access/unlock-requests", list)
-            .summary("解除锁定、重新发放启用代码的申请，新的在前")
+            .summary("解除锁定、重新发放启用码的申请，新的在前")
             .query::<RequestQuery>()
             .ok::<UnlockRequestList>(),
         create(REQUEST, "/api/v1/access/unlock-requests", ask)
-            .summary("申请解除锁定或重新发放启用代码，须由安全管理员批准")
+            .summary("申请解除锁定或重新发放启用码，须由安全管理员批准")
             .body::<UnlockWish>()
             .created::<UnlockRequestView>(),
         post(APPROVE, "/api/v1/access/unlock-requests/{id}/approve", approve)
-            .summary("批准申请：解锁随即生效，重置由系统管理员领取启用代码")
+            .summary("批准申请：解锁随即生效，重置由系统管理员领取启用码")
             .body::<UnlockDecision>()
             .ok::<UnlockRequestView>(),
         post(REFUSE, "/api/v1/access/unlock-requests/{id}/refuse", refuse)
@@ -110,7 +110,7 @@ struct RequestQuery {
 struct UnlockWish {
     id: Option<String>,
     account_id: String,
-    /// unlock：解除锁定；reset：重新发放启用代码
+    /// unlock：解除锁定；reset：重新发放启用码
     kind: String,
     /// 为什么申请
     reason: String,

@@ -36,9 +36,7 @@ impl Access {
                 tx.commit().await?;
             }
             Stage::Enrol => {
-                return Err(Error::Separation(
-                    "此账号还没有绑定动态口令，请先在页面上登录并绑定。",
-                ));
+                return Err(Error::NotNow("此账号还没有绑定动态口令，请先在页面上登录并绑定。"));
             }
         }
         let grants = store::as_kernel_grants(store::grants_of(self.db(), &account.id).await?);

@@ -147,7 +147,7 @@ enum Command {
         #[command(subcommand)]
         what: crate::ledger::command::Emergency,
     },
-    /// 管理员的一次性启用代码：丢了的另发
+    /// 管理员的一次性启用码：丢了的另发
     Enrolment {
         #[command(subcommand)]
         what: crate::ledger::command::Enrolment,

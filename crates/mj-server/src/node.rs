@@ -197,7 +197,7 @@ impl Node {
         let codes = mj_access::bootstrap(&self.db).await.map_err(Failure::broken)?;
         let Some(codes) = codes else { return Ok(()) };
         eprintln!(
-            "首次启动：请三位管理员在 /desk/enrol 用各自的一次性代码开通账号（只显示这一次）"
+            "首次启动：请三位管理员在 /desk/enrol 用各自的一次性启用码开通账号（只显示这一次）"
         );
         for code in codes {
             eprintln!("  {}：{}", code.role.title(), code.code);

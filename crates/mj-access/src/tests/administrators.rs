@@ -137,5 +137,5 @@ async fn a_stale_login_must_give_the_password_again_and_the_last_administrator_s
     let audit =
         crate::account_by_login(house.kit.db(), "shenji").await.expect("read").expect("there");
     let last = disable(&fresh, &audit.id, audit.version).go().await;
-    assert_eq!(last.body["code"], "access.separation");
+    assert_eq!(last.body["code"], "access.not_now");
 }

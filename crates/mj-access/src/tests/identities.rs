@@ -33,7 +33,7 @@ async fn who_another_issuer_vouches_for_enters_one_account_by_issuer_and_subject
     let mut tx = db.begin(Lane::People, act()).await.expect("begin");
     let bound = bind(&mut tx, PROVINCE, "8f2c", &own).await.expect("bound");
     let again = bind(&mut tx, PROVINCE, "8f2c", &other).await;
-    assert!(matches!(again, Err(Error::Separation(_))), "one name leads to one account: {again:?}");
+    assert!(matches!(again, Err(Error::NotNow(_))), "one name leads to one account: {again:?}");
     let blank = bind(&mut tx, PROVINCE, " ", &other).await;
     assert!(matches!(blank, Err(Error::Invalid { field: "subject", .. })), "{blank:?}");
     tx.commit().await.expect("commit");

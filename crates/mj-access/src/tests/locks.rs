@@ -213,7 +213,7 @@ async fn two_administrators_end_a_lock_and_neither_does_both() {
         async move { ask.go().await }
     };
     let needless = house.wish(&system, "n", &lisi, "unlock").await;
-    assert_eq!(needless.body["code"], "access.separation", "not locked: {}", needless.body);
+    assert_eq!(needless.body["code"], "access.not_now", "not locked: {}", needless.body);
     house.wrong("lisi", 5).await;
     house.kit.clock.advance_seconds(10 * MINUTE + 1);
     house.wrong("lisi", 5).await;
@@ -239,7 +239,7 @@ async fn two_administrators_end_a_lock_and_neither_does_both() {
     assert_eq!(asked.status, StatusCode::CREATED, "{}", asked.body);
     assert!(asked.body["own"] == true && asked.body["may_approve"] == false, "{}", asked.body);
     let twice = house.wish(&system, "b", &lisi, "unlock").await;
-    assert_eq!(twice.body["code"], "access.separation", "{}", twice.body);
+    assert_eq!(twice.body["code"], "access.not_now", "{}", twice.body);
     // neither does both, nor does anybody else
     assert_eq!(house.wish(&security, "s", &lisi, "unlock").await.body["code"], "access.denied");
     for token in [&system, &audit] {
@@ -327,7 +327,7 @@ async fn a_new_code_for_an_account_in_use_takes_two_and_is_given_once() {
     let code = || house.ask("POST", &code_path).bearer(&system).go();
     // a brand-new account is one person's business, also a second time
     let early = house.wish(&system, "early", &id, "reset").await;
-    assert_eq!(early.body["code"], "access.separation", "{}", early.body);
+    assert_eq!(early.body["code"], "access.not_now", "{}", early.body);
     let first = code().await;
     assert_eq!(first.status, StatusCode::OK, "{}", first.body);
     let enrol = |key: &str, code: &Value, password: &str| {

@@ -109,7 +109,7 @@ async fn a_request_is_refused_taken_back_or_goes_out_of_date() {
     let listed = house.ask("GET", REQUESTS).bearer(&audit).go().await;
     assert_eq!(listed.body["items"][0]["state"], "expired", "{}", listed.body);
     let late = decide(&house, &audit, &late.body, "confirm").await;
-    assert_eq!(late.body["code"], "access.separation");
+    assert_eq!(late.body["code"], "access.not_now");
     assert!(late.body["detail"].as_str().is_some_and(|said| said.contains("过期")));
     // what the database itself holds
     let own = house.kit.db().statement(

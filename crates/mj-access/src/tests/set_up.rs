@@ -83,7 +83,7 @@ async fn an_administrator_for_a_month_succeeds_nobody_who_stays() {
     };
     give("month", Some("2026-12-20")).await;
     let early = leave().await;
-    assert_eq!(early.body["code"], "access.separation", "in a month there would be nobody");
+    assert_eq!(early.body["code"], "access.not_now", "in a month there would be nobody");
     give("stays", None).await;
     let gone = leave().await;
     assert!(gone.status.is_success(), "{}", gone.body);

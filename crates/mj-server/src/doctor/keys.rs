@@ -120,7 +120,7 @@ pub async fn passwords(config: &Config, db: &Db, findings: &mut Findings) -> Res
             "keys/password.key",
             &format!("{} 个密码散列所用的密钥不见了，这些密码无从核对，持有人不能登录", seen.lost),
             "从备份恢复 keys/ 目录（password.key 以及 password.1.key 等旧密钥）；\
-             确实找不回时由管理员重新发放启用代码",
+             确实找不回时由管理员重新发放启用码",
         );
     }
     let sealed = match mj_access::seal::all_sealed(&vault) {
@@ -163,7 +163,7 @@ async fn seals(vault: &Vault, db: &Db, findings: &mut Findings) -> Result<(), Fa
                 seen.lost
             ),
             "从备份恢复 keys/ 目录（session.key、password.key 以及其旧密钥）；\
-             确实找不回时重新发放启用代码、备用代码和来源令牌",
+             确实找不回时重新发放启用码、恢复码和来源令牌",
         );
     }
     for (table, count) in seen.wrong {

@@ -327,7 +327,7 @@ fn right(grants: &[Held], actor: &str, action: &str, at: i64) -> Option<String> 
     }
     if actor == "anonymous" {
         let enrols = action == "access.enrolment.create";
-        return enrols.then(|| "持一次性启用代码".into());
+        return enrols.then(|| "持一次性启用码".into());
     }
     let title = matrix::title_of(action)?;
     let day = beijing_date(at).to_string();

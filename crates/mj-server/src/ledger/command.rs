@@ -89,7 +89,7 @@ pub enum Emergency {
 
 #[derive(Subcommand)]
 pub enum Enrolment {
-    /// 首次启动时打印的一次性代码丢了：给还没有启用账号的管理员另发一个，原来的作废
+    /// 首次启动时打印的一次性启用码丢了：给还没有启用账号的管理员另发一个，原来的作废
     Reissue {
         /// 系统管理员、安全管理员或审计管理员
         role: String,

@@ -33,7 +33,7 @@ const OWN: &[(&str, &str)] = &[
     ("flow.work_item.receive", "产生待办"),
     ("flow.work_item.settle", "待办自动了结"),
     ("access.enrolment.bootstrap", "首次启动，生成开通代码"),
-    ("access.enrolment.reissue", "另发管理员的一次性启用代码"),
+    ("access.enrolment.reissue", "另发管理员的一次性启用码"),
     ("access.emergency.seal", "封存应急启用码"),
     ("access.decision.refuse", "操作被拒绝"),
     ("access.decision.count", "更新拒绝次数"),

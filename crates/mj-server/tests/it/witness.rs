@@ -401,7 +401,7 @@ fn an_anchored_act_is_answered_when_it_is_signed_and_a_record_tells_who_did_what
     let acts = node.door.get(system, &path).expect(200);
     let items = acts["items"].as_array().expect("items");
     let titles: Vec<&str> = items.iter().filter_map(|one| one["action_title"].as_str()).collect();
-    assert_eq!(titles, ["发放启用代码", "发放启用代码", "发放启用代码", "开设账号"], "{acts}");
+    assert_eq!(titles, ["发放启用码", "发放启用码", "发放启用码", "开设账号"], "{acts}");
     assert!(
         items.iter().all(|one| one["right"] == "系统管理员" && one["sealed"] == true),
         "{acts}"

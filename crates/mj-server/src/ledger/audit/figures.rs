@@ -308,7 +308,7 @@ impl Counting {
             let role = mj_kernel::Role::parse(&role).map_or(role, |role| role.title().to_owned());
             let granted_by = match row.text("granted_by")? {
                 // the three first administrators come by the codes of the first start
-                by if by == "anonymous" => "本人，持一次性启用代码".to_owned(),
+                by if by == "anonymous" => "本人，持一次性启用码".to_owned(),
                 by => by,
             };
             let asked = row.opt_text("requested_by")?.unwrap_or_else(|| granted_by.clone());
