@@ -30,6 +30,7 @@ impl Stopped {
             .ok_or_else(|| Failure::Usage("请先停止正在运行的明鉴进程，再处理密钥".into()))?;
         let config = Config::load(data_dir)?;
         let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
+        db.use_vault(crate::node::vault_of(&config)?);
         Ok(Self { config, db, _lock: lock })
     }
 

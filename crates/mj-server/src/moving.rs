@@ -58,6 +58,7 @@ async fn move_all(config: &Config, source: &Db, to: &str) -> Result<Outcome, Fai
     empty?;
     // anew: a connection that saw the tables before they were changed reads them wrongly
     let target = Db::open(to, Arc::new(SystemClock)).await?;
+    target.use_vault(crate::node::vault_of(config)?);
     let moved = fill(config, source, &target, to, &order).await;
     target.close().await;
     moved

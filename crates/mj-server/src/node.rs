@@ -242,11 +242,21 @@ fn open_witness(floor: &Floor, ledger: &Ledger) -> Result<(Witness, Outside), Fa
     Ok((own, Outside::new(ledger.clone(), witness.clone())))
 }
 
+/// The keys of classes of a data directory.
+pub fn vault_of(config: &Config) -> Result<Arc<Vault>, Failure> {
+    let folder = config.data_dir.join("keys");
+    Ok(Arc::new(Vault::beside_master(&folder, config.production)?))
+}
+
 /// The supervision log of a node, which first takes over what is older than it.
 pub async fn open_ledger(floor: &Floor) -> Result<Ledger, Failure> {
     let Config { data_dir, area, .. } = &floor.config;
     let keys = Vault::beside_master(&data_dir.join("keys"), floor.config.production)?;
     ledger::finish_rekey(&data_dir.join("log"), &keys)?;
+    let waiting = ledger::seal_waiting(&floor.db, &keys).await?;
+    if waiting > 0 {
+        tracing::info!(count = waiting, "已给旧版本留下的待签条目加上封印");
+    }
     ledger::found(&floor.db).await?;
     let log = Ledger::open(floor.db.clone(), &data_dir.join("log"), Arc::new(keys), area).await?;
     Ok(log.turning_yearly(floor.config.yearly))

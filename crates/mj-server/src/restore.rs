@@ -139,6 +139,7 @@ async fn finish_with(
     let config = Config::load(target)?;
     let url = url.unwrap_or_else(|| config.database_url.reveal().to_owned());
     let db = Db::open(&url, Arc::new(SystemClock)).await?;
+    db.use_vault(crate::node::vault_of(&config)?);
     let outcome = prove(&config, &db, &rest, checkpoint).await;
     db.close().await;
     let outcome = outcome?;
@@ -176,7 +177,8 @@ async fn prove(
         ),
         None => None,
     };
-    let wanted = Wanted { outside, up_to: None, added: crate::ledger::added_columns() };
+    let wanted =
+        Wanted { outside, up_to: None, added: crate::ledger::added_columns(), ..Wanted::default() };
     let (report, facts) = crate::ledger::verify::look(db, dir, &wanted).await?;
     let lines = crate::ledger::verify::lines(&report, &facts);
     for line in &lines {

@@ -14,6 +14,7 @@ use mj_platform::{RowExt, TruthTable, Value};
 
 use super::*;
 
+mod planted;
 mod volumes;
 mod weeks;
 mod witnessed;
@@ -189,11 +190,17 @@ enum Attack {
     LookUpEmptied,
     LookUpForged,
     UpperTileEdited,
+    BytesForText,
+    NumberForName,
+    LinesEmptied,
+    CheckpointRemoved,
+    DeviceAdded,
+    ActPlanted,
 }
 
 use Attack::*;
 
-const ATTACKS: [Attack; 33] = [
+const ATTACKS: [Attack; 39] = [
     ContentChanged,
     ContentAndDigestChanged,
     OlderStatePutBack,
@@ -227,6 +234,12 @@ const ATTACKS: [Attack; 33] = [
     LookUpEmptied,
     LookUpForged,
     UpperTileEdited,
+    BytesForText,
+    NumberForName,
+    LinesEmptied,
+    CheckpointRemoved,
+    DeviceAdded,
+    ActPlanted,
 ];
 
 impl Attack {
@@ -257,6 +270,11 @@ impl Attack {
             LookUpEmptied => (Kind::Missing, "log_touch"),
             LookUpForged => (Kind::Extra, "log_touch"),
             UpperTileEdited => (Kind::Log, "entries"),
+            BytesForText => (Kind::Changed, "note"),
+            NumberForName | DeviceAdded => (Kind::Extra, "note"),
+            LinesEmptied => (Kind::Changed, "act_journal"),
+            CheckpointRemoved => (Kind::Gap, "checkpoint"),
+            ActPlanted => (Kind::Gap, "unsequenced"),
         }
     }
 
@@ -417,6 +435,25 @@ impl Attack {
                 bytes[at] ^= 0x10;
                 std::fs::write(office.log("tile/1/000"), bytes).expect("put");
             }
+            BytesForText => office.bytes_for_text().await,
+            NumberForName => office.number_for_name().await,
+            LinesEmptied => {
+                let seq = 2 + pick(office.seed, 20);
+                office
+                    .sql(&format!("UPDATE act_journal SET lines = '' WHERE log_seq = {seq}"))
+                    .await;
+            }
+            CheckpointRemoved => {
+                // everything lies within the minute that an entry may wait
+                office.ledger.drain().await.expect("sealed");
+                std::fs::remove_file(office.log("checkpoint")).expect("gone");
+            }
+            DeviceAdded => office.device().await,
+            ActPlanted => {
+                office.plant("n0007").await;
+                office.kit.clock.advance_seconds(120);
+                office.change(34, 35).await;
+            }
             NeverSequenced => {
                 office.kit.clock.advance_seconds(120);
                 office.change(33, 34).await;
@@ -570,7 +607,7 @@ async fn a_store_older_than_its_log_is_taken_over_whole() {
 async fn a_node_killed_between_file_and_signature_goes_on_where_it_was() {
     let office = Office::new(1).await;
     let checkpoint = std::fs::read(office.log("checkpoint")).expect("signed");
-    let waiting = office.rows("SELECT seq, entry, sheet FROM log_pending ORDER BY seq").await;
+    let waiting = office.rows("SELECT * FROM log_pending ORDER BY seq").await;
     office.ledger.drain().await.expect("sealed");
     let sealed = std::fs::read_to_string(office.log("checkpoint")).expect("signed");
     // the files have grown, the checkpoint and what follows it never happened
@@ -578,8 +615,8 @@ async fn a_node_killed_between_file_and_signature_goes_on_where_it_was() {
     let mut tx = office.kit.begin().await;
     for row in &waiting {
         let args: Vec<Value> =
-            ["seq", "entry", "sheet"].iter().map(|name| row.value(name).expect("read")).collect();
-        let sql = "INSERT INTO log_pending (seq, entry, sheet) VALUES ($1,$2,$3)";
+            ["seq", "entry", "sheet", "seal"].map(|name| row.value(name).expect("read")).into();
+        let sql = "INSERT INTO log_pending (seq, entry, sheet, seal) VALUES ($1,$2,$3,$4)";
         tx.execute(sql, &args).await.expect("put");
     }
     tx.commit().await.expect("done");

@@ -26,6 +26,7 @@ use super::{Db, Dialect};
 use crate::error::{Error, Result};
 use crate::gm::vault::SmProvider;
 use crate::ledger::book::Book;
+use crate::ledger::seals;
 use crate::{gm, new_id, outbox};
 
 /// A table of business truth. Its primary key is the text column `id`; the four bookkeeping columns
@@ -525,6 +526,7 @@ impl WriteTx {
             .await?
             .ok_or_else(|| Error::Corrupt("change_head 没有首行".into()))?;
         let entries = head.int("entries")?;
+        let keys = self.vault()?;
         let (id, salt) = (new_id(), gm::random::<16>());
         let Act { actor, action, object, reason, request_id } = self.act.clone();
         let kind = |reference: &str| reference.split(':').next().unwrap_or_default().to_owned();
@@ -563,9 +565,11 @@ impl WriteTx {
             &act,
         )
         .await?;
+        let entry = entry.canonical();
+        let seal = seals::seal_of(keys.as_ref(), &entry, &stored)?;
         self.execute(
-            "INSERT INTO log_pending (seq, entry, sheet) VALUES ($1,$2,$3)",
-            &[(entries - 1).into(), entry.canonical().into(), stored.into()],
+            "INSERT INTO log_pending (seq, entry, sheet, seal) VALUES ($1,$2,$3,$4)",
+            &[(entries - 1).into(), entry.into(), stored.into(), seal.into()],
         )
         .await?;
         Ok(entries)

@@ -37,10 +37,12 @@ pub enum KeyClass {
     Backup,
     /// The keyed hash over password hashes.
     Password,
+    /// Seals over entries of the log that wait for their checkpoint.
+    Entry,
 }
 
 impl KeyClass {
-    pub const ALL: [KeyClass; 9] = [
+    pub const ALL: [KeyClass; 10] = [
         KeyClass::OrgSign,
         KeyClass::Log,
         KeyClass::Witness,
@@ -50,6 +52,7 @@ impl KeyClass {
         KeyClass::Personal,
         KeyClass::Backup,
         KeyClass::Password,
+        KeyClass::Entry,
     ];
 
     pub fn name(self) -> &'static str {
@@ -63,13 +66,14 @@ impl KeyClass {
             KeyClass::Personal => "personal",
             KeyClass::Backup => "backup",
             KeyClass::Password => "password",
+            KeyClass::Entry => "entry",
         }
     }
 
     /// Whether it is a key pair for signing; otherwise a secret for wrapping and authenticating.
     pub fn signs(self) -> bool {
-        use KeyClass::{Backup, Password, Personal, Session};
-        !matches!(self, Session | Personal | Backup | Password)
+        use KeyClass::{Backup, Entry, Password, Personal, Session};
+        !matches!(self, Session | Personal | Backup | Password | Entry)
     }
 }
 
@@ -332,6 +336,7 @@ impl Vault {
             let mend = match class {
                 KeyClass::Log
                 | KeyClass::Password
+                | KeyClass::Entry
                 | KeyClass::Session
                 | KeyClass::Personal
                 | KeyClass::Backup => "试用的数据不能转为正式，请用新的数据目录启用",

@@ -157,6 +157,13 @@ impl SheetWriter {
     }
 }
 
+/// The lines of a sheet that stand in the journal itself.
+pub(crate) fn in_clear(sheet: &str) -> &str {
+    let lines = usize::try_from(LINES_IN_CLEAR).unwrap_or(0);
+    let ends = sheet.match_indices('\n').map(|(at, _)| at + 1);
+    &sheet[..ends.take(lines).last().unwrap_or(0)]
+}
+
 /// The text of a stored sheet.
 pub fn unpack(stored: &[u8]) -> Result<String> {
     let bytes = match stored.split_first() {

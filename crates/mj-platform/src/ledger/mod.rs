@@ -16,6 +16,7 @@ mod rekey;
 mod repair;
 mod retold;
 mod rewind;
+pub(crate) mod seals;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use freeze::{Frozen, freeze};
 pub use rekey::{OLD_KEYS, finish_rekey, old_keys, rekey};
 pub use repair::{Mended, repair};
 pub use rewind::{rewind, signed_size};
+pub use seals::{seal_of, seal_waiting};
 pub use shelf::{CLOSED, Listed, Shelf, Volume, signed};
 pub use weeks::{Week, week_of};
 
@@ -274,6 +276,7 @@ impl Ledger {
             // a round was cut off after its signature
             self.forget(first, None).await?;
         }
+        let keys = db.vault()?;
         let mut fresh: Vec<Fresh> = Vec::new();
         let mut bytes = 0;
         'gather: while fresh.len() < ENTRIES && bytes < BYTES {
@@ -283,7 +286,15 @@ impl Ledger {
                 break;
             }
             for row in rows {
-                let one = waiting(&row, first + fresh.len() as u64)?;
+                let due = first + fresh.len() as u64;
+                let one = waiting(&row, due)?;
+                if !seals::holds_of(keys.as_ref(), &row)? {
+                    if fresh.is_empty() {
+                        return Err(planted(due));
+                    }
+                    // what stands before it is signed first
+                    break 'gather;
+                }
                 if opens(&one.entry).is_some() && !fresh.is_empty() {
                     // the next volume is another round
                     break 'gather;
@@ -451,7 +462,15 @@ impl Ledger {
 
 /// Entries that wait, from a number on.
 const WAITING: &str =
-    "SELECT seq, entry, sheet FROM log_pending WHERE seq >= $1 ORDER BY seq LIMIT $2";
+    "SELECT seq, entry, sheet, seal FROM log_pending WHERE seq >= $1 ORDER BY seq LIMIT $2";
+
+/// Nothing behind it is signed either: an entry that is left out would be a gap.
+fn planted(seq: u64) -> Error {
+    Error::Corrupt(format!(
+        "监管日志第 {seq} 条待签条目没有本节点的封印，像是绕过系统写入的，不予签署，其后的也等着；\
+         请用 mingjian verify 查看，恢复备份，或查清后用 mingjian log freeze 封存本册"
+    ))
+}
 
 fn waiting(row: &crate::DbRow, due: u64) -> Result<Fresh> {
     if row.int("seq")? != number(due) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mj_facts::Depth;
 use mj_facts::disk::{Disk, RealDisk};
 use mj_kernel::clock::to_rfc3339;
+use mj_platform::gm::vault::{SmProvider, Vault};
 use mj_platform::ledger::Shelf;
 use mj_platform::ledger::verify::{self, Report, Wanted};
 use mj_platform::{Config, Db, Dialect, SystemClock};
@@ -37,7 +38,7 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
         None => None,
     };
     let db = Db::open_to_read(&url, Arc::new(SystemClock)).await?;
-    let outcome = examine(&db, &data_dir, outside).await;
+    let outcome = examine(&db, &data_dir, &config, outside).await;
     db.close().await;
     outcome
 }
@@ -93,8 +94,16 @@ pub async fn look(
     Ok((report, facts))
 }
 
-async fn examine(db: &Db, data_dir: &Path, outside: Option<String>) -> Result<Outcome, Failure> {
-    let wanted = Wanted { outside, up_to: None, added: super::added_columns() };
+async fn examine(
+    db: &Db,
+    data_dir: &Path,
+    config: &Config,
+    outside: Option<String>,
+) -> Result<Outcome, Failure> {
+    // whoever verifies from elsewhere has no keys
+    let keys = Vault::beside_master(&data_dir.join("keys"), config.production).ok();
+    let keys = keys.map(|keys| Arc::new(keys) as Arc<dyn SmProvider>);
+    let wanted = Wanted { outside, up_to: None, added: super::added_columns(), keys };
     let (report, facts) = look(db, data_dir, &wanted).await?;
     for line in lines(&report, &facts) {
         println!("{line}");

@@ -141,7 +141,8 @@ impl Verifier {
 
     async fn compare(&self, whole: bool) -> Result<(Vec<String>, u64, u64, u64), Failure> {
         let up_to = (!whole).then_some(HOT_ROWS);
-        let wanted = Wanted { outside: None, up_to, added: super::added_columns() };
+        let keys = Some(self.db.vault()?);
+        let wanted = Wanted { outside: None, up_to, added: super::added_columns(), keys };
         let (report, facts) = verify::look(&self.db, &self.data_dir, &wanted).await?;
         let mut lines = verify::lines(&report, &facts);
         let found = lines.len() as u64 + report.more;

@@ -167,8 +167,9 @@ async fn a_node_killed_anywhere_in_a_turn_goes_on_where_it_was() {
             copy_folder(&done.join("sheets"), &log.join("sheets"));
         }
         let mut tx = office.kit.begin().await;
-        let sql = "INSERT INTO log_pending (seq, entry, sheet) VALUES ($1,$2,$3)";
-        let args = [seq.into(), entry.as_str().into(), Value::Bytes(sheet.clone())];
+        let sql = "INSERT INTO log_pending (seq, entry, sheet, seal) VALUES ($1,$2,$3,$4)";
+        let seal = ledger::seal_of(office.kit.vault().as_ref(), &entry, &sheet).expect("sealed");
+        let args = [seq.into(), entry.as_str().into(), Value::Bytes(sheet.clone()), seal.into()];
         tx.execute(sql, &args).await.expect("put");
         tx.commit().await.expect("done");
         assert_eq!(office.verify(Some(&office.outside)).await.findings, [], "stage {stage}");

@@ -6,10 +6,21 @@ use mj_ledger::Hash;
 use crate::DbRow;
 use crate::db::door::Canon;
 use crate::db::{RowExt, Value};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Columns outside a row's digest, and `version`, which the canonical form adds itself.
 pub(super) const OWN: [&str; 4] = ["row_salt", "row_digest", "change_seq", "version"];
+
+/// The columns that hold bytes, all others of business truth being texts and numbers. A digest does not tell bytes from
+/// their hexadecimal text, a page does: a value of the other kind is a change.
+pub const BYTES: [(&str, &str); 6] = [
+    ("blob", "wrapped_key"),
+    ("fact_mark", "row_numbers"),
+    ("fact_segment", "block_sm3"),
+    ("mention", "wording"),
+    ("second_factor", "candidate"),
+    ("second_factor", "secret"),
+];
 
 /// A form, the places of its columns, and what the columns it lacks must hold.
 type OlderForm<'a> = (Canon, Vec<usize>, Vec<(usize, &'a Value)>);
@@ -18,13 +29,16 @@ type OlderForm<'a> = (Canon, Vec<usize>, Vec<(usize, &'a Value)>);
 /// column was added, without it.
 pub(super) struct Form<'a> {
     columns: &'a [String],
+    /// Which of them hold bytes.
+    bytes: Vec<bool>,
     all: Canon,
     /// Without the last added column, without the last two, …
     older: Vec<OlderForm<'a>>,
 }
 
 impl<'a> Form<'a> {
-    pub(super) fn new(columns: &'a [String], added: &[(&str, &'a Value)]) -> Self {
+    pub(super) fn new(table: &str, columns: &'a [String], added: &[(&str, &'a Value)]) -> Self {
+        let holds_bytes = |column: &String| BYTES.contains(&(table, column.as_str()));
         let names = |places: &[usize]| -> Vec<&str> {
             places.iter().map(|place| columns[*place].as_str()).collect()
         };
@@ -38,7 +52,8 @@ impl<'a> Form<'a> {
             without.push((place, *value));
             older.push((Canon::new(&names(&left)), left.clone(), without.clone()));
         }
-        Self { columns, all: Canon::new(&names(&everything)), older }
+        let bytes = columns.iter().map(holds_bytes).collect();
+        Self { columns, bytes, all: Canon::new(&names(&everything)), older }
     }
 
     pub(super) fn digest(&self, row: &DbRow) -> Result<(i64, Hash)> {
@@ -46,6 +61,14 @@ impl<'a> Form<'a> {
         let salt = row.bytes("row_salt")?;
         let values: Vec<Value> =
             self.columns.iter().map(|column| row.value(column)).collect::<Result<_>>()?;
+        let is_of_kind = |(value, bytes): (&Value, &bool)| match value {
+            Value::Null => true,
+            Value::Bytes(_) => *bytes,
+            Value::Int(_) | Value::Text(_) => !*bytes,
+        };
+        if !values.iter().zip(&self.bytes).all(is_of_kind) {
+            return Err(Error::Corrupt("列中的值不是该列的类型".into()));
+        }
         let digest = self.all.digest(&salt, &values, version);
         if self.older.is_empty() {
             return Ok((version, digest));

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use mj_ledger::fold::Kind;
+
 use super::{Check, JOURNAL};
 use crate::db::{Db, Dialect, RowExt, Snapshot};
 use crate::error::{Error, Result};
 use crate::ledger::erase::PAYLOAD_ERASURE;
-use crate::ledger::touch;
+use crate::ledger::{seals, touch};
 
 /// Tables of business truth, as the database itself lists them.
 pub async fn truth_tables(db: &Db) -> Result<Vec<String>> {
@@ -28,17 +30,46 @@ fn truth_sql(dialect: Dialect) -> &'static str {
     }
 }
 
+/// What answers or acts in the place of tables: the house has tables and indexes alone, so that what is read is what
+/// stands there. A view may answer a reader of this kind otherwise than a page.
+fn devices_sql(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "SELECT tbl_name AS place, type || ' ' || name AS what FROM sqlite_master \
+             WHERE type NOT IN ('table', 'index') ORDER BY 1, 2"
+        }
+        Dialect::Postgres => {
+            "SELECT CAST(c.relname AS TEXT) AS place, d.what FROM pg_class c JOIN ( \
+               SELECT oid AS relation, 'view' AS what FROM pg_class WHERE relkind IN ('v', 'm', 'f') \
+               UNION ALL SELECT oid, 'row security' FROM pg_class WHERE relrowsecurity \
+               UNION ALL SELECT ev_class, 'rule ' || rulename FROM pg_rewrite WHERE ev_type <> '1' \
+               UNION ALL SELECT tgrelid, 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal \
+               UNION ALL SELECT inhparent, 'partition' FROM pg_inherits \
+             ) d ON d.relation = c.oid WHERE c.relnamespace = ( \
+               SELECT oid FROM pg_namespace WHERE nspname = current_schema()) ORDER BY 1, 2"
+        }
+    }
+}
+
 impl Check<'_> {
     /// What the database says of itself, and which tables there are.
     pub(super) async fn head(&mut self, snapshot: &mut Snapshot) -> Result<()> {
+        for row in snapshot.fetch_all(devices_sql(snapshot.dialect()), &[]).await? {
+            self.find(Kind::Extra, &row.text("place")?, row.text("what")?, 0);
+        }
         let head = snapshot.fetch_all("SELECT entries FROM change_head WHERE id = 1", &[]).await?;
         let head = head.first().ok_or_else(|| Error::Corrupt("change_head 没有首行".into()))?;
         self.numbered = u64::try_from(head.int("entries")?).unwrap_or(0);
         for row in snapshot
-            .fetch_all("SELECT seq, entry, sheet FROM log_pending ORDER BY seq", &[])
+            .fetch_all("SELECT seq, entry, sheet, seal FROM log_pending ORDER BY seq", &[])
             .await?
         {
             let seq = u64::try_from(row.int("seq")?).unwrap_or(0);
+            if let Some(keys) = &self.wanted.keys
+                && !seals::holds_of(keys.as_ref(), &row)?
+            {
+                self.find(Kind::Extra, "log_pending", seq.to_string(), seq);
+            }
             self.pending.insert(seq, (row.text("entry")?, row.bytes("sheet")?));
         }
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();

@@ -13,6 +13,7 @@ use crate::DbRow;
 use crate::db::{RowExt, Snapshot};
 use crate::error::Result;
 use crate::gm;
+use crate::ledger::book;
 use crate::ledger::erase::PAYLOAD_ERASURE;
 use crate::ledger::number;
 
@@ -116,7 +117,7 @@ impl Check<'_> {
             && act.int("seq")? == entry.changes.last
             && act.int("changes")? == entry.changes.rows
             && act.bytes("sheet_sm3")? == entry.sheet
-            && text.is_none_or(|text| text.starts_with(&lines)))
+            && text.is_none_or(|text| lines == book::in_clear(text)))
     }
 
     /// Acts and waiting entries that the numbering does not know.

@@ -22,12 +22,14 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use mj_kernel::Instant;
 use mj_ledger::fold::{Fault, Fold, Kind};
 use mj_ledger::volume::Damage;
 use mj_ledger::{Checkpoint, Hash};
 
+pub use form::BYTES;
 pub use head::truth_tables;
 pub(super) use journal::{is_erased, journal_digest, payload_of};
 use look_up::LookUp;
@@ -38,6 +40,7 @@ use super::shelf::Shelf;
 use crate::db::{Snapshot, Value};
 use crate::error::Result;
 use crate::gm;
+use crate::gm::vault::SmProvider;
 
 /// An entry may wait so long for its checkpoint.
 const PATIENCE: Instant = 60_000_000;
@@ -71,6 +74,9 @@ pub struct Wanted {
     pub up_to: Option<i64>,
     /// Columns that tables gained after rows were written: table, column, what older rows hold there.
     pub added: Vec<(String, String, Value)>,
+    /// The keys of the node, where they can be read: an entry that waits without its seal is named at once, and otherwise
+    /// when it was not signed in time.
+    pub keys: Option<Arc<dyn SmProvider>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -56,7 +56,7 @@ impl Check<'_> {
                     .map(str::to_owned)
                     .filter(|name| !OWN.contains(&name.as_str()))
                     .collect();
-                let form = Form::new(&columns, &added);
+                let form = Form::new(&table, &columns, &added);
                 for row in &rows {
                     let id = row.text("id")?;
                     // a value of another kind is a change as well
@@ -107,10 +107,12 @@ impl Check<'_> {
         Ok(page)
     }
 
-    /// Rows that no page shows, because nothing is what they are called by: the log names each of its own.
+    /// Rows that no page shows, because nothing, a number or bytes is what they are called by: the log names each of
+    /// its own by a text.
     pub(super) async fn nameless(&mut self, snapshot: &mut Snapshot, table: &str) -> Result<()> {
         let also = match snapshot.dialect() {
-            Dialect::Sqlite => " OR id >= x''",
+            // in SQLite's order numbers stand before every text, bytes behind
+            Dialect::Sqlite => " OR id < '' OR id >= x''",
             Dialect::Postgres => "",
         };
         let sql = format!("SELECT COUNT(*) AS n FROM {table} WHERE id IS NULL OR id = ''{also}");

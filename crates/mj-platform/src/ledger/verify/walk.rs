@@ -26,6 +26,11 @@ impl Check<'_> {
         if self.sealed > self.numbered {
             self.find(Kind::Gap, "change_head", self.sealed.to_string(), self.numbered);
         }
+        // what does not wait any more was signed before it was forgotten
+        let due = self.pending.keys().next().copied().unwrap_or(self.numbered);
+        if self.sealed < due {
+            self.find(Kind::Gap, CHECKPOINT, due.to_string(), self.sealed);
+        }
         for piece in pieces {
             self.walk(snapshot, piece).await?;
         }
