@@ -2,28 +2,19 @@
 """Checks a receipt of the supervision log (监管日志凭证) with nothing but Python's standard library.
 
     verify_receipt.py RECEIPT.json [KEY]     KEY: file with the log's public key, got elsewhere
+Exit 0: it holds; 1: it does not; 2: it cannot be read. SM3: GB/T 32905. SM2: GB/T 32918, id 1234567812345678.
+Tree: RFC 6962. Checkpoint: a C2SP signed note."""
+import base64, json, re, struct, sys
 
-Exit code 0: it holds; 1: it does not; 2: it cannot be read. SM3 is GB/T 32905, SM2 is GB/T 32918 with the
-signer's id 1234567812345678; the tree is RFC 6962's, the checkpoint a C2SP signed note.
-"""
-import base64
-import json
-import re
-import struct
-import sys
-
+PAYLOAD = {"salt", "actor", "object", "reason", "request_id"}
 KIND = b"\xffmingjian/sm2-sm3"
-# the curve sm2p256v1
-P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
+P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF  # the curve sm2p256v1
 A, MASK = P - 3, 0xFFFFFFFF
 B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
 N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
 G = (0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
      0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0)
-
-
-def rotate(x, n):
-    return (x << n % 32 | x >> (32 - n % 32)) & MASK
+rotate = lambda x, n: (x << n % 32 | x >> (32 - n % 32)) & MASK
 
 
 def sm3(data):
@@ -36,8 +27,7 @@ def sm3(data):
             w.append(x ^ rotate(x, 15) ^ rotate(x, 23) ^ rotate(w[j - 13], 7) ^ w[j - 6])
         a, b, c, d, e, f, g, h = v
         for j in range(64):
-            constant = rotate(0x79CC4519 if j < 16 else 0x7A879D8A, j)
-            s1 = rotate((rotate(a, 12) + e + constant) & MASK, 7)
+            s1 = rotate((rotate(a, 12) + e + rotate(0x79CC4519 if j < 16 else 0x7A879D8A, j)) & MASK, 7)
             s2 = s1 ^ rotate(a, 12)
             ff = a ^ b ^ c if j < 16 else (a & b) | (a & c) | (b & c)
             gg = e ^ f ^ g if j < 16 else (e & f) | (~e & MASK & g)
@@ -60,12 +50,7 @@ def add(p, q):
 
 
 def times(k, p):
-    result = None
-    while k:
-        if k & 1:
-            result = add(result, p)
-        p, k = add(p, p), k >> 1
-    return result
+    return add(times(k >> 1, add(p, p)), p if k & 1 else None) if k else None
 
 
 def sm2_holds(point, message, signature):
@@ -75,17 +60,15 @@ def sm2_holds(point, message, signature):
     z = sm3(b"\0\x801234567812345678" + b"".join(n.to_bytes(32, "big") for n in (A, B, *G, x, y)))
     e = int.from_bytes(sm3(z + message), "big")
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    if not (0 < r < N and 0 < s < N and (r + s) % N):
-        return False
-    found = add(times(s, G), times((r + s) % N, (x, y)))
-    return found is not None and (e + found[0]) % N == r
+    found = 0 < r < N and 0 < s < N and (r + s) % N and add(times(s, G), times((r + s) % N, (x, y)))
+    return bool(found) and (e + found[0]) % N == r
 
 
 def root_of(leaf, index, size, path):
     """The root a path leads to, RFC 9162 2.1.3.2; None where the path has a wrong length."""
     place, last, found = index, size - 1, leaf
-    for sibling in map(bytes.fromhex, path):
-        if last <= 0:
+    for sibling in (bytes.fromhex(one) if len(one) == 64 else b"" for one in path):
+        if last <= 0 or len(sibling) != 32:
             return None
         if place & 1 or place == last:
             found = sm3(b"\1" + sibling + found)
@@ -130,19 +113,36 @@ def check(receipt, key):
             return "行不在条目的行清单中"
 
 
+def read(path):
+    def once(pairs):
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("有重复的字段")
+        return dict(pairs)
+    receipt = json.load(open(path, encoding="utf-8"), object_pairs_hook=once)
+    json.dumps(receipt, ensure_ascii=False).encode()  # half a character is no text
+    shape = {"format": str, "entry": str, "index": int, "size": int, "path": list, "checkpoint": str, "key": str}
+    fits = all(type(receipt[name]) is kind for name, kind in shape.items())
+    if not fits or receipt["format"] != "mingjian-receipt-1" or set(receipt.get("payload", PAYLOAD)) != PAYLOAD:
+        raise ValueError("不是监管日志凭证")
+    return receipt
+
+
 def main(arguments):
+    receipt = None
     try:
-        receipt = json.load(open(arguments[1], encoding="utf-8"))
+        receipt = read(arguments[1])
         key = open(arguments[2], encoding="utf-8").read() if len(arguments) > 2 else receipt["key"]
-        if receipt["format"] != "mingjian-receipt-1":
-            raise ValueError(receipt["format"])
         wrong = check(receipt, key)
-    except (OSError, IndexError) as error:
-        print(f"无法读取：{error}", file=sys.stderr)
-        return 2
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
         wrong = f"格式不符：{error}"
+        if receipt is None or isinstance(error, OSError):
+            print(f"无法读取：{error}", file=sys.stderr)
+            return 2
     print(f"FAIL\t{wrong}" if wrong else "ok\t{seq}\t{action}".format(**json.loads(receipt["entry"])))
+    if "payload" not in receipt:
+        print("凭证没有附办理人、对象和原因，未作证明", file=sys.stderr)
+    if len(arguments) < 3:
+        print("使用的是凭证自带的公钥；请给出从别处取得的公钥，才能证明凭证出自该平台", file=sys.stderr)
     return 1 if wrong else 0
 
 

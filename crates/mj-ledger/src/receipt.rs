@@ -34,10 +34,28 @@ pub struct Receipt {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "serde_json::Value")]
 pub struct Opened {
     pub salt: String,
     #[serde(flatten)]
     pub payload: Payload,
+}
+
+impl TryFrom<serde_json::Value> for Opened {
+    type Error = String;
+
+    /// Exactly its fields: what is not digested is proved by nothing.
+    fn try_from(mut value: serde_json::Value) -> Result<Self, String> {
+        let fields = value.as_object_mut().ok_or("payload 应为对象")?;
+        if !fields.contains_key("reason") {
+            return Err("payload 缺少 reason".into());
+        }
+        let salt = fields.remove("salt");
+        let salt = salt.as_ref().and_then(|salt| salt.as_str()).ok_or("payload 缺少 salt")?;
+        let salt = salt.to_owned();
+        let payload = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        Ok(Self { salt, payload })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +75,12 @@ pub struct Proved {
 
 impl Receipt {
     pub fn parse(text: &str) -> Result<Self> {
-        let receipt: Self =
-            serde_json::from_str(text).map_err(|error| Error::Receipt(error.to_string()))?;
+        let unreadable = |error: serde_json::Error| Error::Receipt(error.to_string());
+        let receipt: Self = serde_json::from_str(text).map_err(unreadable)?;
+        let bare: serde_json::Value = serde_json::from_str(text).map_err(unreadable)?;
+        if bare.get("payload").is_some_and(serde_json::Value::is_null) {
+            return Err(Error::Receipt("payload 为空：没有时应不写".into()));
+        }
         if receipt.format != FORMAT {
             return Err(Error::Receipt(format!("不认识的格式 {}", receipt.format)));
         }

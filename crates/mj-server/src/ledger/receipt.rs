@@ -16,7 +16,14 @@ pub fn run(file: &Path, key: Option<&str>) -> Result<Outcome, Failure> {
     let receipt = Receipt::parse(&text).map_err(|error| Failure::Usage(error.to_string()))?;
     let trusted = match key {
         Some(key) => {
-            let text = std::fs::read_to_string(key).unwrap_or_else(|_| key.to_owned());
+            let text = match std::fs::read_to_string(key) {
+                Ok(text) => text,
+                // the key itself has its parts joined by plus signs
+                Err(_) if key.contains('+') => key.to_owned(),
+                Err(error) => {
+                    return Err(Failure::Usage(format!("无法读取公钥文件 {key}：{error}")));
+                }
+            };
             Some(VerifierKey::parse(&text).map_err(|error| Failure::Usage(error.to_string()))?)
         }
         None => None,
@@ -31,10 +38,13 @@ pub fn run(file: &Path, key: Option<&str>) -> Result<Outcome, Failure> {
     let entry = &proved.entry;
     println!("ok\t{}\t{}\t{}", entry.seq, entry.action, to_rfc3339(entry.time));
     println!("日志\t{}\t{} 条", proved.checkpoint.origin, proved.checkpoint.size);
-    if let Some(opened) = &receipt.payload {
-        println!("办理人\t{}", opened.payload.actor);
-        println!("对象\t{}", opened.payload.object);
-        println!("原因\t{}", opened.payload.reason.as_deref().unwrap_or("-"));
+    match &receipt.payload {
+        Some(opened) => {
+            println!("办理人\t{}", opened.payload.actor);
+            println!("对象\t{}", opened.payload.object);
+            println!("原因\t{}", opened.payload.reason.as_deref().unwrap_or("-"));
+        }
+        None => eprintln!("凭证没有附办理人、对象和原因，未作证明"),
     }
     for line in &receipt.lines {
         println!("行\t{}", line.line);

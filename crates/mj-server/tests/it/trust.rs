@@ -207,7 +207,19 @@ fn a_receipt_is_checked_by_us_and_by_python_alone() {
     let file = house.file("receipt.json", &receipt);
     let key = house.data().join("log/key");
     let changed = house.file("changed.json", receipt.replacen("\"index\": 5", "\"index\": 4", 1));
-    for (path, code) in [(&file, 0), (&changed, 1)] {
+    let without = |from: &str, to: &str| {
+        let text = receipt.replacen(from, to, 1);
+        assert_ne!(text, receipt, "{from}");
+        text
+    };
+    let cut = house.file("cut.json", &receipt[..receipt.len() / 2]);
+    let more = without("\"payload\": {", "\"payload\": {\"witness\": \"李四\",");
+    let more = house.file("more.json", more);
+    let twice = house.file("twice.json", without("\"index\": 5", "\"index\": 4, \"index\": 5"));
+    let unsigned = without("\\n\\n— ", "\\n\\n—");
+    let unsigned = house.file("unsigned.json", unsigned);
+    let checked = [(&file, 0), (&changed, 1), (&cut, 2), (&more, 2), (&twice, 2), (&unsigned, 1)];
+    for (path, code) in checked {
         let ran = run(&["verify", "receipt", text_of(path), "--key", text_of(&key)]);
         assert_eq!(ran.code, code, "{} {}", ran.out, ran.err);
         let python = Command::new("python3").arg(script()).arg(path).arg(&key).output();
@@ -220,4 +232,13 @@ fn a_receipt_is_checked_by_us_and_by_python_alone() {
         }
     }
     assert_eq!(run(&["verify", "receipt", text_of(&key)]).code, 2);
+    let nowhere = run(&["verify", "receipt", text_of(&file), "--key", "no/such/key"]);
+    assert!(nowhere.code == 2 && nowhere.err.contains("无法读取公钥文件"), "{}", nowhere.err);
+    // under its own key alone it is said to prove little, by both
+    let own = run(&["verify", "receipt", text_of(&file)]);
+    assert!(own.code == 0 && own.err.contains("自带的公钥"), "{}", own.err);
+    if let Ok(output) = Command::new("python3").arg(script()).arg(&file).output() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("自带的公钥"), "{said}");
+    }
 }
