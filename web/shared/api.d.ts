@@ -4258,6 +4258,8 @@ export interface components {
             /** @description 办理人、对象和原因已依法删除 */
             erased: boolean;
             object: string;
+            /** @description 对象是账号时，此人的姓名 */
+            object_name?: string | null;
             reason?: string | null;
             /**
              * Format: int64

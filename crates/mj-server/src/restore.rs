@@ -53,6 +53,8 @@ struct Rest {
 pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
     let target = order.data_dir;
     is_empty(target, "数据目录")?;
+    // a file that is no checkpoint is said before anything is laid out
+    let outside = order.checkpoint.map(crate::ledger::verify::outside).transpose()?;
     let archive = Archive::at(order.from, &read_key_file(order.key)?)?;
     let copies = archive.copies()?;
     let (Some(oldest), Some(newest)) = (copies.first(), copies.last()) else {
@@ -113,7 +115,7 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
     restore_sqlite(&archive, &start, target)?;
     durable::settle(target)?;
     println!("恢复到\t{}\t{}", to_rfc3339(start.at), start.at);
-    finish_with(target, order.checkpoint, Some(own_database(target))).await
+    finish_with(target, outside, Some(own_database(target))).await
 }
 
 /// The second half with PostgreSQL, once the cluster has recovered.
@@ -121,7 +123,8 @@ pub async fn finish(data_dir: &Path, checkpoint: Option<&Path>) -> Result<Outcom
     if !data_dir.join(UNDER_WAY).exists() {
         return Err(Failure::Usage(format!("{} 没有未完成的恢复", data_dir.display())));
     }
-    finish_with(data_dir, checkpoint, None).await
+    let outside = checkpoint.map(crate::ledger::verify::outside).transpose()?;
+    finish_with(data_dir, outside, None).await
 }
 
 fn own_database(target: &Path) -> String {
@@ -130,7 +133,7 @@ fn own_database(target: &Path) -> String {
 
 async fn finish_with(
     target: &Path,
-    checkpoint: Option<&Path>,
+    outside: Option<String>,
     url: Option<String>,
 ) -> Result<Outcome, Failure> {
     let path = target.join(UNDER_WAY);
@@ -140,7 +143,7 @@ async fn finish_with(
     let url = url.unwrap_or_else(|| config.database_url.reveal().to_owned());
     let db = Db::open(&url, Arc::new(SystemClock)).await?;
     db.use_vault(crate::node::vault_of(&config)?);
-    let outcome = prove(&config, &db, &rest, checkpoint).await;
+    let outcome = prove(&config, &db, &rest, outside).await;
     db.close().await;
     let outcome = outcome?;
     if outcome == Outcome::Clean {
@@ -155,7 +158,7 @@ async fn prove(
     config: &Config,
     db: &Db,
     rest: &Rest,
-    checkpoint: Option<&Path>,
+    outside: Option<String>,
 ) -> Result<Outcome, Failure> {
     let dir = &config.data_dir;
     if url_is_sqlite(db) {
@@ -170,13 +173,6 @@ async fn prove(
     let signed = rewind(&dir.join("log"), size, &keys)?;
     let root = BASE64.encode(signed.root);
     println!("日志根\t{size}\t{root}");
-    let outside = match checkpoint {
-        Some(path) => Some(
-            fs::read_to_string(path)
-                .map_err(|error| Failure::Usage(format!("无法读取 {}：{error}", path.display())))?,
-        ),
-        None => None,
-    };
     let wanted =
         Wanted { outside, up_to: None, added: crate::ledger::added_columns(), ..Wanted::default() };
     let (report, facts) = crate::ledger::verify::look(db, dir, &wanted).await?;

@@ -208,6 +208,7 @@ impl<T: 'static> Export<T> {
         let reference = caller.actor.reference();
         let who = caller.names_of(vec![reference.clone()]).await?.of(&reference);
         let at = mj_kernel::clock::to_rfc3339(now);
+        let at = at.chars().take(19).collect::<String>().replace('T', " ");
         let mark = format!("导出人：{who}；时间：{at}；编号：{id}；内部资料，请勿外传");
         let csv = request.format == "csv";
         let bytes = tokio::task::spawn_blocking(move || write(csv, title, &titles, &rows, &mark))

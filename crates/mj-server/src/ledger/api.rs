@@ -297,6 +297,8 @@ struct LogEntryRow {
     action_title: String,
     actor: String,
     object: String,
+    /// 对象是账号时，此人的姓名
+    object_name: Option<String>,
     reason: Option<String>,
     /// 改动的行数
     rows: i64,
@@ -316,6 +318,7 @@ fn entry_row(row: &DbRow, names: &ActorNames, sealed: i64) -> Answer<LogEntryRow
             action_title: titles::title_of(&action),
             action,
             actor: if erased { ERASED.into() } else { names.of(&row.text("actor")?) },
+            object_name: names.known(&row.text("object")?).map(str::to_owned),
             object: row.text("object")?,
             reason: row.opt_text("reason")?,
             rows: row.int("changes")?,
@@ -425,13 +428,22 @@ async fn list(
         args.len()
     );
     let rows = desk.db.fetch_all(&sql, &args).await.map_err(broken)?;
-    let actors: mj_platform::Result<Vec<String>> =
-        rows.iter().map(|row| row.text("actor")).collect();
-    let names = caller.names_of(actors.map_err(broken)?).await?;
+    let names = names_in(&caller, &rows).await?;
     let sealed = signed_number(desk.sealed()?);
     let items: Answer<Vec<LogEntryRow>> =
         rows.iter().map(|row| entry_row(row, &names, sealed)).collect();
     Ok(Json(PageOf::from_surplus(items?, page.limit(), |row| row.seq.to_string())))
+}
+
+/// Who acted, and whom it was about where that is an account.
+async fn names_in(caller: &Caller, rows: &[DbRow]) -> Answer<ActorNames> {
+    let mut named = Vec::new();
+    for row in rows {
+        named.push(row.text("actor").map_err(broken)?);
+        let object = row.text("object").map_err(broken)?;
+        named.extend(Some(object).filter(|object| object.starts_with("account:")));
+    }
+    caller.names_of(named).await
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -462,7 +474,7 @@ async fn read(
     PathOf(seq): PathOf<i64>,
 ) -> Answer<Json<LogEntry>> {
     let row = place::entry(&desk.db, &caller, seq).await?;
-    let names = caller.names_of(vec![row.text("actor").map_err(broken)?]).await?;
+    let names = names_in(&caller, std::slice::from_ref(&row)).await?;
     let sealed = signed_number(desk.sealed()?);
     let number = u64::try_from(seq).unwrap_or(u64::MAX);
     let volume = desk.shelf.holding(number).map_err(broken)?;

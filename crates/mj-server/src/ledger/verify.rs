@@ -59,7 +59,7 @@ fn data_dir(order: &Order<'_>) -> Result<PathBuf, Failure> {
 }
 
 /// A file that is no checkpoint at all is the caller's mistake; one that does not fit is a finding.
-fn outside(path: &Path) -> Result<String, Failure> {
+pub fn outside(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("无法读取 {}：{error}", path.display())))?;
     let note =

@@ -12,7 +12,7 @@ const NAMES: Readonly<Record<string, string>> = {
   certificate_wording: '执法类别对应',
   credential: '登录凭据',
   data_export: '导出记录',
-  enrolment: '开通代码',
+  enrolment: '启用码',
   erasure: '已销毁的个人密钥',
   fact_commit: '数据写入记录',
   fact_mark: '数据状态标记',
@@ -59,7 +59,8 @@ const NAMES: Readonly<Record<string, string>> = {
 export const nameOf = (name: string): string => NAMES[name] ?? name
 
 /** `party:0197…` as 监管对象 0197…. */
-export function objectText(object: string): string {
+export function objectText(object: string, name?: string | null): string {
+  if (name) return `${nameOf(object.slice(0, Math.max(object.indexOf(':'), 0)))} ${name}`
   const at = object.indexOf(':')
   if (at < 0) return nameOf(object)
   return `${nameOf(object.slice(0, at))} ${object.slice(at + 1)}`
