@@ -396,6 +396,7 @@ fn an_anchored_act_is_answered_when_it_is_signed_and_a_record_tells_who_did_what
         let newest = &newest["items"][0];
         assert_eq!(newest["action"], "access.account.activate", "{newest}");
         assert_eq!(newest["sealed"], true, "{newest}");
+        assert_eq!(newest["object_name"], "办事员", "whom it is about, by name: {newest}");
     }
     let path = format!("/api/v1/log/acts?object_type=account&object_id={id}");
     let acts = node.door.get(system, &path).expect(200);
