@@ -42,8 +42,17 @@ fn a_copy_beside_a_running_node_comes_back_and_proves_itself() {
     // what is no checkpoint is said before anything is laid out: the next try finds the directory empty
     let none = house.file("no-checkpoint", "明鉴");
     for wrong in [text_of(&none), "no/such/checkpoint"] {
-        let args =
-            ["restore", "--from", place, "--key", key, "--to", &instant, "--checkpoint", wrong];
+        let args = [
+            "restore",
+            "--from",
+            text_of(&place),
+            "--key",
+            text_of(&key),
+            "--to",
+            &instant,
+            "--checkpoint",
+            wrong,
+        ];
         assert_eq!(run(&[&args[..], &["--data-dir", text_of(&data)]].concat()).code, 2, "{wrong}");
     }
     let restored = restore(&instant);
