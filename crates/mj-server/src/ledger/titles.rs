@@ -22,6 +22,7 @@ const OWN: &[(&str, &str)] = &[
     ("datahub.batch.run", "开始处理批次"),
     ("datahub.batch.settle", "批次处理完毕"),
     ("datahub.batch.fail", "批次处理失败"),
+    ("datahub.batch.refuse", "整个文件没有收录"),
     ("datahub.batch.stop", "导入已停止"),
     ("datahub.batch.push", "收到推送"),
     ("datahub.batch.collect", "收取批次"),
