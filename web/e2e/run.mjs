@@ -12,6 +12,7 @@ import * as developer from './developer.mjs'
 import * as elsewhere from './elsewhere.mjs'
 import * as emergency from './emergency.mjs'
 import * as expired from './expired.mjs'
+import * as forms from './forms.mjs'
 import * as hostile from './hostile.mjs'
 import * as leader from './leader.mjs'
 import * as ledger from './ledger.mjs'
@@ -74,6 +75,7 @@ const stories = {
   ...ledger.stories,
   ...audit.stories,
   ...access.stories,
+  ...forms.stories,
   ...hostile.stories,
   ...expired.stories,
   ...emergency.stories,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { allClasses, isLive, segments, sumOfParts, unaccounted } from './layers'
+import { allClasses, isLive, segments, sumOfParts, unaccounted, unread } from './layers'
 
 const batch = { front: 1000, pending: 0, correct: 940, error: 40, duplicate: 15, superseded: 5 }
 
@@ -50,4 +50,20 @@ it('a batch is live until it is settled, has failed or was stopped', () => {
   expect(
     (['received', 'running', 'settled', 'failed', 'cancelled'] as const).map((state) => isLive({ state })),
   ).toEqual([true, true, false, false, false])
+})
+
+describe('a batch without one row', () => {
+  const none = { front: 0, pending: 0, correct: 0, error: 0, duplicate: 0, superseded: 0 }
+
+  it('is no success: the file was refused as a whole, or nothing came', () => {
+    const message = '第一行没有一个列名属于“行政检查”。请使用模板'
+    expect(unread({ state: 'settled', counts: none, message })).toBe('refused')
+    expect(unread({ state: 'settled', counts: none, message: null })).toBe('empty')
+  })
+
+  it('is not meant while it runs, when it failed for another cause, or when rows came', () => {
+    expect(unread({ state: 'running', counts: none, message: null })).toBeUndefined()
+    expect(unread({ state: 'failed', counts: none, message: '磁盘已满' })).toBeUndefined()
+    expect(unread({ state: 'settled', counts: batch, message: '有一列不认得' })).toBeUndefined()
+  })
 })

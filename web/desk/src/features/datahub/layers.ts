@@ -68,6 +68,15 @@ export function isLive(batch: Pick<Batch, 'state'>): boolean {
   return batch.state === 'received' || batch.state === 'running'
 }
 
+/**
+ * Settled without one row: `refused` with the reason why the file could not be taken as a table at all, `empty` where
+ * nothing came. Such a batch is no success: what the sender meant to deliver is not there.
+ */
+export function unread(batch: Pick<Batch, 'state' | 'counts' | 'message'>): 'refused' | 'empty' | undefined {
+  if (batch.state !== 'settled' || batch.counts.front > 0) return undefined
+  return batch.message ? 'refused' : 'empty'
+}
+
 export const STATE_TONES: Record<BatchState, Tone> = {
   received: 'muted',
   running: 'brand',
