@@ -1,8 +1,9 @@
-// Element Plus's drawer and message with their styles.
+// Element Plus's drawer (which asks before it throws typed words away) and message with their styles.
 import 'element-plus/theme-chalk/base.css'
 import 'element-plus/theme-chalk/el-overlay.css'
 import 'element-plus/theme-chalk/el-drawer.css'
 import 'element-plus/theme-chalk/el-badge.css'
 import 'element-plus/theme-chalk/el-message.css'
 
-export { ElDrawer, ElMessage } from 'element-plus'
+export { ElMessage } from 'element-plus'
+export { default as ElDrawer } from './AskingDrawer.vue'
