@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PEOPLE, personOf, program, rowsOf, signIn } from './clerk.mjs'
+import { faultyBatch, PEOPLE, personOf, program, rowsOf, signIn } from './clerk.mjs'
 import { enrolAdministrators, serve, stop } from './node.mjs'
 
 const PASSWORD = 'Zaohua-kai-2026'
@@ -134,4 +134,99 @@ export const stories = {
       rmSync(folder, { recursive: true, force: true })
     }
   },
+
+  'the password once more may be given up, and what was typed for it is still there'(visit, world) {
+    return passwordOnceMore(visit, world)
+  },
+
+  'each error of a row stands on one line with its cell, its reason and how to mend it'(visit, world) {
+    return oneLineEach(visit, world)
+  },
+}
+
+async function passwordOnceMore(visit, world) {
+  const { page } = visit
+  visit.expectStatus(401)
+  visit.expectStatus(403)
+  visit.expectStatus(422)
+  const account = personOf(world, 'sys_admin')
+  await signIn(page, account)
+  // five minutes are longer than a story: the first answers are those the server gives after them
+  const again = { code: 'access.step_up_required', title: '请再次验证身份', status: 403 }
+  const late = { status: 403, contentType: 'application/problem+json', body: JSON.stringify(again) }
+  let asked = 0
+  const held = (route) => {
+    if (route.request().method() !== 'POST') return route.continue()
+    asked += 1
+    return route.fulfill(late)
+  }
+  await page.route('**/access/accounts', held)
+  await page.goto('/desk/accounts')
+  await page.getByRole('button', { name: '开设账号' }).click()
+  const submit = drawer(page).getByRole('button', { name: '开设账号' })
+  await page.locator('#reason-text').fill('新进人员')
+  await submit.click()
+  for (const text of ['请填写本人姓名。', '请填写登录名。'])
+    await drawer(page).locator('.field .error').getByText(text).waitFor()
+  assert.equal(asked, 0, 'no password is asked for a form that is not complete')
+  await visit.look('an account without a name')
+
+  const mark = Date.now().toString(36)
+  await page.locator('#acc-name').fill('赵大敏')
+  await page.locator('#acc-login').fill(`zhao.${mark}`)
+  await submit.click()
+  const dialog = page.locator('dialog.proof')
+  const password = dialog.getByLabel('密码', { exact: true })
+  await password.fill('wrong-password')
+  await dialog.locator('button[type=submit]').click()
+  await dialog.getByRole('alert').waitFor()
+  await visit.until('the cursor is back in the password', () =>
+    password.evaluate((box) => box === document.activeElement),
+  )
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'detached' })
+  assert.equal(await page.locator('#acc-name').inputValue(), '赵大敏')
+  assert.equal(await unsent(page).count(), 0, 'Esc was the dialog’s own')
+  await page.unroute('**/access/accounts', held)
+
+  // what the server finds wrong stands at the field it names
+  const taken = {
+    code: 'access.invalid',
+    title: '填写有误',
+    status: 422,
+    errors: [{ field: 'login', message: '应为 3 至 64 位字母、数字或 . _ @ -' }],
+  }
+  const refuse = (route) =>
+    route.request().method() === 'POST'
+      ? route.fulfill({ status: 422, contentType: 'application/problem+json', body: JSON.stringify(taken) })
+      : route.continue()
+  await page.route('**/access/accounts', refuse)
+  await submit.click()
+  await page
+    .locator('.field', { has: page.locator('#acc-login') })
+    .locator('.error')
+    .waitFor()
+  await page.unroute('**/access/accounts', refuse)
+}
+
+async function oneLineEach(visit, world) {
+  const { page } = visit
+  const batch = await faultyBatch(visit, world)
+  await signIn(page, personOf(world, PEOPLE.operator))
+  await page.goto(`/desk/datahub/batches/${batch}`)
+  const row = rowsOf(page, 'error-row').filter({ hasText: '第 5 行' }).first()
+  await row.locator('[data-test=issue]').nth(1).waitFor()
+  const lines = await row
+    .locator('[data-test=issue]')
+    .evaluateAll((issues) =>
+      issues.map((issue) => [...issue.children].map((one) => one.getBoundingClientRect().top)),
+    )
+  assert.equal(lines.length, 2, 'a row with two errors')
+  if (page.viewportSize().width > 720) {
+    for (const tops of lines) assert.equal(new Set(tops).size, 1, `one line: ${tops}`)
+    const frame = page.locator('.frame-scroll')
+    const over = await frame.evaluate((one) => one.scrollWidth - one.clientWidth)
+    assert.ok(over <= 0, `the list is ${over} px wider than its frame`)
+  }
+  await visit.look('the errors of a batch')
 }
