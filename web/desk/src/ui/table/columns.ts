@@ -17,6 +17,8 @@ export interface Column<T> {
   isExtra?: boolean
   /** Buttons and the like: nothing to export. */
   isScreenOnly?: boolean
+  /** What the export calls the parts of a cell that stand together on the screen; without it, its own key. */
+  exportKeys?: readonly string[]
   text?: (row: T) => string
   /** A class for the cell, e.g. `zero` or `bad`. */
   tone?: (row: T) => string
