@@ -22,7 +22,10 @@ const OF_RECORD: Action = Action::new("access.sight.record", "查看谁能看到
 pub struct Place {
     /// The action by which it is read.
     pub action: &'static str,
-    pub resource: Resource,
+    /// By which masked values of it are shown in clear, one by one.
+    pub reveal: Option<&'static str>,
+    /// Its own place first; a right at any of them opens it.
+    pub at: Vec<Resource>,
 }
 
 /// The records of the house; filled in by the whole.
@@ -253,6 +256,23 @@ async fn of_account(
     Ok(Json(AccountSight { name: account.name, nothing_because, grants: held, groups }))
 }
 
+/// How somebody sees the personal values of a record, if they see it.
+fn sees(who: &Identity, place: &Place) -> Option<&'static str> {
+    let allowed = |action, at| match matrix::decide(who, action, Some(at)) {
+        Decision::Allow(allowance) => Some(personal(allowance.mask)),
+        _ => None,
+    };
+    let found: Vec<_> = place.at.iter().filter_map(|at| allowed(place.action, at)).collect();
+    let reveals = || {
+        place.reveal.is_some_and(|action| place.at.iter().any(|at| allowed(action, at).is_some()))
+    };
+    match [Mask::Clear, Mask::Partial].map(personal).iter().find(|one| found.contains(one)) {
+        Some(one) if *one == personal(Mask::Partial) && reveals() => Some("遮挡，可逐项看明文"),
+        Some(one) => Some(one),
+        None => found.first().copied(),
+    }
+}
+
 async fn of_record(
     State(access): State<Access>,
     caller: Caller,
@@ -262,8 +282,9 @@ async fn of_record(
     // who cannot see it learns nothing of it; the administrators of rights see whose it is, not what
     let read = Action::new(place.action, "");
     let officer_of_rights = caller.may(&OF_ACCOUNT);
-    if !officer_of_rights {
-        caller.require_for(&read, &place.resource)?;
+    if !officer_of_rights && !place.at.iter().any(|at| caller.require_for(&read, at).is_ok()) {
+        let own = place.at.first().ok_or_else(Problem::not_found)?;
+        caller.require_for(&read, own)?;
     }
     let agencies = store::agency_names(access.db()).await?;
     let today = access.db().clock().today().to_string();
@@ -289,15 +310,15 @@ async fn of_record(
             let mut roles: Vec<&'static str> = own.iter().map(|one| one.role.title()).collect();
             roles.dedup();
             let who = as_identity(&account.id, store::as_kernel_grants(own));
-            match matrix::decide(&who, place.action, Some(&place.resource)) {
-                Decision::Allow(allowance) => items.push(RecordReader {
+            match sees(&who, &place) {
+                Some(personal) => items.push(RecordReader {
                     account_id: officer_of_rights.then_some(account.id),
                     name: account.name,
                     agency_name: account.agency.and_then(|code| agencies.get(&code).cloned()),
                     roles,
-                    personal: personal(allowance.mask),
+                    personal,
                 }),
-                _ => others += 1,
+                None => others += 1,
             }
         }
         cursor = found.next_cursor;
@@ -305,9 +326,10 @@ async fn of_record(
             break;
         }
     }
-    let agency = place.resource.agency.as_ref();
+    let own = place.at.first();
+    let agency = own.and_then(|own| own.agency.as_ref());
     Ok(Json(RecordReaders {
-        area_name: place.resource.area.as_ref().map(|code| access.place(code)),
+        area_name: own.and_then(|own| own.area.as_ref()).map(|code| access.place(code)),
         agency_name: agency.map(|code| agencies.get(code).unwrap_or(code).clone()),
         action_title: matrix::title_of(place.action).unwrap_or_default(),
         items,

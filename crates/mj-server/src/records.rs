@@ -28,10 +28,7 @@ impl HouseRecords {
             "source" => {
                 ("SELECT area, agency FROM hub_source WHERE cd_source = $1", "datahub.source.read")
             }
-            "party" => (
-                "SELECT area_number AS area, NULL AS agency FROM party WHERE id = $1",
-                "registry.party.read",
-            ),
+            "party" => return self.party(id).await,
             "officer" => (
                 "SELECT o.area_number AS area, a.uscc AS agency FROM officer o \
                  LEFT JOIN agency a ON a.name = o.org_full_name WHERE o.id = $1",
@@ -45,8 +42,28 @@ impl HouseRecords {
         };
         let Some(row) = self.db.fetch_optional(sql, &[id.into()]).await? else { return Ok(None) };
         let (area, agency) = (row.opt_text("area")?, row.opt_text("agency")?);
-        let resource = Resource::at(area.as_deref(), agency.as_deref());
-        Ok(Some(Place { action, resource }))
+        let at = vec![Resource::at(area.as_deref(), agency.as_deref())];
+        let reveal = match kind {
+            "officer" => Some(mj_web::reveal::SHARED_VALUE.name),
+            _ => None,
+        };
+        Ok(Some(Place { action, reveal, at }))
+    }
+
+    /// A party is seen where it is registered and wherever somebody spoke of it, of one that was merged into it, too:
+    /// as its own page has it.
+    async fn party(&self, id: &str) -> mj_platform::Result<Option<Place>> {
+        let sql = "SELECT r.id, r.area_number AS area FROM party p \
+                   JOIN party r ON r.id = COALESCE(p.merged_into, p.id) WHERE p.id = $1";
+        let Some(root) = self.db.fetch_optional(sql, &[id.into()]).await? else { return Ok(None) };
+        let mut at = vec![Resource::at(root.opt_text("area")?.as_deref(), None)];
+        let sql = "SELECT DISTINCT m.area_number AS area FROM mention m JOIN party c ON c.id = m.party_id \
+                   WHERE (c.id = $1 OR c.merged_into = $1) AND m.area_number IS NOT NULL";
+        for row in self.db.fetch_all(sql, &[root.text("id")?.into()]).await? {
+            at.push(Resource::at(row.opt_text("area")?.as_deref(), None));
+        }
+        let reveal = Some(mj_web::reveal::SHARED_VALUE.name);
+        Ok(Some(Place { action: "registry.party.read", reveal, at }))
     }
 
     async fn held(

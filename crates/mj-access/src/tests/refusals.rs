@@ -27,7 +27,11 @@ impl Records for OneParty {
     ) -> BoxFuture<'a, mj_platform::Result<Option<Place>>> {
         let known = kind == "party" && id == THERE;
         let resource = Resource::at(Some("410700"), None);
-        let place = known.then_some(Place { action: "registry.party.read", resource });
+        let place = known.then_some(Place {
+            action: "registry.party.read",
+            reveal: None,
+            at: vec![resource],
+        });
         Box::pin(async { Ok(place) })
     }
 }

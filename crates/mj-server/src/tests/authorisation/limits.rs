@@ -81,6 +81,16 @@ impl House {
     }
 
     /// Two officers' check of a person, of item line 31; its batch.
+    /// Those who act upon a person below.
+    async fn two_officers(&self) {
+        let own = json!({"cd_id": "o1", "org_full_name": Relation::Own.agency_name(),
+            "certificate_no": "15040100091"});
+        self.deliver("law_officer", own).await;
+        let next = json!({"cd_id": "o2", "org_full_name": Relation::Sibling.agency_name(),
+            "certificate_no": "15040100092", "id_no": null, "gender": null, "birth_date": null});
+        self.deliver("law_officer", next).await;
+    }
+
     async fn act_upon_a_person(&self) -> String {
         let person = json!({"cd_id": "k1", "supervise_item_implement_code": "31010001000001",
             "administrative_cp_na": "01", "administrative_cp": "李明", "administrative_cp_ce_type": "111",
@@ -293,8 +303,35 @@ async fn a_large_export_takes_two_is_used_once_and_bears_its_mark() {
 #[tokio::test]
 async fn who_may_see_a_record_is_who_sees_it() {
     let house = House::new().await;
+    // registered far away, and spoken of here: whoever works here sees it
+    house.two_officers().await;
+    house.act_upon_a_person().await;
+    let sql = "SELECT id FROM party WHERE kind = 'person'";
+    let party = house.world.kit.db().fetch_one(sql, &[]).await.expect("a person");
+    let party = party.text("id").expect("an id");
+    let far = Relation::Foreign.area();
+    let sql = format!("UPDATE party SET area_number = '{far}' WHERE id = '{party}'");
+    house.world.kit.db().statement(&sql).await.expect("moved");
+    let path = format!("/access/records/party/{party}/readers");
+    let told = house.get(Role::SecAdmin, &path).await;
+    let told = told["items"].as_array().expect("items");
+    for hat in Hat::all() {
+        let Hat::Role(_) = hat else { continue };
+        let record = format!("/registry/parties/{party}");
+        let (status, _) = house.send(hat, Method::GET, &record, Value::Null).await;
+        let found = told.iter().find(|one| one["account_id"] == hat.account().as_str());
+        assert_eq!(found.is_some(), status == StatusCode::OK, "{hat:?}: {told:?}");
+        let (own, _) = house.send(hat, Method::GET, &path, Value::Null).await;
+        assert!(
+            own == StatusCode::OK || found.is_none(),
+            "whoever sees it learns who else: {hat:?}"
+        );
+    }
+    assert!(told.len() > 4, "{told:?}");
     for relation in [Relation::Own, Relation::Child, Relation::Foreign] {
         for (kind, path) in [
+            ("party", "/registry/parties"),
+            ("officer", "/registry/officers"),
             ("work_item", "/flow/work-items"),
             ("batch", "/datahub/batches"),
             ("post", "/portal/posts"),
@@ -414,12 +451,7 @@ fn bare(mut body: Value) -> Value {
 #[tokio::test]
 async fn every_masked_value_is_seen_the_same_way_wherever_it_stands() {
     let house = House::new().await;
-    let own = json!({"cd_id": "o1", "org_full_name": Relation::Own.agency_name(),
-        "certificate_no": "15040100091"});
-    house.deliver("law_officer", own).await;
-    let next = json!({"cd_id": "o2", "org_full_name": Relation::Sibling.agency_name(),
-        "certificate_no": "15040100092", "id_no": null, "gender": null, "birth_date": null});
-    house.deliver("law_officer", next).await;
+    house.two_officers().await;
     let bad = json!({"cd_id": "o3", "certificate_no": "15040100093", "gender": "2"});
     let refused = house.deliver("law_officer", bad).await;
     let acted = house.act_upon_a_person().await;
