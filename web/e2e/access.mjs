@@ -21,18 +21,27 @@ export const stories = {
     await page.getByRole('heading', { level: 1, name: '授权与解锁申请' }).waitFor()
     const own = page.locator('[data-test=grant-request]').first()
     await own.getByText('您提出的，须由另一人确认').waitFor()
-    assert.ok(await own.getByRole('button', { name: '确认授予' }).isDisabled())
+    assert.equal(await own.getByRole('button', { name: '确认授予' }).count(), 0, 'not by who asked')
     await visit.look('a request of one’s own')
 
     visit.expectStatus(401)
     await signIn(visit, world, 'audit-admin')
-    await page.goto('/desk/grant-requests')
+    // whose word is waited for reads it on the first page
+    await page.goto('/desk/home')
+    const waiting = page.getByRole('link', { name: /件授权申请等您确认/ })
+    const before = Number.parseInt((await waiting.innerText()).replace(/\D/g, ''), 10)
+    await waiting.click()
+    await page.getByRole('heading', { level: 1, name: '授权与解锁申请' }).waitFor()
     const row = page.locator('[data-test=grant-request]').first()
     await row.getByRole('button', { name: '确认授予' }).click()
     await page.getByLabel('理由').fill('已核对岗位任命文件')
     await visit.look('confirming')
     await page.locator('.el-drawer').getByRole('button', { name: '确认授予' }).click()
     await row.getByText('已确认').waitFor()
+    await page.goto('/desk/home')
+    await page.getByRole('heading', { level: 2, name: '需要留意' }).waitFor()
+    const left = (await waiting.allInnerTexts()).map((text) => Number.parseInt(text.replace(/\D/g, ''), 10))
+    assert.deepEqual(left, before > 1 ? [before - 1] : [], 'what was decided waits no longer')
     await page.goto(`/desk/accounts/${account.id}/sight`)
     await page.getByRole('heading', { level: 1, name: /此人能看到什么/ }).waitFor()
     await page.getByText('发放来源令牌').first().waitFor()
@@ -157,9 +166,11 @@ export const stories = {
       const refused = await call(page, 'GET', `/access/accounts/${id}`)
       assert.equal(refused.status, 403, JSON.stringify(refused.body))
     }
-    // the page of the record itself is the auditor's alone
+    // the page of the record itself is the auditor's alone: it is not even asked for, and who asks by hand is refused
     await page.goto('/desk/refusals')
-    await page.getByText('您的角色不能进行此操作').first().waitFor()
+    await page.locator('[data-test=no-right]').waitFor()
+    const asked = await call(page, 'GET', '/access/refusals')
+    assert.equal(asked.status, 403, JSON.stringify(asked.body))
 
     await signIn(visit, world, 'audit-admin')
     await page.goto('/desk/refusals')

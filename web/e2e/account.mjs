@@ -55,6 +55,20 @@ export const stories = {
     await visit.look('recovery codes')
     const codes = await page.locator('.codes li').allInnerTexts()
     assert.equal(codes.length, 10)
+    // on paper stand the codes and whose they are, and nothing else
+    await page.evaluate(() => {
+      window.print = () => document.body.setAttribute('data-printed', '')
+    })
+    await page.getByRole('button', { name: '打印' }).click()
+    await page.locator('body[data-printed]').waitFor()
+    await page.emulateMedia({ media: 'print' })
+    const paper = (await page.locator('body').innerText()).split(/\s+/).filter((word) => word !== '')
+    assert.deepEqual(paper, [`账号“${account.login}”的恢复码`, ...codes])
+    await page.emulateMedia({ media: 'screen' })
+    // they are shown this once: nobody leaves by mistake
+    await page.locator('header .brand').click()
+    await page.getByText('请先抄下恢复码').waitFor()
+    assert.equal(await page.locator('.codes li').count(), 10)
     await page.getByLabel('我已抄下恢复码').check()
     await page.getByRole('button', { name: '继续' }).click()
     await page.getByText('还剩 10 个恢复码').waitFor()
@@ -76,7 +90,7 @@ export const stories = {
     await page.getByRole('button', { name: '手机不在身边，用恢复码' }).click()
     await page.getByLabel('恢复码').fill('AAAAAA-BBBBBB')
     await page.getByRole('button', { name: '登录' }).click()
-    await page.getByText('动态口令或恢复码不正确').waitFor()
+    await page.getByText('恢复码不正确，或者已经用过').waitFor()
     await page.getByLabel('恢复码').fill(codes[3].toLowerCase())
     await page.getByRole('button', { name: '登录' }).click()
     await page.locator('#sidebar').waitFor({ state: 'attached' })
@@ -112,5 +126,49 @@ export const stories = {
     }
     assert.equal((await asks()).status(), 401)
     await other.close()
+  },
+
+  'a refused password is told at its field, once, and a page without the right is not asked for': async (
+    visit,
+    world,
+  ) => {
+    const { page } = visit
+    const account = person(world, 'catalogue')
+    visit.expectStatus(422)
+    visit.expectStatus(401)
+    await typePassword(page, account)
+    await page.locator('#sidebar').waitFor({ state: 'attached' })
+    await page.goto('/desk/me')
+    const fill = async (current, next) => {
+      await page.getByLabel('现在的密码').fill(current)
+      await page.getByLabel('新密码', { exact: true }).fill(next)
+      await page.getByLabel('再输一遍新密码').fill(next)
+      await page.getByRole('button', { name: '修改密码' }).click()
+    }
+    await fill(account.password, '短')
+    const next = page.getByLabel('新密码', { exact: true })
+    await page.locator('#me-next[aria-invalid=true]').waitFor()
+    const said = await page.locator('#me-next-error').innerText()
+    assert.ok(said.length > 4, said)
+    assert.equal(await page.getByText(said, { exact: true }).count(), 1, 'said once')
+    assert.ok(await next.evaluate((field) => field === document.activeElement), 'and the cursor is there')
+    await visit.look('a refused password')
+    await fill('不是这个密码2026', 'Shiliu-hong-kai-2027')
+    await page.locator('#me-current[aria-invalid=true]').waitFor()
+    assert.equal(await page.locator('#me-next-error').innerText(), '', 'what was said before is gone')
+
+    const asked = []
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname))
+    for (const path of ['/desk/ledger', '/desk/refusals', '/desk/accounts']) {
+      await page.goto(path)
+      await page.getByRole('heading', { level: 1, name: '您没有打开这一页的权限' }).waitFor()
+    }
+    await visit.look('a page without the right')
+    const refused = asked.filter((path) =>
+      /\/api\/v1\/(log\/(?!standing)|access\/(refusals|accounts))/.test(path),
+    )
+    assert.deepEqual(refused, [], 'nothing is asked that would be refused')
+    await page.getByRole('link', { name: '回到' }).first().click()
+    await page.waitForURL(/home/)
   },
 }

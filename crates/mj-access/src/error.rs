@@ -110,7 +110,7 @@ impl From<Error> for Problem {
             Error::NotSetUp(missing) => {
                 let missing: Vec<&str> = missing.into_iter().map(Role::title).collect();
                 let said = format!(
-                    "还没有启用账号的管理员：{}。请各位管理员用首次启动时打印的一次性启用码，在“启用管理员账号”页设置密码；\
+                    "还没有启用账号的管理员：{}。请各位管理员用首次启动时打印的一次性启用码，在“启用账号”页设置密码；\
                      三位管理员都启用之后才能办理其他事情。",
                     missing.join("、")
                 );

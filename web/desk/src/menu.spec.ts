@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { homeFor, menuFor } from './menu'
+import { homeFor, mayOpen, menuFor } from './menu'
 
 const only =
   (...actions: string[]) =>
@@ -19,4 +19,11 @@ it('begins the day at the first page of the role', () => {
   expect(homeFor(only('datahub.table.read', 'registry.party.read'))).toBe('parties')
   expect(homeFor(only('datahub.table.read'))).toBe('standard')
   expect(homeFor(only())).toBe('standard')
+})
+
+it('opens no page of the menu without its right, and leaves the others to themselves', () => {
+  expect(mayOpen('ledger', only('home.read'))).toBe(false)
+  expect(mayOpen('ledger', only('ledger.entry.read'))).toBe(true)
+  expect(mayOpen('ledger-entry', only())).toBe(true)
+  expect(mayOpen(undefined, only())).toBe(true)
 })

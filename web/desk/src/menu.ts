@@ -97,6 +97,14 @@ export function menuFor(can: (action: string) => boolean): MenuGroup[] {
   )
 }
 
+const NEEDS = new Map(MENU.flatMap((group) => group.links.map((one) => [one.name, one.needs])))
+
+/** Whether the page of this name may be opened at all: a page that is in no menu decides for itself. */
+export function mayOpen(name: unknown, can: (action: string) => boolean): boolean {
+  const needs = NEEDS.get(String(name))
+  return needs === undefined || can(needs)
+}
+
 const HOMES = ['home', 'overview', 'parties', 'work-items']
 
 /** Where a day begins: the first of the work pages that this role can use. */
