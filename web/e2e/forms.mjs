@@ -15,6 +15,9 @@ const NOT_UNDERSTOOD = [
   ['photo.csv', Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')],
 ]
 
+/** The same file sent again is the same batch, not the newest one of the list. */
+const unique = (bytes) => Buffer.concat([Buffer.from(bytes), Buffer.from(crypto.randomUUID())])
+
 async function uploadPageFor(page, api) {
   const { items } = await api.get('/datahub/sources')
   const source = items.find(
@@ -42,7 +45,7 @@ export const stories = {
     for (const [name, bytes] of NOT_UNDERSTOOD) {
       await uploadPageFor(page, api)
       await alive(page)
-      await page.setInputFiles('#file', { name, mimeType: 'text/csv', buffer: Buffer.from(bytes) })
+      await page.setInputFiles('#file', { name, mimeType: 'text/csv', buffer: unique(bytes) })
       await page.getByRole('button', { name: '开始上报' }).click()
       const verdict = page.locator('[data-test=verdict].notice-bad')
       await verdict.getByText(/^这个文件没有收进任何记录：.{6}/).waitFor()
