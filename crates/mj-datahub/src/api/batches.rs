@@ -107,7 +107,7 @@ static BATCH_COLUMNS: [Column<BatchView>; 14] = {
             name: "received", title: "接收时间", cell: |one| Some(one.received_at.clone())
         },
         Column { name: "settled", title: "完成时间", cell: |one| one.settled_at.clone() },
-        Column { name: "state", title: "状态", cell: |one| Some(state_title(&one.state).into()) },
+        Column { name: "state", title: "状态", cell: |one| Some(state_title(one).into()) },
         Column { name: "front", title: "前置", cell: count!(front) },
         Column { name: "pending", title: "待处理", cell: count!(pending) },
         Column { name: "correct", title: "正确", cell: count!(correct) },
@@ -121,8 +121,11 @@ fn channel_title(name: &str) -> String {
     Channel::parse(name).map_or_else(|| name.to_owned(), |channel| channel.title().to_owned())
 }
 
-fn state_title(name: &str) -> &'static str {
-    match BatchState::parse(name) {
+/// In the words of the list: a settled batch without one row is not called done.
+fn state_title(one: &BatchView) -> &'static str {
+    match BatchState::parse(&one.state) {
+        Some(BatchState::Settled) if one.counts.front == 0 && one.message.is_some() => "未收录",
+        Some(BatchState::Settled) if one.counts.front == 0 => "没有记录",
         Some(BatchState::Received) => "已接收",
         Some(BatchState::Running) => "处理中",
         Some(BatchState::Settled) => "已完成",

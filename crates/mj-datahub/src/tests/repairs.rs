@@ -225,3 +225,21 @@ async fn a_list_leaves_as_a_file_of_exactly_what_is_seen_and_the_journal_knows()
         Request::get("/api/v1/datahub/batches").header("authorization", "Bearer operator");
     assert_eq!(client.send(request, Body::empty()).await.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_file_that_was_not_understood_is_not_called_done_in_the_list_that_leaves() {
+    let client = Client::new().await;
+    // a heading and nothing below it
+    client.hand_in(&File::of("check_action", &[]), "header.csv").await;
+    client.hand_in(&faulty(), "faulty.csv").await;
+    let body = json!({"format": "csv", "columns": ["file", "state"], "filters": {"sort": "error"}});
+    let request = Request::post("/api/v1/datahub/batches/export")
+        .header("authorization", "Bearer operator")
+        .header("content-type", "application/json");
+    let answer = client.send(request, body.to_string()).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
+    let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(&lines[1..3], ["header.csv,未收录", "faulty.csv,已完成"], "{text}");
+}
