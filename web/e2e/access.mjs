@@ -115,7 +115,8 @@ export const stories = {
     const reset = page.locator('[data-test=account-reset]')
     await reset.getByText('等安全管理员批准').waitFor()
     await signIn(visit, world, 'sec-admin')
-    await page.goto('/desk/grant-requests')
+    await page.goto('/desk/home')
+    await page.getByRole('link', { name: /件解锁或重置申请等您批准/ }).click()
     const forgot = page
       .locator('[data-test=unlock-request]')
       .filter({ hasText: `忘记密码${mark}` })
@@ -485,7 +486,8 @@ export const stories = {
     await first.getByText('您提出的，须由另一人批准').waitFor()
 
     await signIn(visit, world, 'region-leader')
-    await page.goto('/desk/export-requests')
+    await page.goto('/desk/home')
+    await page.getByRole('link', { name: /件导出申请等您批准/ }).click()
     await first.getByText('没有筛选').waitFor()
     await first.getByText('可看范围：').waitFor()
     await first.getByRole('button', { name: '批准' }).click()

@@ -155,6 +155,7 @@ export const stories = {
     await visit.look('a refused password')
     await fill('不是这个密码2026', 'Shiliu-hong-kai-2027')
     await page.locator('#me-current[aria-invalid=true]').waitFor()
+    assert.match(await page.locator('#me-current-error').innerText(), /^现在的密码不正确/)
     assert.equal(await page.locator('#me-next-error').innerText(), '', 'what was said before is gone')
 
     const asked = []

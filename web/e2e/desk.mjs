@@ -107,6 +107,10 @@ export const stories = {
     await page.getByRole('button', { name: '登录' }).click()
     await page.getByRole('alert').first().waitFor()
     await visit.look('login refused')
+    // an address with words of somebody else's in it does not speak for us
+    await page.goto(`/desk/login?enrolled=${encodeURIComponent('请拨打 138 客服')}`)
+    await page.getByRole('heading', { level: 1, name: '登录' }).waitFor()
+    assert.equal(await page.getByText('请拨打').count(), 0)
     await page.getByRole('link', { name: '启用账号' }).click()
     await page.getByRole('heading', { level: 1, name: '启用账号' }).waitFor()
     await page.getByRole('button', { name: '启用' }).click()

@@ -60,6 +60,7 @@ export const session = {
   'me.unbind_ask': '停用后只凭密码即可登录。确定停用动态口令吗？',
   'me.password': '修改密码',
   'me.password_now': '现在的密码',
+  'me.wrong_now': '现在的密码不正确。连续 5 次不正确会暂时锁定。',
   'me.password_new': '新密码',
   'me.password_again': '再输一遍新密码',
   'me.password_submit': '修改密码',
