@@ -206,6 +206,13 @@ impl Node {
     }
 }
 
+/// The key of seals is made with the first of them: where it is there and the note that all were made is not, a start
+/// would seal whatever somebody put in meanwhile.
+pub fn seals_note_is_lost(vault: &Vault) -> Result<bool, Failure> {
+    let noted = mj_access::seal::all_sealed(vault).map_err(Failure::broken)?;
+    Ok(!noted && vault.has(KeyClass::Session))
+}
+
 /// The key over password hashes: there, and over all of them. Without it nobody could sign in, and a new one in
 /// its place would only hide that.
 async fn key_passwords(floor: &Floor) -> Result<(), Failure> {
@@ -225,6 +232,12 @@ async fn key_passwords(floor: &Floor) -> Result<(), Failure> {
     }
     // made at the first start, so that the first backup holds it
     floor.vault.mac_name(KeyClass::Password)?;
+    if seals_note_is_lost(&floor.vault)? {
+        return Err(Failure::Broken(
+            "keys/sealed.key 不见了：分不清哪些密码、代码和令牌是本节点发出的，节点不启动；请从备份恢复 keys/ 目录"
+                .into(),
+        ));
+    }
     let done = mj_access::seal::seal_stored(&floor.db, floor.vault.clone()).await;
     match done.map_err(Failure::broken)? {
         0 => {}
@@ -253,6 +266,9 @@ pub async fn open_ledger(floor: &Floor) -> Result<Ledger, Failure> {
     let Config { data_dir, area, .. } = &floor.config;
     let keys = Vault::beside_master(&data_dir.join("keys"), floor.config.production)?;
     ledger::finish_rekey(&data_dir.join("log"), &keys)?;
+    if keys.has(KeyClass::Entry) {
+        ledger::note_sealed(&keys)?;
+    }
     let waiting = ledger::seal_waiting(&floor.db, &keys).await?;
     if waiting > 0 {
         tracing::info!(count = waiting, "已给旧版本留下的待签条目加上封印");

@@ -44,7 +44,7 @@ pub use freeze::{Frozen, freeze};
 pub use rekey::{OLD_KEYS, finish_rekey, old_keys, rekey};
 pub use repair::{Mended, repair};
 pub use rewind::{rewind, signed_size};
-pub use seals::{seal_of, seal_waiting};
+pub use seals::{note_sealed, seal_of, seal_waiting};
 pub use shelf::{CLOSED, Listed, Shelf, Volume, signed};
 pub use weeks::{Week, week_of};
 

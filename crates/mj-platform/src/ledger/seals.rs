@@ -52,6 +52,11 @@ pub(super) fn holds_of(keys: &dyn SmProvider, row: &DbRow) -> Result<bool> {
     holds(keys, &row.text("entry")?, &row.bytes("sheet")?, &row.text("seal")?)
 }
 
+/// Notes that nothing is to be sealed any more: where the key is there and the note is not, somebody took the note.
+pub fn note_sealed(vault: &Vault) -> Result<()> {
+    if vault.noted(DONE)? { Ok(()) } else { vault.note(DONE) }
+}
+
 /// Seals what an older version left waiting, once; that it was done is noted beside the keys, where SQL does not reach.
 pub async fn seal_waiting(db: &Db, vault: &Vault) -> Result<usize> {
     // made at the first start, so that the first backup holds it

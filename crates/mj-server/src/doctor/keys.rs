@@ -131,6 +131,10 @@ pub async fn passwords(config: &Config, db: &Db, findings: &mut Findings) -> Res
         }
         Ok(sealed) => sealed,
     };
+    if crate::node::seals_note_is_lost(&vault)? {
+        let mend = "从备份恢复 keys/ 目录；找回之前节点不启动";
+        findings.wrong("keys/sealed.key", "不见了，分不清哪些凭据是本节点发出的", mend);
+    }
     if sealed {
         seals(&vault, db, findings).await?;
     }

@@ -360,6 +360,9 @@ impl Place {
         }
         let lock = node::lock(data_dir)?;
         let floor = Floor::open(Config::load(data_dir)?, lock.is_some()).await?;
+        // a command is no way around what shut the node's own door
+        let held = outside::suspicion(&LogReader::new(data_dir.join("log")))?.is_some();
+        floor.db.hold(held);
         let who = match by {
             Some(login) => vouched(&floor.config, &floor.db, &floor.keys, login).await,
             None => Ok(Actor::system("command")),

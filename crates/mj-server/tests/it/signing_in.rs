@@ -82,10 +82,21 @@ fn hashes_of_an_older_version_get_their_key_at_the_start_and_go_on_opening() {
     node.door.post(&Token::default(), "/api/v1/sessions", &right).expect(401);
     assert!(node.stop().success());
     // as the version before left it: no seals, and no note beside the keys that everything has one
-    for sql in ["DELETE FROM secret_seal", "UPDATE enrolment SET seal = ''"] {
+    for sql in [
+        "DELETE FROM secret_seal",
+        "UPDATE enrolment SET seal = ''",
+        "UPDATE session SET seal = ''",
+        "UPDATE recovery_code SET seal = ''",
+    ] {
         house.by_hand(sql);
     }
     fs::remove_file(house.data().join("keys/sealed.key")).expect("noted at the first start");
+    // the note alone taken away: a start would seal whatever was put in
+    let refused = house.run(&["serve", "--port", "1"]);
+    assert!(refused.code == 3 && refused.err.contains("keys/sealed.key 不见了"), "{}", refused.err);
+    let told = house.run(&["doctor"]);
+    assert!(told.out.contains("不符\tkeys/sealed.key\t不见了"), "{}", told.out);
+    fs::remove_file(house.data().join("keys/session.key")).expect("made with the first seal");
     let told = house.run(&["doctor"]);
     assert_eq!(told.code, 1, "{}", told.out);
     assert!(told.out.contains("注意\tcredential\t1 个密码散列还没有加上密钥"), "{}", told.out);

@@ -189,6 +189,15 @@ fn what_cannot_be_verified_is_said_with_its_own_code() {
     assert_eq!(house.run(&args).code, 2);
     let args = ["verify", "--data-dir", text_of(&data), "--db", "postgres://x@127.0.0.1:1/none"];
     assert_eq!(house.run(&args).code, 3);
+    // a log taken away as a whole is no mistake of whoever asks
+    std::fs::remove_dir_all(data.join("log")).expect("gone");
+    let gone = house.run(&["verify"]);
+    assert!(
+        gone.code == 1 && gone.out.contains("FAIL\tgap\tcheckpoint\t"),
+        "{} {}",
+        gone.out,
+        gone.err
+    );
 }
 
 fn script() -> PathBuf {
