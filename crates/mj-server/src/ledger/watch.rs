@@ -200,6 +200,9 @@ mod tests {
         let act = Act::new(&Actor::system("test"), "test", "");
         let mut tx = kit.db().begin(Lane::People, act).await.expect("begin");
         tx.execute("UPDATE agency SET name = '别的'", &[]).await.expect("changed past the door");
+        // and said to be a table too large to look at every time
+        let large = "UPDATE truth_count SET row_count = 200000 WHERE table_name = 'agency'";
+        tx.execute(large, &[]).await.expect("changed past the door");
         tx.commit().await.expect("done");
         // by itself, at its interval
         let every = Some(Duration::from_millis(10));

@@ -140,6 +140,15 @@ fn a_backup_put_back_in_secret_is_refused_by_its_witness_and_the_node_stops_writ
     wait_for("the rollback is suspected", || held(node.door).then_some(()));
     let refused = node.door.post(system, "/api/v1/access/agencies", &agency(9));
     refused.problem(503, "ledger.rollback_suspected");
+    // nor by a command beside it
+    let entries = || {
+        node.door.get(&furnished().auditor, "/api/v1/log/entries?limit=1").json()["items"][0]["seq"]
+            .clone()
+    };
+    let before = entries();
+    let erased = backup.run(&["log", "erase", "1", "--reason", "试"]);
+    assert!(erased.code == 3 && erased.err.contains("旧的备份"), "{} {}", erased.code, erased.err);
+    assert_eq!(entries(), before);
     // whoever looks can look
     let auditor = &furnished().auditor;
     node.door.get(auditor, "/api/v1/log/status").expect(200);
