@@ -3444,6 +3444,8 @@ export interface components {
             /** @description 密码到此时须更换；空值表示不限 */
             password_holds_until?: string | null;
             roles: components["schemas"]["HeldRole"][];
+            /** @description 绑定了动态口令；再次验证身份时也要输入 */
+            second_factor: boolean;
         };
         EmergencyOpened: {
             /** @description 用 Cookie 时，修改类请求须带在 X-CSRF-Token 请求头中 */
@@ -5206,6 +5208,11 @@ export interface components {
         Requests: {
             /** @description 导出 */
             exports: number;
+            /**
+             * Format: int64
+             * @description 本人申请的导出，已获批准、还没有下载
+             */
+            exports_ready: number;
             /**
              * Format: int64
              * @description 特权授权

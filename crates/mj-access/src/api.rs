@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::model::RoleGrant;
 use crate::session::{ABSOLUTE_SECONDS, Opened, Origin, SESSION_COOKIE};
 use crate::whence::Whence;
-use crate::{Access, enrolment, service, session, store, token};
+use crate::{Access, enrolment, second_factor, service, session, store, token};
 
 const OPEN: Action = Action::new("access.session.create", "登录");
 const READ: Action = Action::new("access.session.read", "查看自己的会话");
@@ -152,6 +152,8 @@ struct CurrentSession {
     password_holds_until: Option<String>,
     /// 密码已到期，须先修改
     password_expired: bool,
+    /// 绑定了动态口令；再次验证身份时也要输入
+    second_factor: bool,
     /// 还没有启用账号的管理员；不为空时，三位管理员都启用之前不能办理其他事情
     missing_administrators: Vec<&'static str>,
     /// 到此时未操作即失效（RFC 3339）
@@ -257,6 +259,9 @@ async fn current(
         password_changed_at: changed_at.map(to_rfc3339),
         password_holds_until: until.map(to_rfc3339),
         password_expired: until.is_some_and(|until| access.db().clock().now() >= until),
+        second_factor: second_factor::kept_lately(&access, &account.id)
+            .await?
+            .is_some_and(|kept| kept.confirmed_at > 0),
         missing_administrators: access
             .missing_administrators()
             .into_iter()

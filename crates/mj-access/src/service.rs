@@ -181,6 +181,10 @@ pub async fn may_hold(tx: &mut WriteTx, new: &NewGrant) -> Result<crate::Account
         .await?;
     let held: Vec<Role> = held.iter().map(|row| Ok(grant_of(row)?.role)).collect::<Result<_>>()?;
     check_grant(account.class, &held, new)?;
+    let today = today(tx);
+    if new.valid_to.as_ref().is_some_and(|to| *to < today) {
+        return Err(Error::Invalid { field: "valid_to", reason: "不能早于今天" });
+    }
     Ok(account)
 }
 

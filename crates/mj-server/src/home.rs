@@ -97,6 +97,8 @@ struct Requests {
     unlocks: i64,
     /// 导出
     exports: usize,
+    /// 本人申请的导出，已获批准、还没有下载
+    exports_ready: i64,
 }
 
 /// Accounts in short, for the three administrators.
@@ -239,7 +241,8 @@ impl Home {
         let mj_access::Waiting { grants, unlocks } =
             mj_access::waiting_for(&self.db, caller).await?;
         let exports = mj_web::export_request::waiting_for(&self.db, caller).await?;
-        Ok(Requests { grants, unlocks, exports })
+        let exports_ready = mj_web::export_request::ready_for(&self.db, caller).await?;
+        Ok(Requests { grants, unlocks, exports, exports_ready })
     }
 
     async fn alarm(&self) -> Result<Option<Alarm>, Problem> {

@@ -353,6 +353,13 @@ pub async fn waiting_for(db: &Db, caller: &Caller) -> Result<usize, Problem> {
     Ok(waiting)
 }
 
+/// How many of the caller's own were approved and wait to be taken.
+pub async fn ready_for(db: &Db, caller: &Caller) -> Result<i64, Problem> {
+    let sql = "SELECT COUNT(*) FROM export_request WHERE requested_by = $1 AND state = 'approved' \
+               AND expires_at > $2";
+    Ok(db.count(sql, &[caller.actor.reference().into(), db.clock().now().into()]).await?)
+}
+
 async fn approve(
     State(db): State<Db>,
     caller: Caller,

@@ -69,7 +69,15 @@ async fn the_three_administrators_open_grant_and_read_but_never_each_others_part
     let ended = house.ask("GET", "/sessions/current").bearer(&early).go().await;
     assert_eq!(ended.status, StatusCode::UNAUTHORIZED, "a session does not outlive its grants");
 
+    // what was over before it began is a slip of the pen
+    let mut over = wish.clone();
+    over["valid_to"] = json!("2020-01-01");
+    let refused = grant(&security, "over", &over).go().await;
+    assert_eq!(refused.body["errors"][0]["field"], "valid_to", "{}", refused.body);
+    assert_eq!(refused.body["errors"][0]["message"], "不能早于今天");
+
     let own = house.ask("GET", "/sessions/current").bearer(&security).go().await;
+    assert_eq!(own.body["second_factor"], false, "{}", own.body);
     for (account, role) in
         [(own.body["account_id"].clone(), "audit_admin"), (id.clone(), "sec_admin")]
     {

@@ -32,7 +32,7 @@ pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Take
         )
     })?;
     let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
-    db.use_vault(crate::node::vault_of(&config)?);
+    db.use_vault(crate::node::vault_of(config)?);
     let taken = take_from(config, archive, base, folder, &db).await;
     db.close().await;
     taken

@@ -166,7 +166,8 @@ pub fn told(report: &Report) -> Vec<String> {
 
 /// `FAIL⇥kind⇥table⇥key⇥from-seq..to-seq⇥from..to`
 pub fn lines(report: &Report, facts: &[mj_facts::Finding]) -> Vec<String> {
-    let shown = |text: &str| text.replace(['\t', '\n'], " ");
+    // what somebody planted must not steer the terminal it is read on
+    let shown = |text: &str| text.replace(char::is_control, " ");
     let mut lines: Vec<String> = report
         .findings
         .iter()

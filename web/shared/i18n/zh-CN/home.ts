@@ -56,6 +56,7 @@ export const home = {
   'home.grants_wait': '有 {n} 件授权申请等您确认',
   'home.unlocks_wait': '有 {n} 件解锁或重置申请等您批准',
   'home.exports_wait': '有 {n} 件导出申请等您批准',
+  'home.exports_ready': '您申请的 {n} 件导出已获批准，再点一次导出即可下载',
   'home.nothing_to_watch': '没有需要留意的事项',
   'home.people': '账号与授权',
   'home.accounts': '{n} 个账号',

@@ -48,7 +48,6 @@ export const session = {
   'proof.intro': '这项操作影响较大，请再输一遍您的密码。五分钟内不再询问。',
   'proof.submit': '确认',
   'proof.cancel': '取消',
-  'proof.code_hint': '绑定了动态口令的账号必填，未绑定的留空。',
   'me.title': '我的账号',
   'me.factor': '动态口令',
   'me.factor_none': '未绑定。绑定后，别人即使知道您的密码也进不来。',

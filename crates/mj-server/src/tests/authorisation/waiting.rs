@@ -37,16 +37,16 @@ async fn the_first_page_says_how_many_wait_for_ones_word_until_they_are_decided(
     for hat in roles() {
         before.insert(hat.name(), told(&house, hat).await);
     }
-    let clerk = Hat::Role(Role::Clerk).account();
+    let other = Hat::Role(Role::Reviewer).account();
     let made = async |role: Role, path: &str, body: Value, status: StatusCode| {
         let (got, told) = house.send(Hat::Role(role), Method::POST, path, body).await;
         assert_eq!(got, status, "{told}");
         told
     };
-    let grant = json!({"account_id": clerk, "role": "datahub_operator", "areas": ["370400"],
+    let grant = json!({"account_id": other, "role": "datahub_operator", "areas": ["370400"],
         "reason": "接替数据汇聚岗位"});
     let grant = made(Role::SecAdmin, KINDS[0].1, grant, StatusCode::CREATED).await;
-    let unlock = json!({"account_id": clerk, "kind": "reset", "reason": "本人忘记密码"});
+    let unlock = json!({"account_id": other, "kind": "reset", "reason": "本人忘记密码"});
     let unlock = made(Role::SysAdmin, KINDS[1].1, unlock, StatusCode::CREATED).await;
     let wish = json!({"format": "csv", "filters": {"q": "槐花"}, "reason": "年度名录核对"});
     made(Role::Clerk, EXPORT, wish, StatusCode::FORBIDDEN).await;
@@ -69,6 +69,20 @@ async fn the_first_page_says_how_many_wait_for_ones_word_until_they_are_decided(
     made(Role::AuditAdmin, &path, yes(&grant), StatusCode::OK).await;
     let path = format!("{}/{}/approve", KINDS[1].1, id(&unlock));
     made(Role::SecAdmin, &path, yes(&unlock), StatusCode::OK).await;
+    // whoever asked reads that it may be taken, until it was
+    let wish = |more: Value| {
+        let mut wish = json!({"format": "csv", "filters": {"q": "槐花"}});
+        wish.as_object_mut().expect("a wish").extend(more.as_object().expect("more").clone());
+        wish
+    };
+    let requests = house.send(Hat::Role(Role::Clerk), Method::GET, KINDS[2].1, Value::Null).await.1;
+    let asked = &requests["items"][0];
+    let path = format!("{}/{}/approve", KINDS[2].1, id(asked));
+    made(Role::RegionLeader, &path, yes(asked), StatusCode::OK).await;
+    let ready = async || told(&house, Hat::Role(Role::Clerk)).await["exports_ready"].clone();
+    assert_eq!(ready().await, 1);
+    made(Role::Clerk, EXPORT, wish(json!({"approval": id(asked)})), StatusCode::OK).await;
+    assert_eq!(ready().await, 0);
     for role in [Role::AuditAdmin, Role::SecAdmin] {
         let said = told(&house, Hat::Role(role)).await;
         assert_eq!(said, before[role.name()], "{role:?}");
