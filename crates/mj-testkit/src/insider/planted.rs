@@ -182,3 +182,16 @@ async fn the_columns_of_bytes_are_those_that_the_migrations_make() {
     let said = verify::BYTES.map(|(table, column)| (table.to_owned(), column.to_owned()));
     assert_eq!(made, said);
 }
+
+/// What a server's own people install beside us is no finding.
+#[tokio::test]
+async fn a_view_of_somebody_elses_is_no_finding_on_a_server_that_we_share() {
+    let office = Office::new(6).await;
+    office.sql("CREATE VIEW sizes AS SELECT COUNT(*) AS n FROM note").await;
+    let found = office.verify(Some(&office.outside)).await.findings;
+    match office.kit.db().dialect() {
+        mj_platform::Dialect::Postgres => assert_eq!(found, []),
+        // the embedded database is ours alone
+        mj_platform::Dialect::Sqlite => assert_eq!(found.len(), 1, "{found:?}"),
+    }
+}

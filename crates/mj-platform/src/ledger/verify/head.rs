@@ -29,7 +29,8 @@ fn truth_sql(dialect: Dialect) -> &'static str {
 }
 
 /// What answers or acts in the place of tables: the house has tables and indexes alone, so that what is read is what
-/// stands there. A view may answer a reader of this kind otherwise than a page.
+/// stands there. A view may answer a reader of this kind otherwise than a page. On PostgreSQL others may keep their own
+/// things beside ours (an extension's views): only what bears digests, or the log's own bookkeeping, is asked about.
 fn devices_sql(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => {
@@ -44,7 +45,11 @@ fn devices_sql(dialect: Dialect) -> &'static str {
                UNION ALL SELECT tgrelid, 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal \
                UNION ALL SELECT inhparent, 'partition' FROM pg_inherits \
              ) d ON d.relation = c.oid WHERE c.relnamespace = ( \
-               SELECT oid FROM pg_namespace WHERE nspname = current_schema()) ORDER BY 1, 2"
+               SELECT oid FROM pg_namespace WHERE nspname = current_schema()) \
+             AND (c.relname IN ('act_journal', 'change_head', 'log_pending', 'log_touch', \
+               'log_touched', 'truth_count') OR EXISTS (SELECT 1 FROM pg_attribute a \
+               WHERE a.attrelid = c.oid AND a.attname = 'row_digest' AND NOT a.attisdropped)) \
+             ORDER BY 1, 2"
         }
     }
 }
