@@ -84,7 +84,7 @@ impl Check<'_> {
                 Some(most) => {
                     let most = most.saturating_add(1);
                     let sql = format!(
-                        "SELECT COUNT(*) AS n FROM (SELECT 1 FROM {table} LIMIT {most}) some"
+                        "SELECT COUNT(*) AS n FROM (SELECT 1 FROM {table} LIMIT {most}) counted"
                     );
                     let rows = snapshot.fetch_all(&sql, &[]).await?;
                     rows.first().map(|row| row.int("n")).transpose()?.unwrap_or(0) < most
