@@ -49,6 +49,14 @@ export const stories = {
     await page.getByRole('button', { name: '完成绑定' }).click()
     await page.getByText('请输入 6 位数字。').waitFor()
     const secret = await page.locator('.steps .code').innerText()
+    // a wrong code is told at its field, where whoever typed it looks
+    visit.expectStatus(401)
+    await page.getByLabel('手机上的 6 位数字').fill('000000')
+    await page.getByRole('button', { name: '完成绑定' }).click()
+    await page.getByText('动态口令不正确').waitFor()
+    await page.locator('#setup-code:focus').waitFor()
+    const isSeen = (one) => one.getBoundingClientRect().bottom < innerHeight
+    assert.ok(await page.locator('#setup-code-error').evaluate(isSeen), 'and is not out of sight')
     await page.getByLabel('手机上的 6 位数字').fill(totp(secret, -1))
     await page.getByRole('button', { name: '完成绑定' }).click()
     await page.getByRole('heading', { name: '请抄下恢复码' }).waitFor()
