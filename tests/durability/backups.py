@@ -112,37 +112,80 @@ def sqlite(count, long):
 
 
 def erased(count):
-    """A person's key that was destroyed does not come back with an older copy."""
+    """A person's key that was destroyed opens nothing any more: not on the node, not in a copy made before,
+    not with an old dump of the database. The others' go on opening."""
     house, people = furnished()
     place, key = WORK / f"copies-{uuid.uuid4().hex[:6]}", WORK / f"{uuid.uuid4().hex[:6]}.key"
     house.run("keys", "export-backup", "--out", key)
     node = house.serve()
     code = citizen(7)
-    rows = [dict(inspection(1), administrative_cp_na="01", administrative_cp_ce_type="111",
-                 administrative_cp_ui_code=code, administrative_cp="欧阳建国", supervise_object="欧阳建国")]
+    rows = [dict(inspection(n), administrative_cp_na="01", administrative_cp_ce_type="111",
+                 administrative_cp_ui_code=citizen(n), administrative_cp="欧阳建国", supervise_object="欧阳建国")
+            for n in (7, 8, 9)]
     answer = node.must(202, "POST", "/api/v1/datahub/batches", dict(delivery(1, 0, 0), rows=rows), token=people.source)
     batch = node.settled(people.source, answer["href"])
     node.stop()
     keys = lambda at: int(at.query("SELECT COUNT(*) FROM data_key")[0][0])
     held = keys(house)
-    count.check(held > 0, f"the person has a key: {batch['counts']}")
+    count.check(held > 2, f"the persons have keys: {batch['counts']}")
+
+    def restored(place, *more):
+        back = House(WORK / f"back-{uuid.uuid4().hex[:6]}")
+        return back, back.run("restore", "--from", place, "--key", key, "--data-dir", back.data, *more)
+
     instant = house.run("backup", "--into", place).stdout.split("\t")[0]
-    time.sleep(0.01)
-    ran = house.run("keys", "erase", "--reason", "本人申请删除，依据第12号决定", input=code)
+    elsewhere = WORK / f"elsewhere-{uuid.uuid4().hex[:6]}"
+    shutil.copytree(place, elsewhere)
+    dumped = house.copy()
+    ran = house.run("keys", "erase", "--reason", "本人申请删除，依据第12号决定", input=code,
+                    env={"MINGJIAN_BACKUP_FOLDER": str(place)})
     count.check(ran.returncode == 0 and keys(house) == held - 1, f"destroyed: {ran.stdout} {ran.stderr}")
+    count.check("备份中销毁的个人密钥\t1" in ran.stdout, f"at once in the copies too: {ran.stdout} {ran.stderr}")
     told = house.query("SELECT COUNT(*) FROM act_journal WHERE action = 'keys.person.destroy'")
     count.check(told == [["1"]], "it is an entry")
-    count.check(house.run("backup", "--into", place).returncode == 0, "a copy after it")
-    back = House(WORK / f"back-{uuid.uuid4().hex[:6]}")
-    ran = back.run("restore", "--from", place, "--key", key, "--to", instant, "--data-dir", back.data)
+    is_sound(house, count, "after the destruction")
+    back, ran = restored(place, "--to", instant)
     count.check(ran.returncode == 0 and "再次销毁的个人密钥\t1" in ran.stdout, f"{ran.stdout} {ran.stderr}")
     count.check(keys(back) == held - 1, "the older copy does not bring it back")
     is_sound(back, count, "restored without the person's key")
-    # control: without the list of what was destroyed it would come back
+    node = back.serve()
+    push(node, people, 2)
+    count.check(node.stop() == 0, "the restored node works")
+    # who holds the copies and their key, and takes away the list of what was destroyed
+    kept = (place / "erased").read_bytes()
     (place / "erased").unlink()
-    other = House(WORK / f"back-{uuid.uuid4().hex[:6]}")
-    other.run("restore", "--from", place, "--key", key, "--to", instant, "--data-dir", other.data)
-    count.check(keys(other) == held, "control: without the list the key is back")
+    other, ran = restored(place, "--to", instant)
+    count.check(ran.returncode == 1 and "缺失的个人密钥\t1" in ran.stdout, f"nothing opens it: {ran.stdout} {ran.stderr}")
+    left = sorted(path.name for path in (other.data / "keys").iterdir())
+    count.check("personal.1.key" not in left, f"no older key in the copy: {left}")
+    (place / "erased").write_bytes(kept)
+    # who has an old dump of the database and the keys of today
+    dumped_keys = dumped.data / "keys"
+    shutil.rmtree(dumped_keys)
+    shutil.copytree(house.data / "keys", dumped_keys)
+    ran = dumped.run("doctor")
+    count.check(f"{held} 把个人密钥用现在的密钥打不开" in ran.stdout, f"an old dump: {ran.stdout}")
+    # its lawful owner has the archive
+    ran = dumped.run("keys", "recover", "--from", place, "--key", key)
+    said = f"个人密钥\t{held - 1} 把可用\t0 把缺失\n再次销毁的个人密钥\t1\n"
+    count.check(ran.returncode == 0 and said in ran.stdout, f"recovered: {ran.stdout} {ran.stderr}")
+    is_sound(dumped, count, "recovered")
+    # the key over those of persons is in no copy; without it the node does not start, and the archive helps
+    (house.data / "keys/personal.key").unlink()
+    for command in (("serve", "--port", "0"), ("doctor",)):
+        ran = house.run(*command)
+        count.check(ran.returncode != 0 and "keys recover" in ran.stdout + ran.stderr,
+                    f"{command}: {ran.returncode} {ran.stdout} {ran.stderr}")
+    ran = house.run("keys", "recover", "--from", place, "--key", key)
+    count.check(ran.returncode == 0 and f"个人密钥\t{held - 1} 把可用\t0 把缺失" in ran.stdout, f"{ran.stdout} {ran.stderr}")
+    is_sound(house, count, "recovered after a loss")
+    node = house.serve()
+    push(node, people, 3)
+    count.check(node.stop() == 0, "and works")
+    # control: a copy of the copies that was carried away before still opens all of them
+    other, ran = restored(elsewhere)
+    count.check(ran.returncode == 0 and keys(other) == held, f"control: {ran.stdout} {ran.stderr}")
+    is_sound(other, count, "control: carried away before")
 
 
 def citizen(number):

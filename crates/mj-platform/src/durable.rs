@@ -5,7 +5,7 @@
 //! really there. A full disk is no such failure: it is told to whoever asked, and the node goes on.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -50,6 +50,56 @@ fn put_with(path: &Path, bytes: &[u8], options: &OpenOptions) -> Result<()> {
     file.write_all(bytes).map_err(Error::io(&partial))?;
     sync(&file).map_err(Error::io(&partial))?;
     rename(&partial, path)
+}
+
+/// What a file is called whose bytes are being overwritten.
+const GONE: &str = ".gone";
+
+/// Removes a file whose content must not be found again: its bytes are overwritten where they stand. A disk
+/// or file system that writes elsewhere (flash, snapshots) keeps them until it needs the place.
+pub fn overwrite_and_remove(path: &Path) -> Result<()> {
+    // under another name first: half overwritten nobody may take it for what it was
+    let mut name = path.as_os_str().to_owned();
+    name.push(GONE);
+    let doomed = PathBuf::from(name);
+    rename(path, &doomed)?;
+    blank_and_remove(&doomed)
+}
+
+/// Removes what a call of [`overwrite_and_remove`] that was broken off left in a folder.
+pub fn remove_doomed(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        if path.to_str().is_some_and(|name| name.ends_with(GONE)) {
+            blank_and_remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn blank_and_remove(path: &Path) -> Result<()> {
+    let file = OpenOptions::new().write(true).open(path);
+    file.and_then(|mut file| blank(&mut file)).map_err(Error::io(path))?;
+    fs::remove_file(path).map_err(Error::io(path))?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// [`put`] in place of a file whose content must not be found again.
+pub fn put_over(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut old = match OpenOptions::new().write(true).open(path) {
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Error::io(path)(error)),
+    };
+    put(path, bytes)?;
+    // its name is gone, its place on the disk is not
+    old.as_mut().map_or(Ok(()), |old| blank(old).map_err(Error::io(path)))
+}
+
+fn blank(file: &mut File) -> io::Result<()> {
+    let size = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(size), file)?;
+    sync(file)
 }
 
 /// Makes everything below a folder durable at once, names and contents, where it is many files.

@@ -222,7 +222,18 @@ enum Keys {
         #[command(flatten)]
         at: At,
     },
-    /// 销毁一个人的密钥，其个人信息从此读不出；公民身份号码从标准输入给出
+    /// 从备份的清单找回个人密钥：keys/personal.key 丢失，或数据库是用别的办法恢复的
+    Recover {
+        /// 备份存放处
+        #[arg(long)]
+        from: PathBuf,
+        /// 备份密钥文件
+        #[arg(long)]
+        key: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 销毁一个人的密钥，其个人信息从此读不出，备份中的也一样；公民身份号码从标准输入给出
     Erase {
         /// 依据
         #[arg(long)]
@@ -389,6 +400,9 @@ impl Cli {
                     runtime()?.block_on(crate::keyring::rotate(&at.data_dir, &class))
                 }
                 Keys::ExportBackup { out, at } => crate::backup::export_key(&at.data_dir, &out),
+                Keys::Recover { from, key, at } => {
+                    runtime()?.block_on(crate::keyring::recover(&at.data_dir, &from, &key))
+                }
                 Keys::Erase { reason, by, at } => {
                     runtime()?.block_on(crate::keyring::erase(&at.data_dir, &reason, by.as_deref()))
                 }

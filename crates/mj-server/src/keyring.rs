@@ -6,11 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mj_kernel::Actor;
+use mj_platform::archive::persons::PersonKeys;
+use mj_platform::archive::{Archive, read_key_file};
 use mj_platform::gm::vault::{KeyClass, Vault};
-use mj_platform::keys::{self, Keys};
-use mj_platform::ledger;
+use mj_platform::keys::{self, Keys, persons};
+use mj_platform::ledger::{self, LogReader, outside};
 use mj_platform::{Act, Config, Db, Lane, SystemClock};
 
+use crate::backup::persons::{Struck, strike};
 use crate::cli::{Failure, Outcome};
 use crate::ledger::command::{asked, seal, vouched};
 
@@ -31,6 +34,7 @@ impl Stopped {
         let config = Config::load(data_dir)?;
         let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
         db.use_vault(crate::node::vault_of(&config)?);
+        db.hold(outside::suspicion(&LogReader::new(data_dir.join("log")))?.is_some());
         Ok(Self { config, db, _lock: lock })
     }
 
@@ -92,6 +96,12 @@ async fn rotate_class(node: &Stopped, class: KeyClass) -> Result<Outcome, Failur
     seal(&node.config, &node.db).await?;
     if !class.signs() {
         vault.rotate_secret(class)?;
+        if class == KeyClass::Personal {
+            let folder = node.config.data_dir.join("keys");
+            persons::settle(&folder, &node.db, node.config.production).await?;
+            println!("personal 密钥已更换\t个人密钥已全部改用新密钥包装，旧密钥已销毁");
+            return Ok(Outcome::Clean);
+        }
         println!("{} 密钥已更换\t旧密钥留作读取以前的内容", class.name());
         if class == KeyClass::Backup {
             eprintln!("请重新执行 mingjian keys export-backup，旧的备份密钥文件读不出以后的备份。");
@@ -125,7 +135,8 @@ async fn erase_from(
     reason: &str,
     by: Option<&str>,
 ) -> Result<Outcome, Failure> {
-    let keys = Keys::open(&node.config.data_dir.join("keys"))?;
+    let folder = node.config.data_dir.join("keys");
+    let keys = Keys::open(&folder, node.config.production)?;
     let who = match by {
         Some(login) => vouched(&node.config, &node.db, &keys, login).await?,
         None => Actor::system("keys"),
@@ -137,9 +148,46 @@ async fn erase_from(
         return Ok(Outcome::Findings);
     }
     let act = Act::new(&who, "keys.person.destroy", "person").because(reason);
-    keys.destroy(&node.db, act, &subject).await?;
+    persons::destroy(&folder, &node.db, node.config.production, act, &subject).await?;
     seal(&node.config, &node.db).await?;
     println!("此人的密钥已销毁");
-    eprintln!("下一次备份起，从任何备份恢复都会再次销毁它。");
+    match strike(&node.config, &node.db).await? {
+        Struck::Gone(count) => println!("备份中销毁的个人密钥\t{count}"),
+        Struck::NoArchive => eprintln!(
+            "配置中没有备份存放处：下一次备份时从那里的密钥清单中一并销毁，请尽快做一次备份。"
+        ),
+        Struck::Busy => eprintln!("正在备份：下一次备份时从密钥清单中一并销毁。"),
+    }
+    eprintln!("另外复制出去的备份不在此列：请同步或销毁它们。");
     Ok(Outcome::Clean)
+}
+
+/// Keys of persons from an archive, where the key they lie under is gone or the database was put back by
+/// other means than `restore`.
+pub async fn recover(data_dir: &Path, from: &Path, key: &Path) -> Result<Outcome, Failure> {
+    let archive = Archive::at(from, &read_key_file(key)?)?;
+    let (keys, erased) = (archive.persons()?, archive.erased()?);
+    let erased: Vec<String> = erased.into_iter().map(|it| it.id).collect();
+    let node = Stopped::open(data_dir).await?;
+    let outcome = recover_into(&node, &keys, &erased).await;
+    node.db.close().await;
+    outcome
+}
+
+async fn recover_into(
+    node: &Stopped,
+    keys: &PersonKeys,
+    erased: &[String],
+) -> Result<Outcome, Failure> {
+    let (folder, production) = (node.config.data_dir.join("keys"), node.config.production);
+    persons::hand_over(&folder, keys)?;
+    let keys = Keys::open(&folder, production)?;
+    let act = Act::new(&Actor::system("keys"), "keys.person.destroy", "node:own");
+    let taken = keys.take_over(&folder, &node.db, act, erased).await?;
+    println!("个人密钥\t{} 把可用\t{} 把缺失", taken.open, taken.missing);
+    println!("再次销毁的个人密钥\t{}", taken.destroyed);
+    node.told("keys.person.recover", "node:own").await?;
+    seal(&node.config, &node.db).await?;
+    persons::handed_over(&folder, production)?;
+    Ok(if taken.missing == 0 { Outcome::Clean } else { Outcome::Findings })
 }

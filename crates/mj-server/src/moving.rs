@@ -293,7 +293,7 @@ async fn copy(source: &Db, target: &Db, table: &str) -> Result<Tally, Failure> {
 
 async fn digest(config: &Config, db: &Db) -> Result<String, Failure> {
     let folder = config.data_dir.join("keys");
-    let keys = mj_platform::keys::Keys::open(&folder)?;
+    let keys = mj_platform::keys::Keys::open(&folder, config.production)?;
     let vault = Arc::new(Vault::beside_master(&folder, config.production)?);
     let blobs = mj_platform::blob::Blobs::open(config.data_dir.join("blobs"), keys.clone())?;
     let floor = Floor { config: config.clone(), db: db.clone(), keys, vault, blobs, demo: false };

@@ -14,9 +14,9 @@ use mj_platform::blob::Blobs;
 use mj_platform::db::Migration;
 use mj_platform::gm::vault::{KeyClass, SmProvider, Vault};
 use mj_platform::jobs::Runner;
-use mj_platform::keys::Keys;
+use mj_platform::keys::{Keys, persons};
 use mj_platform::ledger::witness::Witness;
-use mj_platform::ledger::{self, Ledger};
+use mj_platform::ledger::{self, Ledger, LogReader, outside};
 use mj_platform::{Config, Db, SystemClock};
 use mj_portal::Portal;
 use mj_web::Web;
@@ -55,15 +55,24 @@ impl Floor {
     /// Opens what stands in the data directory; `migrated` also brings the database up to date.
     pub async fn open(config: Config, migrated: bool) -> Result<Self, Failure> {
         let dir = &config.data_dir;
-        let keys = Keys::open(&dir.join("keys"))?;
-        let vault = Arc::new(Vault::beside_master(&dir.join("keys"), config.production)?);
-        let blobs = Blobs::open(dir.join("blobs"), keys.clone())?;
+        let folder = dir.join("keys");
+        let mut keys = Keys::open(&folder, config.production)?;
+        let vault = Arc::new(Vault::beside_master(&folder, config.production)?);
         let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
         if migrated {
             mj_platform::durable::check_server(&db, config.production).await?;
             migrate_as_told(&config, &db).await?;
         }
         db.use_vault(vault.clone());
+        let held = outside::suspicion(&LogReader::new(dir.join("log")))?.is_some();
+        if migrated && !held {
+            let rewrapped = persons::settle(&folder, &db, config.production).await?;
+            if rewrapped > 0 {
+                tracing::info!(keys = rewrapped, "个人密钥已改用另一把密钥包装");
+                keys = Keys::open(&folder, config.production)?;
+            }
+        }
+        let blobs = Blobs::open(dir.join("blobs"), keys.clone())?;
         Ok(Self { config, db, keys, vault, blobs, demo: false })
     }
 }

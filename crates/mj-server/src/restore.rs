@@ -3,7 +3,8 @@
 //!
 //! The log's files run ahead of the database that is restored beside them, because they were copied
 //! after it; they go back to the last checkpoint that database knew ([`rewind`]). Then every row is
-//! held against the log. Keys of persons that were destroyed after that instant are destroyed again.
+//! held against the log. Keys of persons come from the archive's lists; those that were destroyed since are
+//! destroyed again, and nothing there opens them.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -20,7 +21,7 @@ use mj_kernel::{Actor, Instant};
 use mj_platform::archive::{Archive, Copy, Files, Kept, read_key_file};
 use mj_platform::durable;
 use mj_platform::gm::vault::Vault;
-use mj_platform::keys::Keys;
+use mj_platform::keys::{Keys, persons};
 use mj_platform::ledger::verify::Wanted;
 use mj_platform::ledger::{rewind, signed_size};
 use mj_platform::{Act, Config, Db, Lane, RowExt, SystemClock};
@@ -46,7 +47,7 @@ pub struct Order<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Rest {
     to: Instant,
-    /// Keys of persons that were destroyed afterwards.
+    /// Keys of persons that were destroyed, before that instant or after it.
     erased: Vec<String>,
 }
 
@@ -86,7 +87,7 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
     };
     // with SQLite the copy's own instant is reached
     let reached = if postgres { to } else { start.at };
-    let erased = archive.erased()?.into_iter().filter(|it| it.at > reached).map(|it| it.id);
+    let erased = archive.erased()?.into_iter().map(|it| it.id);
     let rest = Rest { to: reached, erased: erased.collect() };
     if let Some(pg_dir) = order.pg_dir.filter(|_| postgres) {
         is_empty(pg_dir, "PostgreSQL 目录")?;
@@ -99,6 +100,7 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
     let text = serde_json::to_string(&rest).map_err(Failure::broken)?;
     durable::put(&target.join(UNDER_WAY), text.as_bytes())?;
     lay_out(&archive, &files, target)?;
+    persons::hand_over(&target.join("keys"), &archive.persons()?)?;
     if let Some(pg_dir) = order.pg_dir.filter(|_| postgres) {
         restore_cluster(&archive, to, pg_dir)?;
         durable::settle(pg_dir)?;
@@ -185,10 +187,18 @@ async fn prove(
         eprintln!("恢复出的数据与监管日志不符，节点不会启动；请换一个时间或另一份备份");
         return Ok(Outcome::Findings);
     }
-    let keys = Keys::open(&dir.join("keys"))?;
+    let folder = dir.join("keys");
+    let keys = Keys::open(&folder, config.production)?;
     let act = |action| Act::new(&Actor::system("restore"), action, "node:own");
-    let again = keys.destroy_again(db, act("keys.person.destroy"), &rest.erased).await?;
-    println!("再次销毁的个人密钥\t{again}");
+    let erase = act("keys.person.destroy");
+    let taken = keys.take_over(&folder, db, erase, &rest.erased).await?;
+    println!("再次销毁的个人密钥\t{}", taken.destroyed);
+    if taken.missing > 0 {
+        println!("缺失的个人密钥\t{}", taken.missing);
+        eprintln!("备份的密钥清单（persons/）不完整，节点不会启动；请换一份备份");
+        return Ok(Outcome::Findings);
+    }
+    persons::handed_over(&folder, config.production)?;
     let mut tx = db.begin(Lane::People, act("backup.restore")).await?;
     tx.note().await?;
     tx.commit().await?;

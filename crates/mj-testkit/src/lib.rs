@@ -70,7 +70,7 @@ impl TestDb {
     }
 
     pub fn keys(&self) -> Keys {
-        Keys::open(&self.folder.path().join("keys")).expect("keys")
+        Keys::open(&self.folder.path().join("keys"), false).expect("keys")
     }
 
     /// The keys of classes, beside those.
@@ -218,6 +218,7 @@ mod tests {
     use mj_kernel::Event;
     use mj_platform::db::RowExt;
     use mj_platform::jobs::{JobHandler, Runner, enqueue};
+    use mj_platform::keys::persons;
     use mj_platform::outbox::EventHandler;
     use mj_platform::{Error, TruthTable, Value};
 
@@ -487,9 +488,12 @@ mod tests {
         let keys = kit.keys();
         let subject = keys.lookup("citizen_id", "110101199003070000");
         let mut tx = kit.begin().await;
-        let key = keys.data_keys(&mut tx, std::slice::from_ref(&subject)).await.expect("keys");
+        let neighbour = keys.lookup("citizen_id", "110101199003070222");
+        let both = [subject.clone(), neighbour];
+        let key = keys.data_keys(&mut tx, &both).await.expect("keys");
         tx.commit().await.expect("done");
         let sealed = key[0].seal("phone", "13800000000");
+        let of_another = key[1].seal("phone", "13900000000");
         assert!(mj_platform::keys::is_sealed(&sealed) && !sealed.contains("13800000000"));
         let open = |keys: Keys, sealed: String| {
             let db = kit.db().clone();
@@ -497,8 +501,18 @@ mod tests {
         };
         assert_eq!(open(keys.clone(), sealed.clone()).await.as_deref(), Some("13800000000"));
         let act = Act::new(&Actor::system("test"), "test.erase", "");
-        keys.destroy(kit.db(), act, &subject).await.expect("destroyed");
+        let dumped = "SELECT id, wrapped FROM data_key WHERE subject = $1";
+        let dumped = kit.db().fetch_one(dumped, &[subject.as_str().into()]).await.expect("a row");
+        let (id, wrapped) = (dumped.text("id").expect("id"), dumped.bytes("wrapped").expect("key"));
+        keys.unwrap_person(&wrapped, &id).expect("opens so far");
+        let folder = kit.folder.path().join("keys");
+        persons::destroy(&folder, kit.db(), false, act, &subject).await.expect("destroyed");
+        let keys = kit.keys();
         assert_eq!(open(keys.clone(), sealed).await, None);
+        assert_eq!(open(keys.clone(), of_another).await.as_deref(), Some("13900000000"));
+        // who dumped the database before and has the node's keys now has nothing
+        assert!(keys.unwrap_person(&wrapped, &id).is_err());
+        assert!(!folder.join("personal.1.key").exists());
         // erased is not lost
         let census = || mj_platform::db::door::census(kit.db());
         assert_eq!(census().await.expect("counted"), []);
@@ -510,7 +524,7 @@ mod tests {
         assert_eq!(census().await.expect("counted"), []);
         execute(kit.db(), "DELETE FROM data_key").await;
         let wrong = census().await.expect("counted");
-        assert_eq!((wrong[0].table.as_str(), wrong[0].written, wrong[0].found), ("data_key", 1, 0));
+        assert_eq!((wrong[0].table.as_str(), wrong[0].written, wrong[0].found), ("data_key", 2, 0));
     }
 
     fn walk(folder: std::path::PathBuf) -> Vec<std::path::PathBuf> {

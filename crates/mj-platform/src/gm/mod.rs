@@ -4,6 +4,7 @@
 //! Pure software without a commercial-cipher certificate: a certified card or HSM takes its place
 //! behind [`vault::SmProvider`].
 
+pub mod encrypt;
 pub mod sign;
 #[cfg(test)]
 mod tests;

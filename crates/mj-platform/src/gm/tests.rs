@@ -5,6 +5,7 @@ use std::process::Command;
 
 use sm4::cipher::{BlockCipherEncrypt, KeyInit};
 
+use super::encrypt;
 use super::sign::{self, SigningKey, verify_as};
 use super::vault::{KeyClass, SmProvider, Vault};
 use super::{Sm3, sm3, sm3_hex};
@@ -171,10 +172,68 @@ fn openssl_and_we_accept_each_others_keys_and_signatures() {
     let back = SigningKey::from_pem(&ours.to_pem().expect("pem")).expect("reads");
     assert_eq!(back.public(), ours.public());
 
+    // encrypted by them to us, and by us to them
+    openssl(&[
+        "pkeyutl",
+        "-encrypt",
+        "-pubin",
+        "-inkey",
+        &at("ours.pem"),
+        "-in",
+        &at("message"),
+        "-out",
+        &at("sealed"),
+    ])
+    .expect("encrypted");
+    let sealed = std::fs::read(at("sealed")).expect("there");
+    assert_eq!(*encrypt::decrypt(&ours, &sealed).expect("opens"), b"other");
+    assert!(encrypt::decrypt(&theirs, &sealed).is_err(), "another key");
+    let sealed = encrypt::encrypt(&theirs.public(), message).expect("encrypted");
+    std::fs::write(at("sealed"), &sealed).expect("put");
+    let opening = ["pkeyutl", "-decrypt", "-inkey", &at("theirs.pem"), "-in", &at("sealed")];
+    assert_eq!(openssl(&opening).expect("opens").as_bytes(), message);
+
     // and the same digest
     std::fs::write(at("message"), message).expect("put");
     let digest = openssl(&["dgst", "-sm3", "-r", &at("message")]).expect("a digest");
     assert!(digest.starts_with(&sm3_hex(message)), "{digest}");
+}
+
+/// GB/T 32918.5-2017, the example of encryption on the recommended curve.
+#[test]
+fn sm2_opens_the_published_ciphertext_and_nothing_that_was_changed() {
+    let key = "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8";
+    let key: [u8; 32] = bytes(key).try_into().expect("32 bytes");
+    let key = SigningKey::from_bytes(&super::Wiped::new(key)).expect("a key");
+    // as GM/T 0009 writes it: x, y, SM3, text
+    let sealed = bytes(concat!(
+        "307c",
+        "022004ebfc718e8d1798620432268e77feb6415e2ede0e073c0f4f640ecd2e149a73",
+        "022100e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d99283aff767e124df0",
+        "042059983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd8766",
+        "041321886ca989ca9c7d58087307ca93092d651efa",
+    ));
+    assert_eq!(*encrypt::decrypt(&key, &sealed).expect("opens"), b"encryption standard");
+    for place in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[place] ^= 1;
+        assert!(encrypt::decrypt(&key, &changed).is_err(), "byte {place}");
+        assert!(encrypt::decrypt(&key, &sealed[..place]).is_err(), "{place} bytes of it");
+    }
+}
+
+/// What was sent to the organisation before its key was changed is read afterwards too.
+#[test]
+fn what_is_encrypted_to_the_organisation_opens_with_its_older_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = vault(folder.path(), false);
+    let public = keys.public(KeyClass::OrgEnc).expect("a point");
+    let sealed = keys.encrypt(&public, "协查材料".as_bytes()).expect("encrypted");
+    keys.rotate_secret(KeyClass::OrgEnc).expect("another key");
+    assert_ne!(keys.public(KeyClass::OrgEnc).expect("a point"), public);
+    assert_eq!(*keys.decrypt(&sealed).expect("opens"), "协查材料".as_bytes());
+    let other = tempfile::tempdir().expect("a folder");
+    assert!(vault(other.path(), false).decrypt(&sealed).is_err(), "another organisation");
 }
 
 fn vault(folder: &Path, production: bool) -> Vault {
@@ -191,6 +250,13 @@ fn each_class_has_a_key_of_its_own_that_no_other_class_can_use() {
             let signature = first.sign(class, b"m").expect("signed");
             let public = first.public(class).expect("a point");
             assert!(first.verify(&public, b"m", &signature));
+            assert!(first.wrap(class, b"m", b"").is_err() && first.mac(class, &[]).is_err());
+            assert!(publics.insert(public.to_vec()), "{} shares its key", class.name());
+        } else if class == KeyClass::OrgEnc {
+            let public = first.public(class).expect("a point");
+            let sealed = first.encrypt(&public, b"m").expect("encrypted");
+            assert_eq!(*first.decrypt(&sealed).expect("opens"), b"m");
+            assert!(first.sign(class, b"m").is_err(), "it encrypts and signs nothing");
             assert!(first.wrap(class, b"m", b"").is_err() && first.mac(class, &[]).is_err());
             assert!(publics.insert(public.to_vec()), "{} shares its key", class.name());
         } else {
@@ -295,7 +361,7 @@ fn keys_are_wiped_when_they_go_and_say_nothing_when_printed() {
     let key = super::Sm4Key::new([7; 16]);
     wiped(&key);
     let folder = tempfile::tempdir().expect("a folder");
-    let keys = crate::keys::Keys::open(folder.path()).expect("keys");
+    let keys = crate::keys::Keys::open(folder.path(), false).expect("keys");
     let vault = Vault::beside_master(folder.path(), false).expect("a vault");
     let secrets = vault.backup_secrets().expect("made");
     wiped(&secrets[0]);

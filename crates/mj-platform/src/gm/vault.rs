@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use zeroize::Zeroizing;
 
+use super::encrypt;
 use super::sign::{self, SigningKey};
 use super::{Sm4Key, Wiped, fill, first16, hmac_sm3, random};
 use crate::durable;
@@ -21,6 +22,8 @@ use crate::keys::write_private;
 pub enum KeyClass {
     /// Documents and messages of this organisation.
     OrgSign,
+    /// What others send to this organisation alone.
+    OrgEnc,
     /// Checkpoints of the supervision log.
     Log,
     /// Cosignatures on other nodes' checkpoints.
@@ -42,8 +45,9 @@ pub enum KeyClass {
 }
 
 impl KeyClass {
-    pub const ALL: [KeyClass; 10] = [
+    pub const ALL: [KeyClass; 11] = [
         KeyClass::OrgSign,
+        KeyClass::OrgEnc,
         KeyClass::Log,
         KeyClass::Witness,
         KeyClass::Beacon,
@@ -58,6 +62,7 @@ impl KeyClass {
     pub fn name(self) -> &'static str {
         match self {
             KeyClass::OrgSign => "org-sign",
+            KeyClass::OrgEnc => "org-enc",
             KeyClass::Log => "log",
             KeyClass::Witness => "witness",
             KeyClass::Beacon => "beacon",
@@ -70,8 +75,13 @@ impl KeyClass {
         }
     }
 
-    /// Whether it is a key pair for signing; otherwise a secret for wrapping and authenticating.
+    /// Whether it is a key pair for signing.
     pub fn signs(self) -> bool {
+        self.is_pair() && self != KeyClass::OrgEnc
+    }
+
+    /// Whether it is a key pair; otherwise a secret for wrapping and authenticating.
+    pub fn is_pair(self) -> bool {
         use KeyClass::{Backup, Entry, Password, Personal, Session};
         !matches!(self, Session | Personal | Backup | Password | Entry)
     }
@@ -79,11 +89,15 @@ impl KeyClass {
 
 /// Everything the house asks of its cipher module.
 pub trait SmProvider: Send + Sync {
-    /// The public key of a signing class.
+    /// The public key of a class that is a pair.
     fn public(&self, class: KeyClass) -> Result<[u8; 65]>;
     /// SM2 over SM3, r‖s.
     fn sign(&self, class: KeyClass, message: &[u8]) -> Result<[u8; 64]>;
     fn verify(&self, public: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool;
+    /// SM2 encryption to the holder of a public key, as the ASN.1 of GM/T 0009.
+    fn encrypt(&self, public: &[u8; 65], plain: &[u8]) -> Result<Vec<u8>>;
+    /// What was encrypted to `org-enc`, under its present key or one before it.
+    fn decrypt(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>>;
     /// SM4-GCM; `context` is authenticated and must be given again.
     fn wrap(&self, class: KeyClass, plain: &[u8], context: &[u8]) -> Result<Vec<u8>>;
     fn unwrap(&self, class: KeyClass, wrapped: &[u8], context: &[u8]) -> Result<Vec<u8>>;
@@ -180,9 +194,32 @@ impl Vault {
         Ok(secrets)
     }
 
-    /// Gives a wrapping class a new secret; the old one is put beside it before.
+    /// The keys with which a class wraps, newest first; made on first call.
+    pub(crate) fn wrapping_keys(&self, class: KeyClass) -> Result<Vec<Sm4Key>> {
+        let mut keys = vec![wrapping(&*self.bytes(class)?)];
+        keys.extend(self.retired(class)?.iter().map(|secret| wrapping(secret)));
+        Ok(keys)
+    }
+
+    pub(crate) fn has_retired(&self, class: KeyClass) -> bool {
+        self.retired_path(class, 1).exists()
+    }
+
+    /// Destroys the secrets this class had before: nothing may lie under them any more.
+    pub(crate) fn forget_retired(&self, class: KeyClass) -> Result<()> {
+        let count = (1..).take_while(|n| self.retired_path(class, *n).exists()).count();
+        // the newest first: a gap would hide those behind it
+        (1..=count)
+            .rev()
+            .try_for_each(|n| durable::overwrite_and_remove(&self.retired_path(class, n)))
+    }
+
+    /// Gives a class that wraps or encrypts a new secret; the old one is put beside it before.
     pub fn rotate_secret(&self, class: KeyClass) -> Result<()> {
-        let present = self.bytes(class)?;
+        let present = match &*self.secret(class)? {
+            Secret::Bytes(bytes) => bytes.clone(),
+            Secret::Pair(pair) => pair.to_bytes(),
+        };
         let retired = self.retired(class)?;
         // there already when a kill came between the two files
         if retired.first() != Some(&present) {
@@ -224,8 +261,8 @@ impl Vault {
     /// and opens under either key.
     pub(crate) fn reseal(&self) -> Result<()> {
         let newest = self.sealing.last().expect("a vault has a master key");
-        for entry in std::fs::read_dir(&self.folder).map_err(Error::io(&self.folder))? {
-            let path = entry.map_err(Error::io(&self.folder))?.path();
+        // listed first: a folder that is read while files in it are replaced may skip one
+        for path in self.files()? {
             let Ok(text) = std::fs::read_to_string(&path) else { continue };
             if !text.starts_with(FORMAT) || path.extension().is_none_or(|end| end != "key") {
                 continue;
@@ -241,6 +278,23 @@ impl Vault {
             write_private(&path, &format!("{head} {}\n", hex::encode(sealed)))?;
         }
         Ok(())
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(&self.folder).map_err(Error::io(&self.folder))?;
+        entries
+            .map(|entry| entry.map(|entry| entry.path()).map_err(Error::io(&self.folder)))
+            .collect()
+    }
+
+    /// Whether the keys here were made in production; a copy of a node says it without its settings.
+    pub(crate) fn made_in_production(&self) -> Result<bool> {
+        let says = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let mut words = text.split(' ');
+            words.next() == Some(FORMAT) && words.nth(1) == Some(PRODUCTION)
+        };
+        Ok(self.files()?.iter().any(says))
     }
 
     fn open_sealed(&self, sealed: &[u8], head: &str) -> Option<Zeroizing<Vec<u8>>> {
@@ -299,7 +353,7 @@ impl Vault {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.make(class)?,
             Err(error) => return Err(Error::io(&path)(error)),
         };
-        let secret = Arc::new(if class.signs() {
+        let secret = Arc::new(if class.is_pair() {
             Secret::Pair(SigningKey::from_bytes(&bytes)?)
         } else {
             Secret::Bytes(bytes)
@@ -313,7 +367,7 @@ impl Vault {
     }
 
     fn make_at(&self, class: KeyClass, path: &Path) -> Result<Wiped<32>> {
-        let bytes = match class.signs() {
+        let bytes = match class.is_pair() {
             true => SigningKey::generate().to_bytes(),
             false => Wiped::new(random()),
         };
@@ -338,6 +392,7 @@ impl Vault {
                 | KeyClass::Password
                 | KeyClass::Entry
                 | KeyClass::Session
+                | KeyClass::OrgEnc
                 | KeyClass::Personal
                 | KeyClass::Backup => "试用的数据不能转为正式，请用新的数据目录启用",
                 _ => "请移走该文件，由系统另生成",
@@ -350,8 +405,8 @@ impl Vault {
     }
 
     fn pair(&self, class: KeyClass) -> Result<Arc<Secret>> {
-        if !class.signs() {
-            return Err(Error::Key(format!("{} 类密钥不用于签名", class.name())));
+        if !class.is_pair() {
+            return Err(Error::Key(format!("{} 类密钥不是密钥对", class.name())));
         }
         self.secret(class)
     }
@@ -359,7 +414,7 @@ impl Vault {
     fn bytes(&self, class: KeyClass) -> Result<Wiped<32>> {
         match &*self.secret(class)? {
             Secret::Bytes(bytes) => Ok(bytes.clone()),
-            Secret::Pair(_) => Err(Error::Key(format!("{} 类密钥只用于签名", class.name()))),
+            Secret::Pair(_) => Err(Error::Key(format!("{} 类密钥是密钥对", class.name()))),
         }
     }
 }
@@ -385,7 +440,29 @@ impl SmProvider for Vault {
         }
     }
 
+    fn encrypt(&self, public: &[u8; 65], plain: &[u8]) -> Result<Vec<u8>> {
+        encrypt::encrypt(public, plain)
+    }
+
+    fn decrypt(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let Secret::Pair(present) = &*self.pair(KeyClass::OrgEnc)? else {
+            return Err(Error::Key("密钥种类不符".into()));
+        };
+        let opened = encrypt::decrypt(present, sealed);
+        if opened.is_ok() {
+            return opened;
+        }
+        let older = self
+            .retired(KeyClass::OrgEnc)?
+            .into_iter()
+            .find_map(|bytes| encrypt::decrypt(&SigningKey::from_bytes(&bytes).ok()?, sealed).ok());
+        older.map_or(opened, Ok)
+    }
+
     fn sign(&self, class: KeyClass, message: &[u8]) -> Result<[u8; 64]> {
+        if !class.signs() {
+            return Err(Error::Key(format!("{} 类密钥不用于签名", class.name())));
+        }
         match &*self.pair(class)? {
             Secret::Pair(pair) => pair.sign(message),
             Secret::Bytes(_) => Err(Error::Key("密钥种类不符".into())),

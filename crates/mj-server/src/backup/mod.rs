@@ -1,9 +1,11 @@
 //! `mingjian backup`: an encrypted copy of a node, also beside the running one, and every minute while
 //! it serves. What did not change since the last copy is not written again.
 //!
-//! Restoring is [`crate::restore`]. The copy of a running SQLite is made by a process of its own:
+//! The keys of persons are in no copy but in lists beside them ([`persons`]). Restoring is
+//! [`crate::restore`]. The copy of a running SQLite is made by a process of its own:
 //! POSIX locks are gone as soon as a process closes any handle of the file.
 
+pub mod persons;
 mod postgres;
 mod take;
 
@@ -30,7 +32,7 @@ pub struct Order<'a> {
     pub into: Option<PathBuf>,
     /// A new base, with PostgreSQL.
     pub base: bool,
-    /// Also forget what is older than configured.
+    /// Also forget what is older than configured, and look through every list of keys.
     pub prune: bool,
 }
 
@@ -40,7 +42,7 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
         return Err(Failure::Usage(format!("{} 不是明鉴的数据目录", data_dir.display())));
     }
     let config = Config::load(data_dir)?;
-    let folder = order.into.or_else(|| config.backups.folder.clone());
+    let folder = order.into.clone().or_else(|| config.backups.folder.clone());
     let folder = folder.ok_or_else(|| {
         Failure::Usage("请用 --into 指定备份存放处，或在 mingjian.toml 中写 [backup] folder".into())
     })?;
@@ -54,7 +56,7 @@ pub async fn run(order: Order<'_>) -> Result<Outcome, Failure> {
     let archive = Archive::open(&folder, &keys.backup_secrets()?)?;
     let _lock =
         crate::node::lock(&folder)?.ok_or_else(|| Failure::Usage("另一个备份正在进行".into()))?;
-    let taken = take::take(&config, &archive, order.base).await?;
+    let taken = take::take(&config, &archive, &order).await?;
     println!("{}\t{}", to_rfc3339(taken.at), taken.at);
     eprintln!("已备份到 {}：{} 个文件，新写 {} 块", folder.display(), taken.files, taken.pieces);
     if order.prune {

@@ -1,6 +1,7 @@
 //! PostgreSQL: a base from `pg_basebackup` once a day, and its own log in between, which
 //! `archive_command` leaves in a folder and every copy takes from there, encrypted.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,23 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mj_kernel::{Actor, Clock, Instant};
-use mj_platform::archive::{Archive, Base, Erased};
+use mj_platform::archive::{Archive, Base};
 use mj_platform::{Act, Config, Db, Lane, RowExt, SystemClock};
 
-use super::take::erased;
+use super::{Order, persons};
 use crate::cli::Failure;
-
-pub struct Taken {
-    pub at: Instant,
-    pub erased: Vec<Erased>,
-}
 
 /// A base so old makes restoring slow.
 const BASE_EVERY: Instant = 86_400_000_000;
 /// How long the server may take to hand a finished segment over.
 const HANDED_OVER_WITHIN: u32 = 150;
 
-pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Taken, Failure> {
+pub async fn take(
+    config: &Config,
+    archive: &Archive,
+    order: &Order<'_>,
+) -> Result<Instant, Failure> {
     let folder = config.backups.wal_folder.as_deref().ok_or_else(|| {
         Failure::Usage(
             "PostgreSQL 的备份需要 [backup] wal_folder：archive_command 把日志放在哪里（见 docs/operate.md）"
@@ -33,7 +33,7 @@ pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Take
     })?;
     let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
     db.use_vault(crate::node::vault_of(config)?);
-    let taken = take_from(config, archive, base, folder, &db).await;
+    let taken = take_from(config, archive, order, folder, &db).await;
     db.close().await;
     taken
 }
@@ -41,13 +41,13 @@ pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Take
 async fn take_from(
     config: &Config,
     archive: &Archive,
-    base: bool,
+    order: &Order<'_>,
     folder: &Path,
     db: &Db,
-) -> Result<Taken, Failure> {
+) -> Result<Instant, Failure> {
     let newest = archive.bases()?.last().copied();
     let now = SystemClock.now();
-    if base || newest.is_none_or(|at| now - at > BASE_EVERY) {
+    if order.base || newest.is_none_or(|at| now - at > BASE_EVERY) {
         let tar = take_base(config.database_url.reveal(), archive)?;
         archive.record_base(&Base { v: 1, at: SystemClock.now(), tar })?;
     }
@@ -60,8 +60,11 @@ async fn take_from(
     tx.execute(mark, &[at.into()]).await?;
     tx.commit().await?;
     hand_over(db).await?;
-    sweep(folder, archive)?;
-    Ok(Taken { at, erased: erased(db).await? })
+    // no key may be committed in the log that is taken and not stand in the lists
+    let left = left_in(folder)?;
+    persons::keep(config, db, archive, order.prune).await?;
+    sweep(&left, archive)?;
+    Ok(at)
 }
 
 /// Has the server finish the segment it writes to and waits until that is in the folder.
@@ -86,21 +89,30 @@ async fn hand_over(db: &Db) -> Result<(), Failure> {
     )))
 }
 
-/// Takes what the server left into the archive, and from the folder only then.
-fn sweep(folder: &Path, archive: &Archive) -> Result<(), Failure> {
-    let broken = |path: &Path, error: std::io::Error| {
-        Failure::Broken(format!("无法使用 {}：{error}", path.display()))
-    };
-    for entry in fs::read_dir(folder).map_err(|error| broken(folder, error))? {
-        let path = entry.map_err(|error| broken(folder, error))?.path();
+fn broken(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Broken(format!("无法使用 {}：{error}", path.display()))
+}
+
+/// What the server left for the archive, by name.
+fn left_in(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let mut left = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(|error| broken(folder, &error))? {
+        let path = entry.map_err(|error| broken(folder, &error))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let whole = name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !whole && !name.ends_with(".history") && !name.ends_with(".backup") {
-            continue;
+        if whole || name.ends_with(".history") || name.ends_with(".backup") {
+            left.insert(name.to_owned(), path);
         }
-        let bytes = fs::read(&path).map_err(|error| broken(&path, error))?;
+    }
+    Ok(left)
+}
+
+/// Takes it into the archive, and from the folder only then.
+fn sweep(left: &BTreeMap<String, PathBuf>, archive: &Archive) -> Result<(), Failure> {
+    for (name, path) in left {
+        let bytes = fs::read(path).map_err(|error| broken(path, &error))?;
         archive.keep_wal(name, &bytes)?;
-        fs::remove_file(&path).map_err(|error| broken(&path, error))?;
+        fs::remove_file(path).map_err(|error| broken(path, &error))?;
     }
     Ok(())
 }

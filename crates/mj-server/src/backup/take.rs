@@ -11,7 +11,7 @@ use mj_platform::archive::{Archive, Copy, Erased, Files, Kept};
 use mj_platform::{Config, Db, RowExt, SystemClock};
 use rusqlite::{Connection, OpenFlags};
 
-use super::postgres;
+use super::{Order, persons, postgres};
 use crate::cli::Failure;
 use crate::standing::sqlite_path;
 
@@ -24,7 +24,7 @@ pub struct Taken {
 /// Not part of a node, or copied in a way of its own.
 const LEFT_OUT: [&str; 3] = ["LOCK", "db", crate::restore::UNDER_WAY];
 
-pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Taken, Failure> {
+pub async fn take(config: &Config, archive: &Archive, order: &Order<'_>) -> Result<Taken, Failure> {
     archive.begin()?;
     let last = match archive.copies()?.last() {
         // a copy under a key that is gone is of no use for comparing
@@ -35,11 +35,10 @@ pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Take
         Walk { archive, root: &config.data_dir, known: last, found: Files::new(), new: 0 };
     walk.all()?;
     let is_sqlite = config.database_url.reveal().starts_with("sqlite:");
-    let (at, db, wal, erased) = if is_sqlite {
-        sqlite(sqlite_path(config.database_url.reveal()), archive, &mut walk.new).await?
+    let (at, db, wal) = if is_sqlite {
+        sqlite(sqlite_path(config.database_url.reveal()), archive, &mut walk.new)?
     } else {
-        let taken = postgres::take(config, archive, base).await?;
-        (taken.at, None, None, taken.erased)
+        (postgres::take(config, archive, order).await?, None, None)
     };
     // what the database names was there before it was read, or is there now
     walk.known = walk.found.clone();
@@ -53,7 +52,13 @@ pub async fn take(config: &Config, archive: &Archive, base: bool) -> Result<Take
         wal,
         folders: archive.keep_list(&walk.found)?,
     };
-    archive.record_erased(&erased)?;
+    if is_sqlite {
+        let url = config.database_url.reveal();
+        let beside = Db::open_to_read(url, Arc::new(SystemClock)).await?;
+        let kept = persons::keep(config, &beside, archive, order.prune).await;
+        beside.close().await;
+        kept?;
+    }
     archive.record(&copy)?;
     archive.end()?;
     Ok(Taken { at, files: walk.found.len(), pieces: walk.new })
@@ -90,7 +95,8 @@ impl Walk<'_> {
         for entry in fs::read_dir(folder).map_err(|error| broken(folder, error))? {
             let path = entry.map_err(|error| broken(folder, error))?.path();
             let Some(own) = path.file_name().and_then(|own| own.to_str()) else { continue };
-            if name.is_empty() && LEFT_OUT.contains(&own) || own.ends_with(".partial") {
+            let is_apart = name == "keys" && mj_platform::keys::persons::stays_here(own);
+            if name.is_empty() && LEFT_OUT.contains(&own) || own.ends_with(".partial") || is_apart {
                 continue;
             }
             let place = if name.is_empty() { own.to_owned() } else { format!("{name}/{own}") };
@@ -128,12 +134,12 @@ impl Walk<'_> {
     }
 }
 
-type Database = (Instant, Option<Kept>, Option<Kept>, Vec<Erased>);
+type Database = (Instant, Option<Kept>, Option<Kept>);
 
 /// The database file under a reading transaction, which keeps checkpoints from overwriting what that
 /// reader sees; then the write-ahead log while nobody may write. Together they are the state of that
 /// instant: opening the two replays the log.
-async fn sqlite(path: &str, archive: &Archive, new: &mut usize) -> Result<Database, Failure> {
+fn sqlite(path: &str, archive: &Archive, new: &mut usize) -> Result<Database, Failure> {
     if !Path::new(path).exists() {
         return Err(Failure::Usage(format!("没有数据库 {path}；请先启动一次节点")));
     }
@@ -168,8 +174,5 @@ async fn sqlite(path: &str, archive: &Archive, new: &mut usize) -> Result<Databa
     }
     drop(file);
     let wal = count(archive.keep(&mut log.as_slice(), u64::MAX)?);
-    let beside = Db::open_to_read(&format!("sqlite:{path}"), Arc::new(SystemClock)).await?;
-    let erased = erased(&beside).await;
-    beside.close().await;
-    Ok((at, Some(db), Some(wal), erased?))
+    Ok((at, Some(db), Some(wal)))
 }

@@ -37,6 +37,20 @@ pub fn examine_files(config: &Config, findings: &mut Findings) -> bool {
             "停止节点，再执行一次 mingjian keys rotate-master",
         );
     }
+    if mj_platform::keys::persons::is_lost(&folder) {
+        findings.wrong(
+            "keys/personal.key",
+            "包装个人密钥的密钥不见了，个人信息无法读出",
+            "执行 mingjian keys recover --from 备份 --key 备份密钥文件：备份里只有个人密钥的清单，没有这个文件",
+        );
+        return false;
+    }
+    // another node's, or ones that production refuses
+    if let Err(error @ mj_platform::Error::Key(_)) = Keys::open(&folder, config.production) {
+        let mend = "从同一时间的备份恢复 keys/ 目录";
+        findings.wrong("keys/", error.to_string().trim_start_matches("密钥有误："), mend);
+        return false;
+    }
     let mut may_open = true;
     for file in [master, config.data_dir.join("demo-accounts.json")] {
         if let Some(mode) = open_to_others(&file) {
@@ -84,20 +98,26 @@ fn open_to_others(path: &Path) -> Option<u32> {
     None
 }
 
-/// One key of a person and one of a file: do they open with this master key?
+/// The keys of persons and one of a file: do they open with what lies in `keys/`?
 pub async fn examine(keys: &Keys, db: &Db, findings: &mut Findings) -> Result<(), Failure> {
-    for (place, sql) in [
-        ("data_key", "SELECT id, wrapped FROM data_key ORDER BY id LIMIT 1"),
-        ("blob", "SELECT id, wrapped_key AS wrapped FROM blob ORDER BY id LIMIT 1"),
-    ] {
-        let Some(row) = db.fetch_optional(sql, &[]).await? else { continue };
-        if keys.unwrap_key(&row.bytes("wrapped")?, &row.text("id")?).is_err() {
-            findings.wrong(
-                place,
-                "用现在的主密钥打不开：keys/ 不是这份数据的密钥",
-                "从同一时间的备份恢复 keys/ 目录",
-            );
-        }
+    let closed = keys.closed(db).await?;
+    if closed > 0 {
+        findings.wrong(
+            "data_key",
+            &format!("{closed} 把个人密钥用现在的密钥打不开：keys/ 不是这份数据的密钥"),
+            "数据库若不是用 mingjian restore 恢复的，执行 mingjian keys recover；\
+             否则从同一时间的备份恢复 keys/ 目录",
+        );
+    }
+    let sql = "SELECT id, wrapped_key AS wrapped FROM blob ORDER BY id LIMIT 1";
+    if let Some(row) = db.fetch_optional(sql, &[]).await?
+        && keys.unwrap_key(&row.bytes("wrapped")?, &row.text("id")?).is_err()
+    {
+        findings.wrong(
+            "blob",
+            "用现在的主密钥打不开：keys/ 不是这份数据的密钥",
+            "从同一时间的备份恢复 keys/ 目录",
+        );
     }
     Ok(())
 }

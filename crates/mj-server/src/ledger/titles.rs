@@ -46,6 +46,7 @@ const OWN: &[(&str, &str)] = &[
     ("keys.master.rotate", "更换主密钥"),
     ("keys.class.rotate", "更换一类密钥"),
     ("keys.person.destroy", "销毁个人密钥"),
+    ("keys.person.recover", "从备份找回个人密钥"),
     ("backup.take", "备份"),
     ("backup.restore", "从备份恢复"),
     ("portal.data.build", "生成开放数据"),

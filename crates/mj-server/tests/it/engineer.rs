@@ -185,7 +185,7 @@ fn the_doctor_says_what_is_wrong_and_how_to_mend_it() {
     assert!(!master(&gone).exists(), "looking makes no new key");
     let foreign =
         with(&|one| fs::write(master(one), "00112233445566778899aabbccddeeff").expect("x"));
-    finds(&foreign, "不符", "data_key", "打不开");
+    finds(&foreign, "不符", "keys/", "不是本节点的");
     let open = with(&|one| {
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::Permissions::from_mode(0o644);

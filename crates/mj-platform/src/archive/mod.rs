@@ -2,7 +2,10 @@
 //!
 //! A file is kept as pieces named by a keyed hash, so that what did not change since the last copy is
 //! there already. A copy names every file's pieces. Everything is sealed under the key of the class
-//! `backup` alone: whoever holds the place without that key learns sizes and instants, nothing else.
+//! `backup` alone: whoever holds the place without that key learns sizes and instants, nothing else. The
+//! keys of persons are in no copy, but in lists beside them ([`persons`]).
+
+pub mod persons;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -18,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::gm::{self, Sm4Key, Wiped};
+use crate::keys::persons::person_id;
 
 /// Bytes of a piece: a page changed in place costs one of them.
 const PIECE: usize = 128 << 10;
@@ -120,7 +124,7 @@ impl Archive {
     /// The place at `root`, made if need be.
     pub fn open(root: &Path, secrets: &[Wiped<32>]) -> Result<Self> {
         let made = Self::at(root, secrets)?;
-        for folder in ["pieces", "copies", "bases", "wal"] {
+        for folder in ["pieces", "copies", "bases", "wal", "persons"] {
             let folder = root.join(folder);
             fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         }
@@ -142,7 +146,7 @@ impl Archive {
 
     fn seal(&self, clear: &[u8], context: &str) -> Result<Vec<u8>> {
         let secret = &self.secrets[0];
-        let small = zstd::encode_all(clear, 1).map_err(Error::io(&self.root))?;
+        let small = Zeroizing::new(zstd::encode_all(clear, 1).map_err(Error::io(&self.root))?);
         let mut out = secret.id.to_vec();
         out.extend(secret.seal.seal(&small, context.as_bytes()));
         Ok(out)
@@ -380,12 +384,21 @@ impl Archive {
             .map_err(|_| Error::Corrupt(format!("备份文件已损坏：{}", path.display())))
     }
 
-    pub fn record_erased(&self, erased: &[Erased]) -> Result<()> {
-        if self.erased()? == erased {
-            return Ok(());
+    /// Puts destroyed keys on record, strikes them out of every list, and keeps what was on record before.
+    /// How many were struck out; `all` looks for those on record too.
+    pub fn record_erased(&self, erased: &[Erased], all: bool) -> Result<usize> {
+        let mut known = self.erased()?;
+        let before: HashSet<String> = known.iter().map(|it| it.id.clone()).collect();
+        known.extend(erased.iter().filter(|it| !before.contains(&it.id)).cloned());
+        let gone = known.iter().filter(|it| all || !before.contains(&it.id));
+        let gone: HashSet<_> = gone.filter_map(|it| person_id(&it.id)).collect();
+        let struck = self.strike(&gone)?;
+        if known.len() > before.len() {
+            let text =
+                serde_json::to_vec(&known).map_err(|error| Error::Other(error.to_string()))?;
+            self.put(&self.root.join("erased"), &self.seal(&text, "erased")?, true)?;
         }
-        let text = serde_json::to_vec(erased).map_err(|error| Error::Other(error.to_string()))?;
-        self.put(&self.root.join("erased"), &self.seal(&text, "erased")?, true)
+        Ok(struck)
     }
 
     /// Forgets these copies and whatever only they named. How many pieces went.
