@@ -124,9 +124,13 @@ def erased(count):
             for n in (7, 8, 9)]
     answer = node.must(202, "POST", "/api/v1/datahub/batches", dict(delivery(1, 0, 0), rows=rows), token=people.source)
     batch = node.settled(people.source, answer["href"])
+    others = [dict(row, check_date="2025-02-31") for row in rows[1:]]
+    answer = node.must(202, "POST", "/api/v1/datahub/batches", dict(delivery(9, 0, 0), rows=others), token=people.source)
+    node.settled(people.source, answer["href"])
     node.stop()
     keys = lambda at: int(at.query("SELECT COUNT(*) FROM data_key")[0][0])
-    held = keys(house)
+    files = lambda at: sum(path.is_file() for path in (at.data / "blobs").rglob("*"))
+    held, stored = keys(house), files(house)
     count.check(held > 2, f"the persons have keys: {batch['counts']}")
 
     def restored(place, *more):
@@ -139,14 +143,17 @@ def erased(count):
     dumped = house.copy()
     ran = house.run("keys", "erase", "--reason", "本人申请删除，依据第12号决定", input=code,
                     env={"MINGJIAN_BACKUP_FOLDER": str(place)})
-    count.check(ran.returncode == 0 and keys(house) == held - 1, f"destroyed: {ran.stdout} {ran.stderr}")
-    count.check("备份中销毁的个人密钥\t1" in ran.stdout, f"at once in the copies too: {ran.stdout} {ran.stderr}")
+    # the person's, and the one of the file in which the person was delivered
+    count.check(ran.returncode == 0 and keys(house) == held - 2, f"destroyed: {ran.stdout} {ran.stderr}")
+    count.check("含此人的原始文件\t1 份批次\t1 个文件已删除" in ran.stdout and files(house) == stored - 1,
+                f"and the file: {ran.stdout} {files(house)} of {stored}")
+    count.check("备份中销毁的个人密钥\t2" in ran.stdout, f"at once in the copies too: {ran.stdout} {ran.stderr}")
     told = house.query("SELECT COUNT(*) FROM act_journal WHERE action = 'keys.person.destroy'")
     count.check(told == [["1"]], "it is an entry")
     is_sound(house, count, "after the destruction")
     back, ran = restored(place, "--to", instant)
-    count.check(ran.returncode == 0 and "再次销毁的个人密钥\t1" in ran.stdout, f"{ran.stdout} {ran.stderr}")
-    count.check(keys(back) == held - 1, "the older copy does not bring it back")
+    count.check(ran.returncode == 0 and "再次销毁的个人密钥\t2" in ran.stdout, f"{ran.stdout} {ran.stderr}")
+    count.check(keys(back) == held - 2, "the older copy does not bring it back")
     is_sound(back, count, "restored without the person's key")
     node = back.serve()
     push(node, people, 2)
@@ -155,7 +162,7 @@ def erased(count):
     kept = (place / "erased").read_bytes()
     (place / "erased").unlink()
     other, ran = restored(place, "--to", instant)
-    count.check(ran.returncode == 1 and "缺失的个人密钥\t1" in ran.stdout, f"nothing opens it: {ran.stdout} {ran.stderr}")
+    count.check(ran.returncode == 1 and "缺失的个人密钥\t2" in ran.stdout, f"nothing opens it: {ran.stdout} {ran.stderr}")
     left = sorted(path.name for path in (other.data / "keys").iterdir())
     count.check("personal.1.key" not in left, f"no older key in the copy: {left}")
     (place / "erased").write_bytes(kept)
@@ -167,7 +174,7 @@ def erased(count):
     count.check(f"{held} 把个人密钥用现在的密钥打不开" in ran.stdout, f"an old dump: {ran.stdout}")
     # its lawful owner has the archive
     ran = dumped.run("keys", "recover", "--from", place, "--key", key)
-    said = f"个人密钥\t{held - 1} 把可用\t0 把缺失\n再次销毁的个人密钥\t1\n"
+    said = f"个人密钥\t{held - 2} 把可用\t0 把缺失\n再次销毁的个人密钥\t2\n"
     count.check(ran.returncode == 0 and said in ran.stdout, f"recovered: {ran.stdout} {ran.stderr}")
     is_sound(dumped, count, "recovered")
     # the key over those of persons is in no copy; without it the node does not start, and the archive helps
@@ -177,7 +184,7 @@ def erased(count):
         count.check(ran.returncode != 0 and "keys recover" in ran.stdout + ran.stderr,
                     f"{command}: {ran.returncode} {ran.stdout} {ran.stderr}")
     ran = house.run("keys", "recover", "--from", place, "--key", key)
-    count.check(ran.returncode == 0 and f"个人密钥\t{held - 1} 把可用\t0 把缺失" in ran.stdout, f"{ran.stdout} {ran.stderr}")
+    count.check(ran.returncode == 0 and f"个人密钥\t{held - 2} 把可用\t0 把缺失" in ran.stdout, f"{ran.stdout} {ran.stderr}")
     is_sound(house, count, "recovered after a loss")
     node = house.serve()
     push(node, people, 3)

@@ -160,7 +160,7 @@ def run(long, postgres=True):
         later = numbers(house)
         ran = house.run("keys", "erase", "--reason", "依据第12号决定", input=citizen(900_000),
                         env=dict(env, MINGJIAN_BACKUP_FOLDER=str(place)))
-        count.check(ran.returncode == 0 and "备份中销毁的个人密钥\t1" in ran.stdout, f"{ran.stdout} {ran.stderr}")
+        count.check(ran.returncode == 0 and "备份中销毁的个人密钥\t2" in ran.stdout, f"{ran.stdout} {ran.stderr}")
         cluster.stop()
         shutil.rmtree(cluster.home / "pg")
         house.data.rename(WORK / f"destroyed-{uuid.uuid4().hex[:6]}")
@@ -174,7 +174,7 @@ def run(long, postgres=True):
         count.check(ran.returncode == 0, f"restore: {ran.stdout[-800:]} {ran.stderr[-800:]}")
         size, root = kept.read_text().splitlines()[1:3]
         count.check(f"日志根\t{size}\t{root}\n" in ran.stdout, f"the noted root {size} {root}: {ran.stdout}")
-        count.check("再次销毁的个人密钥\t1" in ran.stdout, f"destroyed again: {ran.stdout}")
+        count.check("再次销毁的个人密钥\t2" in ran.stdout, f"destroyed again: {ran.stdout}")
         house.database = Database(url_of(SERVANT, port), "mj")
         ran = house.run("migrate")
         count.check(ran.returncode in (2, 3) and "migrate_url" in ran.stderr and SECRET not in ran.stderr,

@@ -41,6 +41,8 @@ pub enum Error {
     UploadMissing,
     #[error("文件超过上限：{0}")]
     TooLarge(String),
+    #[error("这一行的内容已依法删除，不能再查看或改正")]
+    RowErased,
     #[error("这一条错误记录已经更正过")]
     AlreadyMended,
     #[error("改正已经开始，不能再撤销")]
@@ -129,6 +131,8 @@ impl From<Error> for mj_web::Problem {
             Error::TooLarge(_) => {
                 Problem::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE, "datahub.too_large", said)
             }
+            Error::RowErased => Problem::conflict("datahub.row_erased", said)
+                .detail("其中有依法删除的个人信息；仍需要时请来源重新报送。"),
             Error::AlreadyMended => Problem::conflict("datahub.already_mended", said),
             Error::TooLateToCancel => Problem::conflict("datahub.too_late", said)
                 .detail("已提交的改正见它形成的批次；有误时请报送新的版本。"),

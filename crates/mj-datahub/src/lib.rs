@@ -22,6 +22,7 @@ pub mod connection;
 mod digest;
 mod error;
 mod finding;
+pub mod forget;
 mod import;
 pub mod ingest;
 mod local_source;

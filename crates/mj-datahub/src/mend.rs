@@ -30,8 +30,10 @@ pub async fn marked_sheet(hub: &Datahub, batch: &Batch) -> Result<Vec<u8>> {
         let more = rows.len() as i64 > PAGE;
         rows.truncate(PAGE as usize);
         for (row, raw) in &rows {
-            push(&mut sheet, &columns, row, &open(hub, batch, row.row, raw)?)?;
             after_row = row.row;
+            if let Some(cells) = open(hub, batch, row.row, raw).await? {
+                push(&mut sheet, &columns, row, &cells)?;
+            }
         }
         if !more {
             break;
@@ -67,14 +69,25 @@ fn push(
     sheet.push(&MarkedRow { row, cells: &cells, marks: &marks }).map_err(tabular)
 }
 
-pub(crate) fn open(
+/// The delivered cells of a refused row; `None` where they were erased with a person.
+pub(crate) async fn open(
+    hub: &Datahub,
+    batch: &Batch,
+    row: i64,
+    raw: &[u8],
+) -> Result<Option<Vec<Option<String>>>> {
+    let text = hub.keys.open_stored(&hub.db, &raw_context(&batch.id, row), raw).await?;
+    text.map(|text| serde_json::from_str(&text).map_err(Error::json("错误记录"))).transpose()
+}
+
+/// The same for somebody who asked for this row.
+pub(crate) async fn opened(
     hub: &Datahub,
     batch: &Batch,
     row: i64,
     raw: &[u8],
 ) -> Result<Vec<Option<String>>> {
-    let text = hub.keys.open_alone(&raw_context(&batch.id, row), raw)?;
-    serde_json::from_str(&text).map_err(Error::json("错误记录"))
+    open(hub, batch, row, raw).await?.ok_or(Error::RowErased)
 }
 
 fn tabular(error: mj_tabular::TableError) -> Error {
@@ -94,7 +107,7 @@ pub async fn mended_row(
     if known.mended {
         return Err(Error::AlreadyMended);
     }
-    let cells = open(hub, batch, row, &raw)?;
+    let cells = opened(hub, batch, row, &raw).await?;
     let mut mended = serde_json::Map::new();
     let map = HeaderMap::new(table, batch.header.as_deref().unwrap_or_default());
     for (index, cell) in cells.into_iter().enumerate() {

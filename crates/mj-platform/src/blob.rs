@@ -4,7 +4,10 @@
 //! each frame bound to its number, a last empty frame marking the end. The zstd stream is one frame of
 //! zstd's for each piece that was read: compressing one piece costs less than going on with a stream, and
 //! a piece is larger than what a stream of this level looks back upon. The row in table `blob`
-//! (size, SM3, wrapped key) makes the file part of the truth; a file without a row is an orphan.
+//! (size, SM3, sealed key) makes the file part of the truth; a file without a row is an orphan.
+//!
+//! The key of a file is sealed under a data key of its own, as a person's values are under the person's:
+//! destroying that one ([`Blobs::destroy`]) makes the file unreadable in every copy there is.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -13,13 +16,14 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::db::door::{TruthTable, WriteTx};
 use crate::db::{Db, RowExt};
 use crate::durable;
 use crate::error::{Error, Result};
-use crate::gm::{Sm3, Sm4Key};
-use crate::keys::Keys;
+use crate::gm::{Sm3, Sm4Key, Wiped};
+use crate::keys::{self, DataKey, Keys};
 use crate::new_id;
 
 pub const BLOB: TruthTable = TruthTable {
@@ -28,6 +32,8 @@ pub const BLOB: TruthTable = TruthTable {
 };
 
 const FRAME: usize = 1 << 20;
+/// What binds the sealed key of a file to its place.
+const SEALED: &str = "blob.wrapped_key";
 
 #[derive(Clone, Debug)]
 pub struct Blobs {
@@ -44,7 +50,7 @@ pub struct StoredBlob {
     /// Its name below `blobs/`.
     file: String,
     stored_size: i64,
-    wrapped_key: Vec<u8>,
+    key: Sm4Key,
 }
 
 impl Blobs {
@@ -85,7 +91,7 @@ impl Blobs {
         durable::sync_folder(&self.folder)?;
         let name = place.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         Ok(StoredBlob {
-            wrapped_key: self.keys.wrap_key(&key, &sha256),
+            key,
             file: format!("{}/{name}", &sha256[..2]),
             sha256,
             sm3,
@@ -94,13 +100,34 @@ impl Blobs {
         })
     }
 
+    /// The data key of a file, made in `tx` where there is none. What was refused of the file is sealed
+    /// under it too.
+    pub async fn data_key(&self, tx: &mut WriteTx, sha256: &str) -> Result<DataKey> {
+        let subject = self.keys.lookup("delivered file", sha256);
+        let mut found = self.keys.data_keys(tx, std::slice::from_ref(&subject)).await?;
+        found.pop().ok_or_else(|| Error::Key("数据密钥未能建立".into()))
+    }
+
     /// Makes the blob part of the truth, in the transaction of the row that refers to it.
-    /// Storing the same bytes twice keeps the first copy.
+    /// Storing the same bytes twice keeps the first copy, unless that one was destroyed.
     pub async fn record(&self, tx: &mut WriteTx, blob: &StoredBlob) -> Result<()> {
-        let known = tx
-            .fetch_optional("SELECT id FROM blob WHERE id = $1", &[blob.sha256.as_str().into()])
-            .await?;
+        let id = blob.sha256.as_str();
+        let known =
+            tx.fetch_optional("SELECT wrapped_key FROM blob WHERE id = $1", &[id.into()]).await?;
+        if let Some(row) = &known
+            && self.opens(tx, &row.bytes("wrapped_key")?).await?
+        {
+            return Ok(());
+        }
+        let key = self.data_key(tx, id).await?;
+        let sealed = key.seal(SEALED, &Zeroizing::new(hex::encode(blob.key.bytes()))).into_bytes();
         if known.is_some() {
+            let anew = [
+                ("file", blob.file.as_str().into()),
+                ("stored_size", blob.stored_size.into()),
+                ("wrapped_key", sealed.into()),
+            ];
+            tx.update(&BLOB, id, None, &anew).await?;
             return Ok(());
         }
         let now = tx.now();
@@ -112,7 +139,7 @@ impl Blobs {
                 ("sm3", blob.sm3.as_str().into()),
                 ("size", blob.size.into()),
                 ("stored_size", blob.stored_size.into()),
-                ("wrapped_key", blob.wrapped_key.clone().into()),
+                ("wrapped_key", sealed.into()),
                 ("created_at", now.into()),
             ],
         )
@@ -137,7 +164,7 @@ impl Blobs {
             .fetch_optional("SELECT file, wrapped_key FROM blob WHERE id = $1", &[sha256.into()])
             .await?
             .ok_or_else(|| Error::Missing { table: "blob", id: sha256.into() })?;
-        let key = self.keys.unwrap_key(&row.bytes("wrapped_key")?, sha256)?;
+        let key = self.key_of(db, sha256, &row.bytes("wrapped_key")?).await?.ok_or_else(gone)?;
         let path = self.folder.join(row.text("file")?);
         let file = File::open(&path).map_err(Error::io(&path))?;
         let frames = Unframes {
@@ -152,9 +179,92 @@ impl Blobs {
         Ok(Box::new(decoder))
     }
 
+    /// The key of a file; `None` where it was destroyed. Versions before 0040 wrapped it like a text's.
+    async fn key_of(&self, db: &Db, sha256: &str, sealed: &[u8]) -> Result<Option<Sm4Key>> {
+        let Some(text) = keys::sealed_text(sealed) else {
+            return if sealed.is_empty() {
+                Ok(None)
+            } else {
+                self.keys.unwrap_key(sealed, sha256).map(Some)
+            };
+        };
+        let Some(digits) = self.keys.unseal(db, SEALED, text).await?.map(Zeroizing::new) else {
+            return Ok(None);
+        };
+        let mut key = Wiped::<16>::default();
+        hex::decode_to_slice(digits.as_bytes(), &mut *key)
+            .map_err(|_| Error::Corrupt("文件密钥不符".into()))?;
+        Ok(Some(Sm4Key::new(*key)))
+    }
+
+    async fn opens(&self, tx: &mut WriteTx, sealed: &[u8]) -> Result<bool> {
+        match keys::sealed_text(sealed).and_then(keys::key_id) {
+            Some(id) => {
+                let sql = "SELECT id FROM data_key WHERE id = $1";
+                Ok(tx.fetch_optional(sql, &[id.into()]).await?.is_some())
+            }
+            None => Ok(!sealed.is_empty()),
+        }
+    }
+
+    /// Whether the file was destroyed lawfully: it is on record and cannot be read any more.
+    pub async fn is_destroyed(&self, db: &Db, sha256: &str) -> Result<bool> {
+        let sql = "SELECT wrapped_key FROM blob WHERE id = $1";
+        let Some(row) = db.fetch_optional(sql, &[sha256.into()]).await? else { return Ok(false) };
+        let sealed = row.bytes("wrapped_key")?;
+        match keys::sealed_text(&sealed).and_then(keys::key_id) {
+            Some(id) => {
+                let sql = "SELECT id FROM erasure WHERE id = $1";
+                Ok(db.fetch_optional(sql, &[id.into()]).await?.is_some())
+            }
+            None => Ok(sealed.is_empty()),
+        }
+    }
+
+    /// The data keys that have to go for a file, and what was refused of it, to be unreadable. A file whose
+    /// key an earlier version wrapped like a text's loses it here, in its row of business truth.
+    pub async fn destroy(&self, tx: &mut WriteTx, sha256: &str) -> Result<Vec<String>> {
+        let subject = self.keys.lookup("delivered file", sha256);
+        let mut ids = Vec::new();
+        let sql = "SELECT id FROM data_key WHERE subject = $1";
+        if let Some(row) = tx.fetch_optional(sql, &[subject.into()]).await? {
+            ids.push(row.text("id")?);
+        }
+        let sql = "SELECT wrapped_key FROM blob WHERE id = $1";
+        if let Some(row) = tx.fetch_optional(sql, &[sha256.into()]).await? {
+            let sealed = row.bytes("wrapped_key")?;
+            if keys::sealed_text(&sealed).is_none() && !sealed.is_empty() {
+                tx.update(&BLOB, sha256, None, &[("wrapped_key", Vec::new().into())]).await?;
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Removes the files that were destroyed from the disk. How many were there.
+    pub async fn sweep_destroyed(&self, db: &Db) -> Result<usize> {
+        let (mut after, mut removed) = (String::new(), 0);
+        loop {
+            let sql = "SELECT id, file FROM blob WHERE id > $1 ORDER BY id LIMIT 1000";
+            let rows = db.fetch_all(sql, &[after.as_str().into()]).await?;
+            let Some(last) = rows.last() else { return Ok(removed) };
+            after = last.text("id")?;
+            for row in &rows {
+                let path = self.folder.join(row.text("file")?);
+                if path.exists() && self.is_destroyed(db, &row.text("id")?).await? {
+                    durable::overwrite_and_remove(&path)?;
+                    removed += 1;
+                }
+            }
+        }
+    }
+
     fn path(&self, sha256: &str) -> PathBuf {
         self.folder.join(&sha256[..2]).join(sha256)
     }
+}
+
+fn gone() -> Error {
+    Error::Other("原始文件已依法删除".into())
 }
 
 /// The name itself, or one beside it where somebody has it: each storing has a key of its own, so what

@@ -5,17 +5,21 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use mj_datahub::{Datahub, forget};
 use mj_kernel::Actor;
 use mj_platform::archive::persons::PersonKeys;
 use mj_platform::archive::{Archive, read_key_file};
+use mj_platform::blob::Blobs;
 use mj_platform::gm::vault::{KeyClass, Vault};
 use mj_platform::keys::{self, Keys, persons};
 use mj_platform::ledger::{self, LogReader, outside};
-use mj_platform::{Act, Config, Db, Lane, SystemClock};
+use mj_platform::{Act, Config, Db, Lane, SystemClock, WriteTx};
 
 use crate::backup::persons::{Struck, strike};
 use crate::cli::{Failure, Outcome};
 use crate::ledger::command::{asked, seal, vouched};
+use crate::modules::Domains;
+use crate::node::Floor;
 
 /// A stopped node's directory, locked, with its database.
 struct Stopped {
@@ -143,14 +147,35 @@ async fn erase_from(
     };
     let subject = keys.lookup("citizen_id", code);
     let sql = "SELECT COUNT(*) FROM data_key WHERE subject = $1";
-    if node.db.count(sql, &[subject.as_str().into()]).await? == 0 {
-        println!("没有此人的密钥");
+    let has_key = node.db.count(sql, &[subject.as_str().into()]).await? > 0;
+    let hub = datahub_of(node, keys).await?;
+    let waiting = forget::under_way(&hub).await.map_err(Failure::broken)?;
+    if waiting > 0 {
+        return Err(Failure::Usage(format!(
+            "还有 {waiting} 个批次没有处理完：请先启动节点，待它们办结后停止，再执行"
+        )));
+    }
+    let seen = |at: usize, of: usize| {
+        if at.is_multiple_of(1_000) {
+            eprintln!("已查阅 {at}/{of} 份原始文件");
+        }
+    };
+    let found = forget::naming(&hub, code, seen).await.map_err(Failure::broken)?;
+    if !has_key && found.is_empty() {
+        println!("没有此人的密钥，也没有含此人的原始文件");
         return Ok(Outcome::Findings);
     }
     let act = Act::new(&who, "keys.person.destroy", "person").because(reason);
-    persons::destroy(&folder, &node.db, node.config.production, act, &subject).await?;
+    let besides = async |keys: &Keys, tx: &mut WriteTx| {
+        let doomed = forget::forget(&hub, keys, tx, &found, code).await;
+        doomed.map_err(|error| mj_platform::Error::Other(error.to_string()))
+    };
+    let production = node.config.production;
+    persons::destroy(&folder, &node.db, production, act, &subject, besides).await?;
     seal(&node.config, &node.db).await?;
+    let files = forget::sweep(&hub).await.map_err(Failure::broken)?;
     println!("此人的密钥已销毁");
+    println!("含此人的原始文件\t{} 份批次\t{files} 个文件已删除", found.len());
     match strike(&node.config, &node.db).await? {
         Struck::Gone(count) => println!("备份中销毁的个人密钥\t{count}"),
         Struck::NoArchive => eprintln!(
@@ -160,6 +185,15 @@ async fn erase_from(
     }
     eprintln!("另外复制出去的备份不在此列：请同步或销毁它们。");
     Ok(Outcome::Clean)
+}
+
+/// What of the data centre is needed to look through deliveries.
+async fn datahub_of(node: &Stopped, keys: Keys) -> Result<Datahub, Failure> {
+    let (config, db) = (node.config.clone(), node.db.clone());
+    let vault = crate::node::vault_of(&config)?;
+    let blobs = Blobs::open(config.data_dir.join("blobs"), keys.clone())?;
+    let floor = Floor { config, db, keys, vault, blobs, demo: false };
+    Ok(Domains::open(&floor).await?.datahub)
 }
 
 /// Keys of persons from an archive, where the key they lie under is gone or the database was put back by

@@ -65,14 +65,19 @@ impl Floor {
         }
         db.use_vault(vault.clone());
         let held = outside::suspicion(&LogReader::new(dir.join("log")))?.is_some();
+        let mut went_on = false;
         if migrated && !held {
             let rewrapped = persons::settle(&folder, &db, config.production).await?;
-            if rewrapped > 0 {
+            went_on = rewrapped > 0;
+            if went_on {
                 tracing::info!(keys = rewrapped, "个人密钥已改用另一把密钥包装");
                 keys = Keys::open(&folder, config.production)?;
             }
         }
         let blobs = Blobs::open(dir.join("blobs"), keys.clone())?;
+        if went_on {
+            blobs.sweep_destroyed(&db).await?;
+        }
         Ok(Self { config, db, keys, vault, blobs, demo: false })
     }
 }

@@ -19,6 +19,7 @@ use chrono::DateTime;
 use mj_kernel::clock::{parse_instant, to_rfc3339};
 use mj_kernel::{Actor, Instant};
 use mj_platform::archive::{Archive, Copy, Files, Kept, read_key_file};
+use mj_platform::blob::Blobs;
 use mj_platform::durable;
 use mj_platform::gm::vault::Vault;
 use mj_platform::keys::{Keys, persons};
@@ -198,6 +199,7 @@ async fn prove(
         eprintln!("备份的密钥清单（persons/）不完整，节点不会启动；请换一份备份");
         return Ok(Outcome::Findings);
     }
+    Blobs::open(dir.join("blobs"), keys)?.sweep_destroyed(db).await?;
     persons::handed_over(&folder, config.production)?;
     let mut tx = db.begin(Lane::People, act("backup.restore")).await?;
     tx.note().await?;

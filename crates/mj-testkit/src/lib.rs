@@ -506,7 +506,9 @@ mod tests {
         let (id, wrapped) = (dumped.text("id").expect("id"), dumped.bytes("wrapped").expect("key"));
         keys.unwrap_person(&wrapped, &id).expect("opens so far");
         let folder = kit.folder.path().join("keys");
-        persons::destroy(&folder, kit.db(), false, act, &subject).await.expect("destroyed");
+        let nothing = async |_: &Keys, _: &mut WriteTx| Ok(Vec::new());
+        let done = persons::destroy(&folder, kit.db(), false, act, &subject, nothing).await;
+        done.expect("destroyed");
         let keys = kit.keys();
         assert_eq!(open(keys.clone(), sealed).await, None);
         assert_eq!(open(keys.clone(), of_another).await.as_deref(), Some("13900000000"));

@@ -193,7 +193,7 @@ pub async fn cells(
     let (known, raw) =
         store::error_row::one(&hub.db, &id, row).await?.ok_or(Error::UnknownErrorRow)?;
     let header = batch.header.clone().unwrap_or_default();
-    let delivered = mend::open(&hub, &batch, row, &raw)?;
+    let delivered = mend::opened(&hub, &batch, row, &raw).await?;
     let values = arrange(table, &header, delivered);
     let faulty = |name: &str| known.issues.iter().any(|issue| issue.column == name);
     let cells = table

@@ -28,7 +28,7 @@ impl Datahub {
         let (known, raw) = found.ok_or(Error::UnknownErrorRow)?;
         let at = table.column_index(field).ok_or_else(not_masked)?;
         let header = batch.header.clone().unwrap_or_default();
-        let values = arrange(table, &header, mend::open(self, &batch, row, &raw)?);
+        let values = arrange(table, &header, mend::opened(self, &batch, row, &raw).await?);
         let value = values[at].clone().ok_or_else(not_masked)?;
         let is_shown_otherwise = known
             .issues

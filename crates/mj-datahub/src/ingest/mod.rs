@@ -219,7 +219,7 @@ impl<'a> Run<'a> {
         let mappings = self.hub.catalog.mappings(&self.batch.cd_source).await?;
         let local = read::LocalItems::new(mappings, self.plan.table);
         self.hub.registry.ready().await?;
-        let mut file = self.open_file(KnownBefore { lookups, local }, Some(spent))?;
+        let mut file = self.open_file(KnownBefore { lookups, local }, Some(spent)).await?;
         while let Some(chunk) = file.chunks.recv().await {
             self.take_chunk(chunk, &mut writer).await?;
         }
@@ -253,7 +253,7 @@ impl<'a> Run<'a> {
     /// Reads the file a second time, for the masters.
     async fn take_all_to_masters(&mut self, known: KnownBefore) -> Result<()> {
         self.pass_the_point_of_no_return().await?;
-        let mut file = self.open_file(known, None)?;
+        let mut file = self.open_file(known, None).await?;
         while let Some(chunk) = file.chunks.recv().await {
             self.take_to_masters(chunk).await?;
         }
@@ -311,14 +311,24 @@ impl<'a> Run<'a> {
 
     /// The file from its beginning, read and prepared by two threads. They stand below the others: the
     /// transactions that their rows wait for come first, and so does everybody else's work.
-    fn open_file(&self, known: KnownBefore, spent: Option<Spent>) -> Result<OpenFile> {
+    async fn open_file(&self, known: KnownBefore, spent: Option<Spent>) -> Result<OpenFile> {
         let (send, incoming) = mpsc::channel::<Chunk>(1);
         let reading = self.start_reading(known, send, spent)?;
         let (ready, chunks) = mpsc::channel::<Ready>(1);
         let (hub, plan, batch) = (self.hub.clone(), self.plan.clone(), self.batch.id.clone());
-        let preparing =
-            spawn_below("load-ready", move || ready::run(&hub, &plan, &batch, incoming, &ready));
+        let key = self.file_key().await?;
+        let preparing = spawn_below("load-ready", move || {
+            ready::run(&hub, &plan, &batch, &key, incoming, &ready)
+        });
         Ok(OpenFile { chunks, preparing: preparing.map_err(Error::no_thread)?, reading })
+    }
+
+    /// What refused rows are sealed under.
+    async fn file_key(&self) -> Result<DataKey> {
+        let mut tx = self.transaction("datahub.batch.collect").await?;
+        let key = self.hub.blobs.data_key(&mut tx, &self.batch.blob_id).await?;
+        tx.commit().await?;
+        Ok(key)
     }
 
     async fn transaction(&self, action: &'static str) -> Result<WriteTx> {

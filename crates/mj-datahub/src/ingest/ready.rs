@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use mj_platform::Value;
+use mj_platform::keys::DataKey;
 use mj_registry::{MentionInput, Said};
 use tokio::sync::mpsc::{Receiver, Sender};
 
@@ -31,6 +32,7 @@ pub fn run(
     hub: &Datahub,
     plan: &Arc<TablePlan>,
     batch_id: &str,
+    key: &DataKey,
     mut chunks: Receiver<Chunk>,
     ready: &Sender<Ready>,
 ) -> Result<()> {
@@ -38,7 +40,7 @@ pub fn run(
         let refused = std::mem::take(&mut chunk.refused);
         let refused = refused
             .iter()
-            .map(|row| store::error_row::sealed(&hub.keys, batch_id, row))
+            .map(|row| store::error_row::sealed(key, batch_id, row))
             .collect::<Result<Vec<_>>>()?;
         let mut linked = Vec::with_capacity(chunk.accepted.len());
         let mut said: Vec<MentionInput<'_>> = Vec::with_capacity(chunk.accepted.len());

@@ -87,7 +87,7 @@ pub async fn open_rows(hub: &Datahub, batch: &Batch, most: usize) -> Result<(Vec
             if rows.len() >= most {
                 return Ok((rows, true));
             }
-            let cells = open(hub, batch, known.row, &raw)?;
+            let Some(cells) = open(hub, batch, known.row, &raw).await? else { continue };
             rows.push(OpenRow { values: arrange(table, &header, cells), known });
         }
         if !more {

@@ -1,7 +1,8 @@
-//! Refused rows: findings in clear (personal values masked), the delivered row sealed whole.
+//! Refused rows: findings in clear (personal values masked), the delivered row sealed whole under the key
+//! of the file it came in.
 
 use mj_platform::DbRow;
-use mj_platform::keys::Keys;
+use mj_platform::keys::DataKey;
 use mj_platform::{Db, RowExt, Value, WriteTx};
 
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ const COLUMNS: [&str; 9] =
     ["batch_id", "row_no", "line_no", "cd_id", "raw", "issues", "class_mask", "rules", "state"];
 
 /// A refused row as it is stored, in the order of the columns.
-pub fn sealed(keys: &Keys, batch_id: &str, row: &NewErrorRow) -> Result<Vec<Value>> {
+pub fn sealed(key: &DataKey, batch_id: &str, row: &NewErrorRow) -> Result<Vec<Value>> {
     let mut mask = 0_i64;
     let mut rules = String::from("|");
     for issue in &row.issues {
@@ -48,7 +49,7 @@ pub fn sealed(keys: &Keys, batch_id: &str, row: &NewErrorRow) -> Result<Vec<Valu
         row.row.into(),
         row.line.into(),
         row.cd_id.clone().into(),
-        Value::Bytes(keys.seal_alone(&raw_context(batch_id, row.row), &row.raw)),
+        Value::Bytes(key.seal(&raw_context(batch_id, row.row), &row.raw).into_bytes()),
         serde_json::to_string(&row.issues).map_err(Error::json("错误记录"))?.into(),
         mask.into(),
         rules.into(),
@@ -127,6 +128,20 @@ pub async fn one(db: &Db, batch_id: &str, row: i64) -> Result<Option<(ErrorRow, 
     .await?
     .map(|row| Ok((read(&row)?, row.bytes("raw")?)))
     .transpose()
+}
+
+/// Every refused row of a batch as it is sealed.
+pub async fn all_raw(tx: &mut WriteTx, batch_id: &str) -> Result<Vec<(i64, Vec<u8>)>> {
+    let sql = "SELECT row_no, raw FROM hub_error WHERE batch_id = $1 ORDER BY row_no";
+    let rows = tx.fetch_all(sql, &[batch_id.into()]).await?;
+    rows.iter().map(|row| Ok((row.int("row_no")?, row.bytes("raw")?))).collect()
+}
+
+/// Puts another sealed row, or nothing any more, in the place of one.
+pub async fn replace_raw(tx: &mut WriteTx, batch_id: &str, row: i64, raw: Vec<u8>) -> Result<()> {
+    let sql = "UPDATE hub_error SET raw = $1 WHERE batch_id = $2 AND row_no = $3";
+    tx.execute(sql, &[raw.into(), batch_id.into(), row.into()]).await?;
+    Ok(())
 }
 
 /// Marks a row as brought back by another batch. False when somebody was faster.

@@ -1,5 +1,6 @@
 //! Stories of the data centre, told on both databases.
 
+mod erasures;
 mod http;
 mod kills;
 mod reference;

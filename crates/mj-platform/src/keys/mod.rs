@@ -80,6 +80,16 @@ pub fn is_sealed(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
+/// Stored bytes, where they are a sealed value.
+pub fn sealed_text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| is_sealed(text))
+}
+
+/// Which data key a sealed value names.
+pub fn key_id(sealed: &str) -> Option<&str> {
+    sealed.strip_prefix(PREFIX)?.split_once('.').map(|(id, _)| id)
+}
+
 impl Keys {
     /// Opens the keys of a data directory, making them on first use.
     pub fn open(folder: &Path, production: bool) -> Result<Self> {
@@ -252,6 +262,21 @@ impl Keys {
             sealed.split_at_checked(44).ok_or_else(|| Error::Corrupt("密文过短".into()))?;
         let plain = self.unwrap_key(wrapped, context)?.open(body, context.as_bytes())?;
         String::from_utf8(plain).map_err(|_| Error::Corrupt("明文不是 UTF-8".into()))
+    }
+
+    /// A stored text that belongs to a delivery: under the key of its file, or alone as an earlier version
+    /// kept it. `None` where it was destroyed.
+    pub async fn open_stored(
+        &self,
+        db: &Db,
+        context: &str,
+        sealed: &[u8],
+    ) -> Result<Option<String>> {
+        match sealed_text(sealed) {
+            Some(text) => self.unseal(db, context, text).await,
+            None if sealed.is_empty() => Ok(None),
+            None => self.open_alone(context, sealed).map(Some),
+        }
     }
 
     fn unwrap(&self, id: &str, wrapped: &[u8]) -> Result<DataKey> {

@@ -14,7 +14,7 @@ use mj_kernel::{Actor, Instant};
 
 use super::{DATA_KEY, ERASURE, Keys, opened};
 use crate::archive::persons::{PersonId, PersonKeys};
-use crate::db::door::Act;
+use crate::db::door::{Act, WriteTx};
 use crate::db::{Db, Lane, RowExt, Value};
 use crate::durable;
 use crate::error::{Error, Result};
@@ -65,21 +65,30 @@ pub(super) fn forget_older(vault: &Vault) -> Result<()> {
     vault.forget_retired(KeyClass::Personal)
 }
 
-/// Destroys one person's key: what it sealed can never be read again. That it was destroyed, not lost,
-/// stays on record under the key's own name, which leads to nobody. The others lie under another key
-/// afterwards. Nobody else may be using the data directory; broken off, [`settle`] goes on.
+/// Destroys one person's key, and further data keys that `besides` names in the same transaction: what
+/// they sealed can never be read again. That they were destroyed, not lost, stays on record under the
+/// keys' own names, which lead to nobody. All others lie under another key afterwards. Nobody else may be
+/// using the data directory; broken off, [`settle`] goes on.
 pub async fn destroy(
     folder: &Path,
     db: &Db,
     production: bool,
     act: Act,
     subject: &str,
+    besides: impl AsyncFnOnce(&Keys, &mut WriteTx) -> Result<Vec<String>>,
 ) -> Result<()> {
     let vault = Vault::beside_master(folder, production)?;
     // first: whatever comes between, the older key is on its way out
     vault.rotate_secret(KeyClass::Personal)?;
     let keys = Keys::open(folder, production)?;
-    keys.destroy(db, act, subject).await?;
+    let mut tx = db.begin(Lane::People, act).await?;
+    let mut ids = besides(&keys, &mut tx).await?;
+    let sql = "SELECT id FROM data_key WHERE subject = $1";
+    if let Some(row) = tx.fetch_optional(sql, &[subject.into()]).await? {
+        ids.push(row.text("id")?);
+    }
+    keys.strike(&mut tx, &ids).await?;
+    tx.commit().await?;
     keys.rewrap(db).await?;
     forget_older(&vault)
 }
@@ -119,27 +128,8 @@ impl Keys {
         opened(self.personal.iter().chain(&self.wrapping), wrapped, id)
     }
 
-    async fn destroy(&self, db: &Db, act: Act, subject: &str) -> Result<()> {
-        let mut tx = db.begin(Lane::People, act).await?;
-        let known = tx
-            .fetch_optional("SELECT id FROM data_key WHERE subject = $1", &[subject.into()])
-            .await?;
-        if let Some(row) = known {
-            let now = tx.now();
-            tx.insert(&ERASURE, &[("id", row.text("id")?.into()), ("erased_at", now.into())])
-                .await?;
-            tx.execute("DELETE FROM data_key WHERE subject = $1", &[subject.into()]).await?;
-            tx.counted(DATA_KEY, -1);
-        }
-        tx.commit().await?;
-        self.cache.write().expect("no panic while holding the key cache").remove(subject);
-        self.by_id.write().expect("no panic while holding the key cache").clear();
-        Ok(())
-    }
-
-    /// Destroys once more what was destroyed after the instant a restore went back to. How many.
-    async fn destroy_again(&self, db: &Db, act: Act, ids: &[String]) -> Result<usize> {
-        let mut tx = db.begin(Lane::People, act).await?;
+    /// Takes data keys away, each with a record that it was destroyed. How many were there.
+    async fn strike(&self, tx: &mut WriteTx, ids: &[String]) -> Result<usize> {
         let mut gone = 0;
         for id in ids {
             let sql = "DELETE FROM data_key WHERE id = $1";
@@ -151,7 +141,6 @@ impl Keys {
             tx.counted(DATA_KEY, -1);
             gone += 1;
         }
-        tx.commit().await?;
         self.cache.write().expect("no panic while holding the key cache").clear();
         self.by_id.write().expect("no panic while holding the key cache").clear();
         Ok(gone)
@@ -225,7 +214,9 @@ impl Keys {
             .iter()
             .filter_map(|entry| entry.split_first_chunk::<ID>().map(|(id, rest)| (*id, rest)))
             .collect();
-        let destroyed = self.destroy_again(db, act, erased).await?;
+        let mut tx = db.begin(Lane::People, act).await?;
+        let destroyed = self.strike(&mut tx, erased).await?;
+        tx.commit().await?;
         let (_, missing) = self.rewrap_from(db, &handed).await?;
         let all = db.count("SELECT COUNT(*) FROM data_key", &[]).await?;
         let open = usize::try_from(all).unwrap_or_default() - missing;

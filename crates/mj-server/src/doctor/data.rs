@@ -36,6 +36,9 @@ pub async fn blobs(
         after = last.text("id")?;
         for row in &rows {
             let (file, size) = (row.text("file")?, row.int("stored_size")?);
+            if blobs.is_destroyed(db, &row.text("id")?).await? {
+                continue;
+            }
             let what = match std::fs::metadata(folder.join(&file)) {
                 Ok(found) if found.len() == size.unsigned_abs() => {
                     match same_bytes(blobs, db, &row.text("id")?).await {

@@ -111,6 +111,8 @@ pub async fn examine(keys: &Keys, db: &Db, findings: &mut Findings) -> Result<()
     }
     let sql = "SELECT id, wrapped_key AS wrapped FROM blob ORDER BY id LIMIT 1";
     if let Some(row) = db.fetch_optional(sql, &[]).await?
+        && mj_platform::keys::sealed_text(&row.bytes("wrapped")?).is_none()
+        && !row.bytes("wrapped")?.is_empty()
         && keys.unwrap_key(&row.bytes("wrapped")?, &row.text("id")?).is_err()
     {
         findings.wrong(
