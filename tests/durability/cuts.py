@@ -19,13 +19,13 @@ def rounds(count, number, house, people, disk, env, say):
         clients = Clients(people, start=(at + 1) * 1_000)
 
         def cut():
-            disk.cut()
-            # what is still answered now was answered after the power went
+            # what is answered from here on may have been answered after the power went: a sync under way may
+            # find its transaction thrown away and say "done", to a machine that would be dark by then
             answered = (dict(clients.acknowledged), dict(clients.sources))
+            disk.cut()
             node.kill()
             return answered
 
-        # a moment earlier than the cut nobody looks, so only answers before it count
         clients.acknowledged, clients.sources = clients.run(node, chance.uniform(0.3, 1.2), at_end=cut)
         disk.unmount()
         disk.mount()
@@ -71,8 +71,8 @@ def run_postgres(long):
                 clients = Clients(people, start=(at + 1) * 1_000, rows=(1, 40))
 
                 def cut():
-                    disk.cut()
                     answered = (dict(clients.acknowledged), dict(clients.sources))
+                    disk.cut()
                     node.kill()
                     cluster.kill()
                     return answered

@@ -43,6 +43,11 @@ pub fn is_lost(folder: &Path) -> bool {
     !folder.join(FILE).exists() && folder.join(format!("{APART}.key")).exists()
 }
 
+/// Whether a destruction was broken off.
+pub fn is_unfinished(folder: &Path) -> bool {
+    folder.join("personal.1.key").exists()
+}
+
 /// Goes on with what was broken off: a destruction, or the step from a version that wrapped the keys of
 /// persons like those of files. How many keys lie under another one now.
 pub async fn settle(folder: &Path, db: &Db, production: bool) -> Result<usize> {

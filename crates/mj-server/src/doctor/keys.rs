@@ -45,11 +45,14 @@ pub fn examine_files(config: &Config, findings: &mut Findings) -> bool {
         );
         return false;
     }
-    // another node's, or ones that production refuses
-    if let Err(error @ mj_platform::Error::Key(_)) = Keys::open(&folder, config.production) {
-        let mend = "从同一时间的备份恢复 keys/ 目录";
-        findings.wrong("keys/", error.to_string().trim_start_matches("密钥有误："), mend);
-        return false;
+    if mj_platform::keys::persons::is_unfinished(&folder)
+        && !mj_platform::keys::is_rotating(&folder)
+    {
+        findings.beware(
+            "keys/personal.1.key",
+            "销毁个人密钥或更换 personal 密钥没有做完",
+            "启动一次节点即可接着完成",
+        );
     }
     let mut may_open = true;
     for file in [master, config.data_dir.join("demo-accounts.json")] {
@@ -70,6 +73,14 @@ pub fn examine_files(config: &Config, findings: &mut Findings) -> bool {
             &format!("含数据库口令，却对他人可读（权限 {mode:o}）"),
             "执行 chmod 600 mingjian.toml，或改用环境变量 MINGJIAN_DATABASE_URL",
         );
+    }
+    // another node's, or ones that production refuses
+    if may_open
+        && let Err(error @ mj_platform::Error::Key(_)) = Keys::open(&folder, config.production)
+    {
+        let mend = "从同一时间的备份恢复 keys/ 目录";
+        findings.wrong("keys/", error.to_string().trim_start_matches("密钥有误："), mend);
+        return false;
     }
     may_open
 }
