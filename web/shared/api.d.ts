@@ -246,6 +246,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/access/areas/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个行政区划代码会被理解成什么，填表时先看 */
+        get: operations["getAccessAreasByCode"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/access/colleagues": {
         parameters: {
             query?: never;
@@ -2957,7 +2974,13 @@ export interface components {
             role_name: string;
         };
         AgencyChange: {
+            /** @description 行政区划代码；已有的记录仍属登记时的区划 */
+            area_number?: string | null;
+            /** @description 部门条线（2位）；空文字表示没有 */
+            line?: string | null;
             name?: string | null;
+            /** @description 上级部门的统一社会信用代码；空文字表示没有上级 */
+            parent?: string | null;
             reason: string;
             short_name?: string | null;
             /** @description 有效期最后一日；机构撤并时填写 */
@@ -5634,6 +5657,15 @@ export interface components {
             /** Format: int64 */
             row: number;
         };
+        UnderstoodArea: {
+            code: string;
+            /** @description 全称；below 时是上级的全称 */
+            name?: string | null;
+            /** @description 会按什么登记，或为什么不能用 */
+            said: string;
+            /** @description listed 在区划表内，below 不在表内而上级在，unknown 不存在，unchecked 没有区划表可查 */
+            standing: string;
+        };
         UndoRequest: {
             reason: string;
         };
@@ -6473,6 +6505,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgencyView"];
+                };
+            };
+            /** @description 出错 */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccessAreasByCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 成功 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnderstoodArea"];
                 };
             };
             /** @description 出错 */

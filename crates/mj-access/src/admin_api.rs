@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::grant_api::HeldBrief;
 use crate::list_files::{export_accounts, export_agencies};
 use crate::model::{Account, AccountClass, AccountState, Agency, NewAccount, NewAgency, RoleGrant};
-use crate::{Access, enrolment, service, store, unlock};
+use crate::{Access, agency, enrolment, service, store, unlock};
 
 pub const AGENCY_READ: Action = Action::new("access.agency.read", "查看部门名册");
 const AGENCY_CREATE: Action = Action::new("access.agency.create", "登记部门");
@@ -183,9 +183,18 @@ fn with_reason(act: mj_platform::Act, reason: Option<&str>) -> mj_platform::Act 
 }
 
 impl Access {
+    /// The line of an agency, where it has one, is one that there is.
+    pub(crate) fn check_line(&self, line: &str) -> Result<(), Problem> {
+        if line.is_empty() || !self.knows_lines || (self.line_name)(line).is_some() {
+            return Ok(());
+        }
+        let said = format!("没有代码为“{line}”的条线，应为 2 位条线代码，例如 31");
+        Err(Problem::invalid("access.line_unknown", "没有这样的条线").field("line", said))
+    }
+
     pub(crate) fn agency_view(&self, agency: Agency) -> AgencyView {
         AgencyView {
-            area_name: (self.area_name)(&agency.area_number),
+            area_name: self.place_name(&agency.area_number),
             id: agency.id,
             version: agency.version,
             uscc: agency.uscc,
@@ -260,6 +269,8 @@ async fn create_agency(
         reason,
     } = input.value;
     let id = own_id(id.as_deref())?;
+    access.check_area("area_number", &area_number)?;
+    access.check_line(&line)?;
     let new = NewAgency {
         id: Some(id.clone()),
         uscc,
@@ -282,7 +293,7 @@ async fn create_agency(
         }
         Once::First(first) => first,
     };
-    service::create_agency(&mut tx, &new).await?;
+    agency::create_agency(&mut tx, &new).await?;
     first.keep(&mut tx, StatusCode::CREATED, &id, 1).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(view_agency(&access, &id).await?)).into_response())

@@ -134,14 +134,6 @@ impl Access {
         })
     }
 
-    /// A division in words; 000000 is the whole country.
-    pub(crate) fn place(&self, code: &str) -> String {
-        match code {
-            "000000" => "全国".to_owned(),
-            _ => (self.area_name)(code).unwrap_or_else(|| code.to_owned()),
-        }
-    }
-
     /// A line of items as people know it: its code and its name.
     pub(crate) fn item_line(&self, code: &str) -> ItemLine {
         let name = (self.line_name)(code).unwrap_or_else(|| "未登记的条线".to_owned());
@@ -295,6 +287,7 @@ async fn create_grant(
     let new = new_grant(input.value)?;
     let id = own_id(new.id.as_deref())?;
     let new = NewGrant { id: Some(id.clone()), ..new };
+    access.check_areas(&new.scope.areas)?;
     access.check_item_lines(&new.scope.item_lines)?;
     let told = access.told_in_log("授予", &new, why.as_deref()).await?;
     let act = caller.act(format!("account:{}", new.account_id)).because(told);

@@ -176,6 +176,7 @@ async fn ask(
     let why = reason(input.value.reason.as_deref().unwrap_or_default())?;
     let new = new_grant(input.value)?;
     let id = own_id(new.id.as_deref())?;
+    access.check_areas(&new.scope.areas)?;
     access.check_item_lines(&new.scope.item_lines)?;
     let told = access.told_in_log("申请授予", &new, Some(&why)).await?;
     let act = caller.act(format!("account:{}", new.account_id)).because(told);

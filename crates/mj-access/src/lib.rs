@@ -7,7 +7,9 @@
 //! door). Knows no business domain.
 
 mod admin_api;
+mod agency;
 mod api;
+mod area;
 mod at_once;
 mod binding_api;
 pub mod certificate;
@@ -62,6 +64,7 @@ use mj_platform::{Act, Db, Lane, Networks};
 use mj_web::{Authority, BoxFuture, Decision, Identity, Module, Problem, Refusal, Resource};
 
 pub use admin_api::{ACCOUNT_READ, AGENCY_READ};
+pub use agency::create_agency;
 pub use certificate::Certificates;
 pub use emergency::{Halves, Seal, SealState, alarm as emergency_alarm, is_sealed};
 pub use enrolment::{ADMINISTRATORS, EnrolmentCode, bootstrap, reissue_code};
@@ -76,8 +79,8 @@ pub use password::Passwords;
 pub use password_rule::PasswordProfile;
 pub use second_factor::{SecondFactorPolicy, Stage};
 pub use service::{
-    SourceToken, create_account, create_agency, disable_account, grant_role, issue_source_token,
-    revoke_grant, revoke_source_tokens, set_password, source_tokens,
+    SourceToken, create_account, disable_account, grant_role, issue_source_token, revoke_grant,
+    revoke_source_tokens, set_password, source_tokens,
 };
 pub use session::SESSION_COOKIE;
 pub use sight_api::{Place, Records};
@@ -99,7 +102,10 @@ pub struct Access {
     passwords: Passwords,
     vault: Arc<dyn SmProvider>,
     area_name: AreaName,
+    /// Somebody said which divisions there are: a code that is none is refused.
+    knows_areas: bool,
     line_name: AreaName,
+    knows_lines: bool,
     /// What seals the secrets of authenticators; without it nobody can set one up.
     keys: Option<Keys>,
     second_factor: SecondFactorPolicy,
@@ -122,7 +128,9 @@ impl Access {
             passwords: Passwords::new(PasswordProfile::default(), pepper),
             vault,
             area_name: Arc::new(|_| None),
+            knows_areas: false,
             line_name: Arc::new(|_| None),
+            knows_lines: false,
             keys: None,
             second_factor: SecondFactorPolicy::default(),
             records: Arc::new(sight_api::NoRecords),
@@ -177,7 +185,7 @@ impl Access {
         mut self,
         area_name: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        self.area_name = Arc::new(area_name);
+        (self.area_name, self.knows_areas) = (Arc::new(area_name), true);
         self
     }
 
@@ -186,7 +194,7 @@ impl Access {
         mut self,
         line_name: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        self.line_name = Arc::new(line_name);
+        (self.line_name, self.knows_lines) = (Arc::new(line_name), true);
         self
     }
 
@@ -291,6 +299,7 @@ pub fn module(access: Access) -> Module {
     routes.extend(second_api::routes());
     routes.extend(admin_api::routes());
     routes.extend(grant_api::routes());
+    routes.extend(area::routes());
     routes.extend(people_api::routes());
     routes.extend(grant_request_api::routes());
     routes.extend(unlock_api::routes());

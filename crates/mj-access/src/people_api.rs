@@ -15,8 +15,8 @@ use utoipa::ToSchema;
 use crate::admin_api::{ACCOUNT_READ, AGENCY_READ, AccountView, AgencyView, account_view, reason};
 use crate::error::Error;
 use crate::grant_api::GrantView;
-use crate::model::AccountClass;
-use crate::{Access, Result, matrix, service, store, unlock};
+use crate::model::{AccountClass, Agency};
+use crate::{Access, Result, agency, matrix, service, store, unlock};
 
 const AGENCY_UPDATE: Action = Action::new("access.agency.update", "修改部门登记");
 const ACCOUNT_ENABLE: Action = Action::new("access.account.enable", "恢复账号");
@@ -66,6 +66,12 @@ struct AgencyChange {
     version: i64,
     name: Option<String>,
     short_name: Option<String>,
+    /// 行政区划代码；已有的记录仍属登记时的区划
+    area_number: Option<String>,
+    /// 部门条线（2位）；空文字表示没有
+    line: Option<String>,
+    /// 上级部门的统一社会信用代码；空文字表示没有上级
+    parent: Option<String>,
     /// 有效期最后一日；机构撤并时填写
     valid_to: Option<String>,
     reason: String,
@@ -162,14 +168,27 @@ async fn change_agency(
     input: Input<AgencyChange>,
 ) -> Answer<Json<AgencyView>> {
     let change = input.value;
-    let act = caller.act(format!("agency:{id}")).because(reason(&change.reason)?);
-    let mut tx = access.db().begin(Lane::People, act).await?;
-    let wanted = service::AgencyChange {
+    let why = reason(&change.reason)?;
+    let before = store::agency_by_id(access.db(), &id).await?.ok_or_else(Problem::not_found)?;
+    if let Some(area) = change.area_number.as_deref().filter(|now| *now != before.area_number) {
+        access.check_area("area_number", area)?;
+    }
+    if let Some(line) = change.line.as_deref().filter(|now| *now != before.line) {
+        access.check_line(line)?;
+    }
+    let wanted = agency::AgencyChange {
         name: change.name.as_deref(),
         short_name: change.short_name.as_deref(),
+        area_number: change.area_number.as_deref(),
+        line: change.line.as_deref(),
+        parent: change.parent.as_deref(),
         valid_to: change.valid_to.as_deref(),
     };
-    let done = service::change_agency(&mut tx, &id, change.version, &wanted).await;
+    let names = store::agency_names(access.db()).await?;
+    let told = access.agency_change_in_words(&before, &wanted, &names, &why);
+    let act = caller.act(format!("agency:{id}")).because(told);
+    let mut tx = access.db().begin(Lane::People, act).await?;
+    let done = agency::change_agency(&mut tx, &before, change.version, &wanted).await;
     match done {
         Ok(_) => tx.commit().await?,
         Err(Error::Platform(stale @ mj_platform::Error::Stale { .. })) => {
@@ -182,6 +201,39 @@ async fn change_agency(
         Err(error) => return Err(error.into()),
     }
     Ok(Json(agency_of(&access, &id).await?))
+}
+
+impl Access {
+    /// What an agency's new registration says in the supervision log: what was where, what is where now, and why.
+    fn agency_change_in_words(
+        &self,
+        before: &Agency,
+        change: &agency::AgencyChange<'_>,
+        names: &BTreeMap<String, String>,
+        why: &str,
+    ) -> String {
+        let area = |code: &str| match self.place_name(code) {
+            Some(name) if !name.contains(code) => format!("{name}（{code}）"),
+            other => other.unwrap_or_else(|| code.to_owned()),
+        };
+        let line = |code: &str| (self.line_name)(code).unwrap_or_else(|| code.to_owned());
+        let agency = |code: &str| names.get(code).cloned().unwrap_or_else(|| code.to_owned());
+        let mut said = Vec::new();
+        let mut tell =
+            |title: &str, was: &str, now: Option<&str>, name: &dyn Fn(&str) -> String| {
+                if let Some(now) = now.filter(|now| *now != was) {
+                    let name = |code: &str| if code.is_empty() { "无".into() } else { name(code) };
+                    said.push(format!("{title}由{}改为{}", name(was), name(now)));
+                }
+            };
+        tell("行政区划", &before.area_number, change.area_number, &area);
+        tell("条线", &before.line, change.line, &line);
+        tell("上级部门", before.parent.as_deref().unwrap_or(""), change.parent, &agency);
+        match said.is_empty() {
+            true => why.to_owned(),
+            false => format!("{}。理由：{why}", said.join("；")),
+        }
+    }
 }
 
 async fn agency_of(access: &Access, id: &str) -> Result<AgencyView, Problem> {

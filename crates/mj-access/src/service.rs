@@ -8,54 +8,15 @@ use mj_platform::{Db, RowExt, WriteTx, new_id};
 use crate::ended::{self, By, Cause, Which};
 use crate::error::{Error, Result};
 use crate::model::{
-    AccountClass, AccountState, NO_END, NewAccount, NewAgency, NewGrant, check_area, check_day,
-    check_grant, check_login, check_name, is_administrator, level_name, set_to_text,
+    AccountClass, AccountState, NO_END, NewAccount, NewGrant, check_grant, check_login, check_name,
+    is_administrator, level_name, set_to_text,
 };
 use crate::seal::{self, Kind};
-use crate::store::{
-    self, ACCOUNT, AGENCY, CREDENTIAL, ROLE_GRANT, SOURCE_TOKEN, account_of, grant_of,
-};
+use crate::store::{self, ACCOUNT, CREDENTIAL, ROLE_GRANT, SOURCE_TOKEN, account_of, grant_of};
 use crate::token;
 
 fn today(tx: &WriteTx) -> String {
     mj_kernel::clock::beijing_date(tx.now()).to_string()
-}
-
-/// Registers an agency; returns its id.
-pub async fn create_agency(tx: &mut WriteTx, new: &NewAgency) -> Result<String> {
-    if new.uscc.len() != 18 || !new.uscc.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(Error::Invalid {
-            field: "uscc", reason: "应为 18 位统一社会信用代码"
-        });
-    }
-    check_area("area_number", &new.area_number)?;
-    if new.name.trim().is_empty() {
-        return Err(Error::Invalid { field: "name", reason: "不能为空" });
-    }
-    for (field, day) in [("valid_from", &new.valid_from), ("valid_to", &new.valid_to)] {
-        if let Some(day) = day {
-            check_day(field, day)?;
-        }
-    }
-    let id = new.id.clone().unwrap_or_else(new_id);
-    let valid_from = new.valid_from.clone().unwrap_or_else(|| today(tx));
-    tx.insert(
-        &AGENCY,
-        &[
-            ("id", id.as_str().into()),
-            ("uscc", new.uscc.as_str().into()),
-            ("name", new.name.trim().into()),
-            ("short_name", new.short_name.trim().into()),
-            ("area_number", new.area_number.as_str().into()),
-            ("line", new.line.as_str().into()),
-            ("nature", new.nature.as_str().into()),
-            ("parent", new.parent.clone().into()),
-            ("valid_from", valid_from.into()),
-            ("valid_to", new.valid_to.as_deref().unwrap_or(NO_END).into()),
-        ],
-    )
-    .await?;
-    Ok(id)
 }
 
 /// Opens an account that cannot log in yet: [`set_password`] or an activation code comes after.
@@ -260,40 +221,6 @@ pub async fn disable_account(tx: &mut WriteTx, account_id: &str, expected: i64) 
     let version = tx.update(&ACCOUNT, account_id, Some(expected), &[state]).await?;
     end_sessions(tx, account_id, Cause::Disabled).await?;
     Ok(version)
-}
-
-/// What of an agency may change; its code never does.
-#[derive(Debug, Default)]
-pub struct AgencyChange<'a> {
-    pub name: Option<&'a str>,
-    pub short_name: Option<&'a str>,
-    pub valid_to: Option<&'a str>,
-}
-
-pub async fn change_agency(
-    tx: &mut WriteTx,
-    id: &str,
-    expected: i64,
-    change: &AgencyChange<'_>,
-) -> Result<i64> {
-    let mut values: Vec<(&str, mj_platform::Value)> = Vec::new();
-    if let Some(name) = change.name {
-        if name.trim().is_empty() {
-            return Err(Error::Invalid { field: "name", reason: "不能为空" });
-        }
-        values.push(("name", name.trim().into()));
-    }
-    if let Some(short_name) = change.short_name {
-        values.push(("short_name", short_name.trim().into()));
-    }
-    if let Some(day) = change.valid_to {
-        check_day("valid_to", day)?;
-        values.push(("valid_to", day.into()));
-    }
-    if values.is_empty() {
-        return Err(Error::Invalid { field: "name", reason: "没有要修改的内容" });
-    }
-    Ok(tx.update(&AGENCY, id, Some(expected), &values).await?)
 }
 
 /// Opens a disabled account again; the grants it still holds count again.

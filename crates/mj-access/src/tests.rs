@@ -1,6 +1,7 @@
 //! Stories told through the router, on whichever database the run is for.
 
 mod administrators;
+mod agencies;
 mod emergency;
 mod ended;
 mod identities;
@@ -61,7 +62,16 @@ impl House {
         let kit = TestDb::new().await;
         let access = Access::new(kit.db().clone(), kit.vault())
             .with_passwords(profile, crate::PasswordHashing::default())
-            .with_area_names(|area| (area == "370400").then(|| "枣庄市".into()));
+            .with_area_names(|area| {
+                let known =
+                    [("370000", "山东省"), ("370400", "枣庄市"), ("370402", "枣庄市市中区")];
+                known.iter().find(|(code, _)| *code == area).map(|(_, name)| (*name).to_owned())
+            })
+            .with_line_names(|line| match line {
+                "31" => Some("市场监管".into()),
+                "16" => Some("生态环境".into()),
+                _ => None,
+            });
         let business = Module::new("datahub", "数据汇聚").routes(
             (),
             vec![get(
