@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import * as access from './access.mjs'
 import * as account from './account.mjs'
+import * as areas from './areas.mjs'
 import * as audit from './audit.mjs'
 import * as clerk from './clerk.mjs'
 import * as desk from './desk.mjs'
@@ -69,6 +70,7 @@ const stories = {
   ...publicSite.stories,
   ...developer.stories,
   ...account.stories,
+  ...areas.stories,
   ...reference.stories,
   ...clerk.stories,
   ...lists.stories,

@@ -11,6 +11,11 @@ export const forms = {
   'forms.need_agency_name': '请填写部门全称。',
   'forms.need_area': '请填写行政区划代码。',
   'forms.bad_area': '行政区划代码应为 6、9 或 12 位数字，请核对。',
+  'forms.parent': '上级部门',
+  'forms.no_parent': '没有上级部门',
+  'forms.parent_hint': '从已登记的部门中选；本级政府的部门一般不填。',
+  'forms.agency_moves':
+    '改区划、条线或上级，保存后立即生效：部门名册、持证覆盖、执法类别对照和以后写的公告都按新登记办。不变的：已有的记录仍属记录时的区划；数据来源登记的区划、各账号的授权范围不随着改，需要时另行修改。',
   'forms.need_name': '请填写本人姓名。',
   'forms.need_login': '请填写登录名。',
   'forms.bad_login': '登录名应为 3 至 64 位字母、数字或 . _ @ -，请改正。',

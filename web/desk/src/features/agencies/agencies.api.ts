@@ -5,6 +5,7 @@ import { api, type Query } from '@shared/client'
 type Shapes = components['schemas']
 export type Agency = Shapes['AgencyView']
 export type AgencyFile = Shapes['AgencyFile']
+export type Area = Shapes['UnderstoodArea']
 
 const seg = encodeURIComponent
 
@@ -25,6 +26,8 @@ export async function allAgencies(signal?: AbortSignal): Promise<Agency[]> {
 
 export const getAgency = (id: string, signal?: AbortSignal) =>
   api.get<AgencyFile>(`/access/agencies/${seg(id)}`, undefined, signal)
+
+export const getArea = (code: string) => api.get<Area>(`/access/areas/${seg(code)}`)
 
 export const createAgency = (body: Record<string, unknown>, idempotencyKey: string) =>
   api.post<Agency>('/access/agencies', body, { idempotencyKey })
