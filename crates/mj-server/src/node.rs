@@ -17,7 +17,7 @@ use mj_platform::jobs::Runner;
 use mj_platform::keys::{Keys, persons};
 use mj_platform::ledger::witness::Witness;
 use mj_platform::ledger::{self, Ledger, LogReader, outside};
-use mj_platform::{Config, Db, SystemClock};
+use mj_platform::{Config, Db, RowExt, SystemClock};
 use mj_portal::Portal;
 use mj_web::Web;
 use tokio::sync::watch;
@@ -56,7 +56,8 @@ impl Floor {
     pub async fn open(config: Config, migrated: bool) -> Result<Self, Failure> {
         let dir = &config.data_dir;
         let folder = dir.join("keys");
-        let mut keys = Keys::open(&folder, config.production)?;
+        // a look from beside also reads what real work would refuse
+        let mut keys = Keys::open(&folder, config.production && migrated)?;
         let vault = Arc::new(Vault::beside_master(&folder, config.production)?);
         let db = Db::open(config.database_url.reveal(), Arc::new(SystemClock)).await?;
         if migrated {
@@ -395,6 +396,19 @@ async fn migrate_as_told(config: &Config, db: &Db) -> Result<usize, Failure> {
         Some(url) => db.migrate_over(url.reveal(), &line).await?,
         None => db.migrate(&line).await?,
     })
+}
+
+/// Brings a database that is older than this program up to it, and leaves one that is not alone: nobody
+/// may be able to reach the role that owns it.
+pub async fn catch_up(config: &Config, db: &Db) -> Result<usize, Failure> {
+    let mut applied = Vec::new();
+    for row in db.fetch_all("SELECT name FROM schema_migration", &[]).await? {
+        applied.push(row.text("name")?);
+    }
+    match migrations().iter().all(|one| applied.iter().any(|name| name == one.name)) {
+        true => Ok(0),
+        false => migrate_as_told(config, db).await,
+    }
 }
 
 pub fn migrations() -> Vec<Migration> {

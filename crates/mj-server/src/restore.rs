@@ -176,6 +176,11 @@ async fn prove(
     let signed = rewind(&dir.join("log"), size, &keys)?;
     let root = BASE64.encode(signed.root);
     println!("日志根\t{size}\t{root}");
+    // a copy of an older version: what looks at it, and writes into it from here on, is this program
+    let applied = crate::node::catch_up(config, db).await?;
+    if applied > 0 {
+        println!("数据库升级\t{applied}");
+    }
     let wanted =
         Wanted { outside, up_to: None, added: crate::ledger::added_columns(), ..Wanted::default() };
     let (report, facts) = crate::ledger::verify::look(db, dir, &wanted).await?;

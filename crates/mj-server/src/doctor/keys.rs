@@ -74,15 +74,26 @@ pub fn examine_files(config: &Config, findings: &mut Findings) -> bool {
             "执行 chmod 600 mingjian.toml，或改用环境变量 MINGJIAN_DATABASE_URL",
         );
     }
-    // another node's, or ones that production refuses
-    if may_open
-        && let Err(error @ mj_platform::Error::Key(_)) = Keys::open(&folder, config.production)
-    {
-        let mend = "从同一时间的备份恢复 keys/ 目录";
-        findings.wrong("keys/", error.to_string().trim_start_matches("密钥有误："), mend);
-        return false;
+    if may_open && let Some(refused) = refused(&folder, config.production) {
+        // what only production refuses can be read all the same
+        may_open = self::refused(&folder, false).is_none();
+        let mend = match may_open {
+            true => "在新的数据目录里启用正式节点",
+            false => "从同一时间的备份恢复 keys/ 目录",
+        };
+        findings.wrong("keys/", &refused, mend);
     }
     may_open
+}
+
+/// Why the keys do not open: another node's, or ones that production refuses.
+fn refused(folder: &Path, production: bool) -> Option<String> {
+    match Keys::open(folder, production) {
+        Err(error @ mj_platform::Error::Key(_)) => {
+            Some(error.to_string().trim_start_matches("密钥有误：").to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// `postgres://user:password@host`
