@@ -144,7 +144,13 @@ async fn enter(
     let act = tx.act().clone();
     let account = format!("account:{}", new.account_id);
     tx.retell(match act.object == account {
-        true => Act { reason: act.reason.or(Some(said)), ..act },
+        true => {
+            let whole = match &act.reason {
+                Some(reason) => format!("{reason}；{said}"),
+                None => said,
+            };
+            act.because(whole)
+        }
         false => {
             let kind = ActorKind::Person { account_id: new.account_id.clone() };
             let person = Actor { kind, grants: Vec::new() };

@@ -151,6 +151,10 @@ pub async fn enrol(tx: &mut WriteTx, with: &Enrol<'_>) -> Result<String> {
     lockout::unlock(tx, &login, &account_id).await?;
     let sql = "UPDATE enrolment SET account_id = $1, seal = '' WHERE id = $2";
     tx.execute(sql, &[account_id.as_str().into(), row.text("id")?.into()]).await?;
+    // the code says whose hand it is: the log tells it of that account, and that there was no sign-in
+    let by = format!("account:{account_id}");
+    let told = Act { actor: by.clone(), object: by, ..tx.act().clone() };
+    tx.retell(told.because("凭一次性启用码设置密码，当时没有登录"));
     Ok(account_id)
 }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mj_kernel::clock::to_rfc3339;
-use mj_platform::Lane;
+use mj_platform::{Act, Lane};
 use mj_web::{Action, Answer, Caller, Input, PathOf, Problem, RouteOf, delete, get, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -155,13 +155,23 @@ async fn enroller(
     Ok((second_factor::account(access, &waiting.account_id).await?, Some(waiting.id)))
 }
 
+/// Whose act it is: of somebody signed in, or of the account whose password alone was proven, and the log says so.
+fn by(caller: &Caller, account: &Account, waiting: Option<&str>) -> Act {
+    let object = format!("account:{}", account.id);
+    match waiting {
+        None => caller.act(object),
+        Some(_) => Act { actor: object.clone(), ..caller.act(object) }
+            .because("登录时绑定，此前只验证了密码"),
+    }
+}
+
 async fn offer(
     State(access): State<Access>,
     caller: Caller,
     peer: Peer,
 ) -> Answer<Json<OfferView>> {
-    let (account, _) = enroller(&access, &caller, &peer).await?;
-    let act = caller.act(format!("account:{}", account.id));
+    let (account, waiting) = enroller(&access, &caller, &peer).await?;
+    let act = by(&caller, &account, waiting.as_deref());
     let offer = second_factor::offer(&access, act, &account).await?;
     Ok(Json(OfferView { secret: offer.secret, uri: offer.uri }))
 }
@@ -173,7 +183,7 @@ async fn confirm(
     input: Input<ConfirmRequest>,
 ) -> Answer<Response> {
     let (account, waiting) = enroller(&access, &caller, &peer).await?;
-    let act = caller.act(format!("account:{}", account.id));
+    let act = by(&caller, &account, waiting.as_deref());
     let own = match &waiting {
         Some(id) => id.as_str(),
         None => session_id(&caller)?,

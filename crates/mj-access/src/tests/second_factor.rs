@@ -1,5 +1,7 @@
 //! One-time codes: bound, taken once, replaced by paper, given anew.
 
+use mj_platform::RowExt;
+
 use super::*;
 
 fn code_at(uri: &str, house: &House, steps: i64) -> String {
@@ -61,6 +63,54 @@ async fn an_administrator_sets_up_an_authenticator_before_anything_opens() {
     assert_eq!((done.status, &done.body["state"]), (StatusCode::OK, &json!("active")));
     let removed = house.ask("DELETE", FACTOR).bearer(done.body["token"].as_str().expect("text"));
     assert_eq!(removed.go().await.body["code"], "access.not_now", "the rule binds them");
+}
+
+/// Whose acts of this kind the log tells, upon what and by what: actor, object, reason.
+async fn told(house: &House, action: &str) -> Vec<(String, String, Option<String>)> {
+    let sql = "SELECT actor, object, reason FROM act_journal WHERE action = $1 ORDER BY seq";
+    let rows = house.kit.db().fetch_all(sql, &[action.into()]).await.expect("acts");
+    let text = |row: &mj_platform::DbRow, name| row.text(name).expect("text");
+    rows.iter()
+        .map(|row| {
+            (text(row, "actor"), text(row, "object"), row.opt_text("reason").expect("a text"))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn enrolling_and_binding_stand_in_the_log_under_the_account_and_say_what_was_proven() {
+    let house = strict_house().await;
+    house.enrol_administrators().await;
+    let wrong = json!({"code": "AAAAAA-AAAAAA-AAAAAA-AAAAAA", "login": "xitong",
+        "password": PASSWORD, "name": "王五"});
+    let refused = house.ask("POST", "/enrolments").key("wrong").body(wrong).go().await;
+    assert_eq!(refused.body["code"], "access.invalid_code", "{}", refused.body);
+    let system = crate::account_by_login(house.kit.db(), "xitong").await.expect("asked");
+    let system = format!("account:{}", system.expect("an account").id);
+
+    let enrolled = told(&house, "access.enrolment.create").await;
+    let by_code = "凭一次性启用码设置密码，当时没有登录".to_owned();
+    let of_system = enrolled.iter().filter(|one| one.0 == system).collect::<Vec<_>>();
+    assert_eq!(of_system, [&(system.clone(), system.clone(), Some(by_code))]);
+    let strangers = enrolled.iter().filter(|one| one.0 == "anonymous" && one.1 != "enrolment");
+    assert_eq!(strangers.count(), 0, "{enrolled:?}");
+
+    let waiting = house.login("xitong", PASSWORD).await;
+    let (uri, _, done) = bind(&house, waiting.body["token"].as_str().expect("a token")).await;
+    let half = "登录时绑定，此前只验证了密码".to_owned();
+    let half = (system.clone(), system.clone(), Some(half));
+    for action in ["access.second_factor.offer", "access.second_factor.confirm"] {
+        assert_eq!(told(&house, action).await, [half.clone()], "{action}");
+    }
+    // signed in with both, and proven again: nothing is missing, and nothing need be said
+    house.kit.clock.advance_seconds(60);
+    let active = done.body["token"].as_str().expect("a token");
+    let again = json!({"password": PASSWORD, "totp": code_at(&uri, &house, 0)});
+    let again = house.ask("POST", "/sessions/current/step-up").bearer(active).body(again).go();
+    let again = again.await;
+    bind(&house, again.body["token"].as_str().expect("a token")).await;
+    let full = told(&house, "access.second_factor.confirm").await;
+    assert_eq!(full[1], (system.clone(), system, None));
 }
 
 #[tokio::test]

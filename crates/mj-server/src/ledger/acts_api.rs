@@ -325,9 +325,12 @@ fn right(grants: &[Held], actor: &str, action: &str, at: i64) -> Option<String> 
     if actor.starts_with("source:") {
         return Some("数据来源的接口令牌".into());
     }
+    // whoever enrols holds a code and nothing else yet
+    if action == "access.enrolment.create" {
+        return Some("持一次性启用码".into());
+    }
     if actor == "anonymous" {
-        let enrols = action == "access.enrolment.create";
-        return enrols.then(|| "持一次性启用码".into());
+        return None;
     }
     let title = matrix::title_of(action)?;
     let day = beijing_date(at).to_string();
