@@ -25,6 +25,22 @@ export const stories = {
     await down(page)
     await page.locator('[data-test=ledger-row]').first().waitFor()
     await visit.look('the log')
+    // by who did it: a name, or a login; nothing typed stands in the address
+    for (const who of ['安全管理员（演', 'sec-adm']) {
+      await page.locator('[data-test=ledger-q]').fill(who)
+      const [asked] = await Promise.all([
+        page.waitForResponse((answer) => answer.url().includes('/log/entries')),
+        page.getByRole('button', { name: '查找' }).click(),
+      ])
+      assert.doesNotMatch(decodeURIComponent(asked.url()), /sec-adm|安全/)
+      const found = (await asked.json()).items
+      assert.ok(found.length > 0, `nothing of ${who}`)
+      assert.ok(
+        found.every((one) => one.actor.startsWith('安全管理员（演示）')),
+        JSON.stringify(found.map((one) => one.actor)),
+      )
+    }
+    await visit.look('the log by who acted')
     await page.locator('[data-test=ledger-q]').fill('登记部门')
     await page.getByRole('button', { name: '查找' }).click()
     await down(page)

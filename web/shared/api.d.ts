@@ -10128,7 +10128,7 @@ export interface operations {
                 cursor?: string | null;
             };
             header?: {
-                /** @description 办理人、对象、原因或行为名称的一部分，或条目的序号（UTF-8 的百分号编码；不能写在网址里） */
+                /** @description 办理人的姓名或登录名（能查看账号的才按登录名找）、对象、原因或行为名称的一部分，或条目的序号（UTF-8 的百分号编码；不能写在网址里） */
                 "Mingjian-Search"?: string;
             };
             path?: never;

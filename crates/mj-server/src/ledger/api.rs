@@ -270,7 +270,7 @@ pub(super) fn signed_number(number: u64) -> i64 {
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 struct EntryQuery {
-    /// 办理人、对象、原因或行为名称的一部分，或条目的序号
+    /// 办理人的姓名或登录名（能查看账号的才按登录名找）、对象、原因或行为名称的一部分，或条目的序号
     q: Option<String>,
     /// 行为，如 registry.party.merge；几种用逗号隔开
     action: Option<String>,
@@ -362,6 +362,20 @@ impl Filter {
         self.plain(&condition.replace('?', &format!("${}", self.args.len())));
     }
 
+    /// Done by somebody of this name, which every reader of an entry sees beside it; logins are known to those alone who
+    /// may read accounts.
+    fn people(&mut self, q: &str, with_logins: bool) -> String {
+        self.args.push(contains_pattern(&q.to_lowercase()));
+        let at = self.args.len();
+        let like = |column: &str| format!("LOWER(a.{column}) LIKE ${at} ESCAPE '\\'");
+        let login = if with_logins { format!(" OR {}", like("login")) } else { String::new() };
+        format!(
+            "actor IN (SELECT 'account:' || a.id FROM account a WHERE a.class <> 'source' \
+             AND ({}{login}))",
+            like("name")
+        )
+    }
+
     fn plain(&mut self, condition: &str) {
         self.sql.push_str(&format!(" AND {condition}"));
     }
@@ -381,9 +395,10 @@ async fn list(
             Ok(seq) => filter.add("log_seq = ?", seq.into()),
             Err(_) => {
                 let named = titles::actions_named(q);
-                let mut condition = String::from(
+                let people = filter.people(q, caller.asking(&mj_access::ACCOUNT_READ).is_some());
+                let mut condition = format!(
                     "(object LIKE ? ESCAPE '\\' OR reason LIKE ? ESCAPE '\\' OR action LIKE ? \
-                     ESCAPE '\\' OR actor LIKE ? ESCAPE '\\'",
+                     ESCAPE '\\' OR actor LIKE ? ESCAPE '\\' OR {people}",
                 );
                 for action in named {
                     condition.push_str(&format!(" OR action = '{action}'"));

@@ -88,6 +88,35 @@ impl Office {
     }
 }
 
+/// Whoever may read an entry reads who did it: by that name it is found. Logins are for those who may read accounts.
+#[tokio::test]
+async fn what_somebody_did_is_found_by_name_and_by_login() {
+    let office = Office::open().await;
+    let renamed =
+        "UPDATE account SET login = 'wang.min', name = '王敏A' WHERE id = 'hat-sys_admin'";
+    office.world.kit.db().statement(renamed).await.expect("renamed");
+    let agency = json!({"uscc": "11370400004400009R", "name": "某局", "area_number": "370400"});
+    let (status, made) = office.send(Role::SysAdmin, "/api/v1/access/agencies", Some(agency)).await;
+    assert_eq!(status, 201, "{made}");
+    office.ledger.drain().await.expect("signed");
+    let found = async |role: Role, typed: &str| {
+        let path = format!("/api/v1/log/entries#{typed}");
+        let (status, body) = office.send(role, &path, None).await;
+        assert_eq!(status, 200, "{body}");
+        let items = body["items"].as_array().cloned().expect("entries");
+        items.iter().map(|one| one["action"].as_str().unwrap_or("").to_owned()).collect::<Vec<_>>()
+    };
+    // 王敏a, and a part of the login
+    for typed in ["%E7%8E%8B%E6%95%8Fa", "Wang.M"] {
+        let acts = found(Role::AuditAdmin, typed).await;
+        assert_eq!(acts, ["access.agency.create"], "{typed}");
+    }
+    for nobody in ["%E7%8E%8B%E4%BA%94%E5%85%AD", "wang_min", "%25"] {
+        assert!(found(Role::AuditAdmin, nobody).await.is_empty(), "{nobody}");
+    }
+    assert!(found(Role::Supervisor, "wang.min").await.is_empty(), "no reader of accounts");
+}
+
 fn number(report: &Value, section: &str, key: &str) -> Option<i64> {
     let one = |list: &Value, key: &str| -> Option<Value> {
         list.as_array()?.iter().find(|one| one["key"] == key).cloned()

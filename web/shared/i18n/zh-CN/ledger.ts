@@ -8,7 +8,7 @@ export const ledger = {
   'ledger.facts':
     '每件事与它改动的数据同时记下，约每秒签署一次；事后改动、删除或补写任何一行，核对时都会发现',
   'ledger.q': '查找日志',
-  'ledger.q_hint': '序号、做了什么、对象编号或原因中的字',
+  'ledger.q_hint': '谁做的、做了什么、原因、对象编号或序号',
   'ledger.find': '查找',
   'ledger.by': '由谁',
   'ledger.by_all': '人和系统',
