@@ -17,7 +17,12 @@ export const stories = {
       reason: `接替数据汇聚岗位（${world.size.width}）`,
     })
     assert.equal(asked.status, 201, JSON.stringify(asked.body))
-    await page.goto('/desk/grant-requests')
+    // it stands on the account's page, so that nobody asks a second time
+    await page.goto(`/desk/accounts/${account.id}`)
+    const waits = page.locator('[data-test=waiting-grant]').first()
+    await waits.getByText(/授予“数据汇聚管理员”等另一名管理员确认：.*提出，.*前不确认即作废/).waitFor()
+    await visit.look('a grant that waits, on the account’s page')
+    await waits.getByRole('link', { name: '查看申请' }).click()
     await page.getByRole('heading', { level: 1, name: '授权与解锁申请' }).waitFor()
     const own = page.locator('[data-test=grant-request]').first()
     await own.getByText('您提出的，须由另一人确认').waitFor()

@@ -1,4 +1,5 @@
-// Texts about forms (leaving one with unsent words, what is wrong at which field) and about lists that hold nothing yet.
+// Texts about forms (leaving one with unsent words, what is wrong at which field), about lists that hold nothing yet and
+// about grants that still wait.
 // They load with the drawers and the pages.
 export const forms = {
   'forms.close': '关闭',
@@ -16,6 +17,9 @@ export const forms = {
   'forms.parent_hint': '从已登记的部门中选；本级政府的部门一般不填。',
   'forms.agency_moves':
     '改区划、条线或上级，保存后立即生效：部门名册、持证覆盖、执法类别对照和以后写的公告都按新登记办。不变的：已有的记录仍属记录时的区划；数据来源登记的区划、各账号的授权范围不随着改，需要时另行修改。',
+  'waiting.grant': '授予“{role}”等另一名管理员确认：{who}于 {at} 提出，{until} 前不确认即作废。',
+  'waiting.decide': '去确认或驳回',
+  'waiting.look': '查看申请',
   'forms.need_name': '请填写本人姓名。',
   'forms.need_login': '请填写登录名。',
   'forms.bad_login': '登录名应为 3 至 64 位字母、数字或 . _ @ -，请改正。',

@@ -16,6 +16,8 @@ const seg = encodeURIComponent
 
 export const listGrantRequests = (signal?: AbortSignal) =>
   api.get<{ items: GrantRequest[] }>('/access/grant-requests', undefined, signal)
+export const listGrantRequestsOf = (account: string, signal?: AbortSignal) =>
+  api.get<{ items: GrantRequest[] }>('/access/grant-requests', { account }, signal)
 export const askForGrant = (body: Record<string, unknown>, idempotencyKey: string) =>
   api.post<GrantRequest>('/access/grant-requests', body, { idempotencyKey })
 export const decideGrant = (one: GrantRequest, verb: 'confirm' | 'refuse', reason: string) =>
