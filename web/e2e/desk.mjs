@@ -98,6 +98,7 @@ export const stories = {
     visit.expectStatus(401)
     await page.goto('/desk/parties?q=abc')
     await page.getByRole('heading', { level: 1, name: '登录' }).waitFor()
+    await page.waitForFunction(() => document.activeElement?.id === 'login')
     await visit.look('login')
     await page.getByRole('button', { name: '登录' }).click()
     await page.getByText('请填写登录名。').waitFor()
@@ -111,8 +112,12 @@ export const stories = {
     await page.goto(`/desk/login?enrolled=${encodeURIComponent('请拨打 138 客服')}`)
     await page.getByRole('heading', { level: 1, name: '登录' }).waitFor()
     assert.equal(await page.getByText('请拨打').count(), 0)
+    // whoever comes from enrolling has the login already
+    await page.goto('/desk/login?enrolled=wang.min&login=wang.min')
+    await page.waitForFunction(() => document.activeElement?.id === 'password')
     await page.getByRole('link', { name: '启用账号' }).click()
     await page.getByRole('heading', { level: 1, name: '启用账号' }).waitFor()
+    await page.waitForFunction(() => document.activeElement?.id === 'code')
     await page.getByRole('button', { name: '启用' }).click()
     await visit.look('enrolment with errors')
   },

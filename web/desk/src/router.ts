@@ -398,8 +398,11 @@ export function setTitle(text: string): void {
 
 router.afterEach((to, from) => {
   setTitle(t(to.meta.title))
-  // A reader of the screen starts at the new page, not at the link that is gone.
+  // A reader of the screen starts at the new page, not at the link that is gone; a page of one form at its first field.
   if (to.name !== from.name && from.name !== undefined) {
-    requestAnimationFrame(() => document.getElementById('main')?.focus({ preventScroll: true }))
+    requestAnimationFrame(() => {
+      if (document.activeElement?.matches('#main input')) return
+      document.getElementById('main')?.focus({ preventScroll: true })
+    })
   }
 })
