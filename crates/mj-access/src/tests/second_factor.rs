@@ -100,7 +100,7 @@ async fn enrolling_and_binding_stand_in_the_log_under_the_account_and_say_what_w
     let half = "登录时绑定，此前只验证了密码".to_owned();
     let half = (system.clone(), system.clone(), Some(half));
     for action in ["access.second_factor.offer", "access.second_factor.confirm"] {
-        assert_eq!(told(&house, action).await, [half.clone()], "{action}");
+        assert_eq!(told(&house, action).await, std::slice::from_ref(&half), "{action}");
     }
     // signed in with both, and proven again: nothing is missing, and nothing need be said
     house.kit.clock.advance_seconds(60);
