@@ -11,7 +11,7 @@ use crate::{root, sources};
 const OTHERWISE: [(&str, &str); 4] = [
     ("crates/mj-platform/src/durable.rs", "the helper itself"),
     (
-        "crates/mj-platform/src/archive.rs",
+        "crates/mj-platform/src/archive/mod.rs",
         "pieces of a backup: made durable together, before a copy names them",
     ),
     (
