@@ -529,6 +529,25 @@ mod tests {
         assert_eq!((wrong[0].table.as_str(), wrong[0].written, wrong[0].found), ("data_key", 2, 0));
     }
 
+    /// A full disk, a lost connection: the transaction that made the key came to nothing.
+    #[tokio::test]
+    async fn a_key_that_was_never_committed_seals_nothing_afterwards() {
+        let kit = TestDb::new().await;
+        let keys = kit.keys();
+        let subject = [keys.lookup("citizen_id", "110101199003070000")];
+        let mut tx = kit.begin().await;
+        keys.data_keys(&mut tx, &subject).await.expect("keys");
+        drop(tx);
+        assert!(keys.remembered(&subject).is_none(), "nobody knows it");
+        let mut tx = kit.begin().await;
+        let sealed = keys.data_keys(&mut tx, &subject).await.expect("keys")[0].seal("phone", "138");
+        tx.commit().await.expect("done");
+        assert!(keys.remembered(&subject).is_some());
+        let after_a_restart = kit.keys();
+        let open = after_a_restart.unseal(kit.db(), "phone", &sealed).await.expect("asked");
+        assert_eq!(open.as_deref(), Some("138"));
+    }
+
     fn walk(folder: std::path::PathBuf) -> Vec<std::path::PathBuf> {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(folder).expect("a folder") {

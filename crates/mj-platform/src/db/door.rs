@@ -87,6 +87,7 @@ pub struct WriteTx {
     /// Nothing that makes an entry may be written: this store is taken for an older copy.
     held: bool,
     vault: Option<Arc<dyn SmProvider>>,
+    committed: Vec<Box<dyn FnOnce() + Send>>,
     // last field: the gate opens only after the transaction is gone
     _pass: Option<Pass>,
 }
@@ -199,6 +200,7 @@ impl WriteTx {
             log_head,
             held,
             vault: None,
+            committed: Vec::new(),
             _pass: pass,
         }
     }
@@ -447,6 +449,11 @@ impl WriteTx {
         *self.book.gained.entry(table).or_default() += gained;
     }
 
+    /// What may be known outside only once it is durable: done after the commit, and not at all without.
+    pub fn when_committed(&mut self, told: impl FnOnce() + Send + 'static) {
+        self.committed.push(Box::new(told));
+    }
+
     /// Tells the other domains, in the same transaction.
     pub async fn publish(&mut self, event: &Event) -> Result<()> {
         outbox::put(self, event).await
@@ -505,6 +512,9 @@ impl WriteTx {
             self.execute("UPDATE change_head SET seq = $1 WHERE id = 1", &[seq.into()]).await?;
         }
         self.tx.commit().await.map_err(Error::db("提交事务"))?;
+        for told in self.committed {
+            told();
+        }
         if let Some(entries) = entries {
             self.log_head.send_replace(entries);
         }

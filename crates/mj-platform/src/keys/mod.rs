@@ -169,6 +169,7 @@ impl Keys {
             .collect();
         missing.sort_unstable();
         missing.dedup();
+        let mut opened = Vec::with_capacity(missing.len());
         for chunk in missing.chunks(5_000) {
             let rows: Vec<Vec<Value>> = chunk
                 .iter()
@@ -195,13 +196,20 @@ impl Keys {
                 gained += i64::from(made.contains(id.as_str()));
                 let key = self.unwrap(&id, &row.bytes("wrapped")?)?;
                 let subject = row.text("subject")?;
-                self.remember(&subject, key.clone());
+                opened.push((subject.clone(), key.clone()));
                 // sorted above
                 if let Ok(place) = chunk.binary_search(&subject.as_str()) {
                     found.insert(chunk[place], key);
                 }
             }
             tx.counted(DATA_KEY, gained);
+        }
+        if !opened.is_empty() {
+            // a key of a transaction that comes to nothing is nobody's: what it sealed could never be read
+            let keys = self.clone();
+            tx.when_committed(move || {
+                opened.into_iter().for_each(|(subject, key)| keys.remember(&subject, key));
+            });
         }
         subjects
             .iter()
