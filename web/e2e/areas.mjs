@@ -14,7 +14,7 @@ export const stories = {
     const above = city.body.items.find((one) => one.name === '枣庄市市场监督管理局')
     const made = await call(page, 'POST', '/access/agencies', {
       uscc,
-      name: `枣庄市试验局${Date.now()}`,
+      name: `枣庄市市场监管试验局${Date.now()}`,
       area_number: '370400',
       line: '16',
     })
