@@ -2,8 +2,10 @@
 //! delivered file and the rows refused of it are sealed whole, so a file that names the person goes with all
 //! that stands in it, and of its refused rows those that name the person.
 
+use std::collections::BTreeSet;
+
 use mj_platform::WriteTx;
-use mj_platform::keys::{DataKey, Keys};
+use mj_platform::keys::{DataKey, Keys, key_id, sealed_text};
 use mj_tabular::{Options, RowBuf, TableReader};
 
 use crate::error::{Error, Result};
@@ -12,11 +14,19 @@ use crate::store;
 use crate::store::error_row::raw_context;
 use crate::{Datahub, blob_source};
 
-/// A delivery whose file names the person.
+/// A delivery whose file, or a row refused of it, names the person.
 #[derive(Debug, Clone)]
 pub struct Naming {
     pub batch_id: String,
     pub blob_id: String,
+}
+
+/// What looking through the deliveries came to.
+#[derive(Debug, Default)]
+pub struct Said {
+    pub naming: Vec<Naming>,
+    /// Files that could not be read.
+    pub unreadable: usize,
 }
 
 /// Deliveries that have not come to an end: what they say of anybody is not in the store yet.
@@ -28,11 +38,7 @@ pub async fn under_way(hub: &Datahub) -> Result<i64> {
 
 /// Reads every delivered file and names those with this number in a cell. `seen` hears how many of how
 /// many were read.
-pub async fn naming(
-    hub: &Datahub,
-    number: &str,
-    seen: impl Fn(usize, usize),
-) -> Result<Vec<Naming>> {
+pub async fn naming(hub: &Datahub, number: &str, seen: impl Fn(usize, usize)) -> Result<Said> {
     let mut batches = Vec::new();
     let mut after = String::new();
     loop {
@@ -41,17 +47,38 @@ pub async fn naming(
         after.clone_from(&last.id);
         batches.extend(page);
     }
-    let mut found = Vec::new();
+    let mut said = Said::default();
     for (at, batch) in batches.iter().enumerate() {
-        if names(hub, batch, number).await? {
-            found.push(Naming { batch_id: batch.id.clone(), blob_id: batch.blob_id.clone() });
+        let named = match refused_names(hub, batch, number).await? {
+            true => Ok(true),
+            false => file_names(hub, batch, number).await,
+        };
+        match named {
+            Ok(true) => said
+                .naming
+                .push(Naming { batch_id: batch.id.clone(), blob_id: batch.blob_id.clone() }),
+            Ok(false) => {}
+            // a file that is lost or damaged is the doctor's matter and keeps nobody from being erased
+            Err(_) => said.unreadable += 1,
         }
         seen(at + 1, batches.len());
     }
-    Ok(found)
+    Ok(said)
 }
 
-async fn names(hub: &Datahub, batch: &Batch, number: &str) -> Result<bool> {
+/// Whether a row refused of the delivery names the person; its file may be gone with somebody else.
+async fn refused_names(hub: &Datahub, batch: &Batch, number: &str) -> Result<bool> {
+    for (row, raw) in store::error_row::raw_of(&hub.db, &batch.id).await? {
+        let context = raw_context(&batch.id, row);
+        let text = hub.keys.open_stored(&hub.db, &context, &raw).await?;
+        if text.is_some_and(|text| holds(&text, number)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn file_names(hub: &Datahub, batch: &Batch, number: &str) -> Result<bool> {
     if hub.blobs.is_destroyed(&hub.db, &batch.blob_id).await? {
         return Ok(false);
     }
@@ -134,13 +161,14 @@ pub async fn forget(
     found: &[Naming],
     number: &str,
 ) -> Result<Vec<String>> {
-    let mut doomed = Vec::new();
+    let mut doomed = BTreeSet::new();
     for Naming { batch_id, blob_id } in found {
         let rows = store::error_row::all_raw(tx, batch_id).await?;
         let mut fresh: Option<DataKey> = None;
         for (row, raw) in rows {
             let context = raw_context(batch_id, row);
             let Some(text) = keys.open_stored(&hub.db, &context, &raw).await? else { continue };
+            doomed.extend(sealed_text(&raw).and_then(key_id).map(str::to_owned));
             let mut anew = Vec::new();
             if !holds(&text, number) {
                 let key = match fresh.take() {
@@ -154,7 +182,7 @@ pub async fn forget(
         }
         doomed.extend(hub.blobs.destroy(tx, blob_id).await?);
     }
-    Ok(doomed)
+    Ok(doomed.into_iter().collect())
 }
 
 async fn fresh_key(keys: &Keys, tx: &mut WriteTx, batch_id: &str) -> Result<DataKey> {

@@ -160,7 +160,8 @@ async fn erase_from(
             eprintln!("已查阅 {at}/{of} 份原始文件");
         }
     };
-    let found = forget::naming(&hub, code, seen).await.map_err(Failure::broken)?;
+    let said = forget::naming(&hub, code, seen).await.map_err(Failure::broken)?;
+    let found = said.naming;
     if !has_key && found.is_empty() {
         println!("没有此人的密钥，也没有含此人的原始文件");
         return Ok(Outcome::Findings);
@@ -176,6 +177,9 @@ async fn erase_from(
     let files = forget::sweep(&hub).await.map_err(Failure::broken)?;
     println!("此人的密钥已销毁");
     println!("含此人的原始文件\t{} 份批次\t{files} 个文件已删除", found.len());
+    if said.unreadable > 0 {
+        eprintln!("有 {} 份原始文件读不出，未能查阅：请执行 mingjian doctor", said.unreadable);
+    }
     match strike(&node.config, &node.db).await? {
         Struck::Gone(count) => println!("备份中销毁的个人密钥\t{count}"),
         Struck::NoArchive => eprintln!(

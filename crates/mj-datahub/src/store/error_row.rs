@@ -130,10 +130,16 @@ pub async fn one(db: &Db, batch_id: &str, row: i64) -> Result<Option<(ErrorRow, 
     .transpose()
 }
 
+const RAW: &str = "SELECT row_no, raw FROM hub_error WHERE batch_id = $1 ORDER BY row_no";
+
 /// Every refused row of a batch as it is sealed.
+pub async fn raw_of(db: &Db, batch_id: &str) -> Result<Vec<(i64, Vec<u8>)>> {
+    let rows = db.fetch_all(RAW, &[batch_id.into()]).await?;
+    rows.iter().map(|row| Ok((row.int("row_no")?, row.bytes("raw")?))).collect()
+}
+
 pub async fn all_raw(tx: &mut WriteTx, batch_id: &str) -> Result<Vec<(i64, Vec<u8>)>> {
-    let sql = "SELECT row_no, raw FROM hub_error WHERE batch_id = $1 ORDER BY row_no";
-    let rows = tx.fetch_all(sql, &[batch_id.into()]).await?;
+    let rows = tx.fetch_all(RAW, &[batch_id.into()]).await?;
     rows.iter().map(|row| Ok((row.int("row_no")?, row.bytes("raw")?))).collect()
 }
 

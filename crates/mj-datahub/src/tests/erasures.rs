@@ -36,7 +36,9 @@ fn file_of(rows: &[Vec<(&'static str, String)>]) -> File {
 
 /// The person's key destroyed, as `mingjian keys erase` does it with the node stopped, and a new start.
 async fn destroy(world: &mut World, citizen: &str) -> Vec<forget::Naming> {
-    let found = forget::naming(&world.hub, citizen, |_, _| {}).await.expect("looked through");
+    let said = forget::naming(&world.hub, citizen, |_, _| {}).await.expect("looked through");
+    assert_eq!(said.unreadable, 0);
+    let found = said.naming;
     let folder = world.kit.folder.path().join("keys");
     let subject = world.kit.keys().lookup("citizen_id", citizen);
     let act = Act::new(&Actor::system("test"), "keys.person.destroy", "person").because("申请");
@@ -102,8 +104,25 @@ async fn a_delivered_file_that_names_an_erased_person_goes_and_its_other_refused
     world.reconciles().await;
     assert_eq!(mj_platform::db::door::census(world.kit.db()).await.expect("counted"), []);
 
-    // the same again finds nothing, and the same bytes may be delivered anew
+    // the same again finds nothing
     assert_eq!(destroy(&mut world, CITIZEN).await.len(), 0);
+    // the neighbour's refused row outlived the file: it goes with the neighbour, and so does the key it lay under
+    let (_, raw) = list_raw(world.kit.db(), &batch.id, &Filter { limit: 9, ..Filter::default() })
+        .await
+        .expect("listed")
+        .pop()
+        .expect("the neighbour's");
+    let lay_under = mj_platform::keys::sealed_text(&raw).and_then(mj_platform::keys::key_id);
+    let lay_under = lay_under.expect("a key").to_owned();
+    assert_eq!(destroy(&mut world, NEIGHBOUR).await.len(), 2, "both deliveries name the neighbour");
+    assert_eq!(delivered(&world, &batch).await.iter().flatten().count(), 0);
+    assert_eq!(delivered(&world, &other).await.iter().flatten().count(), 0);
+    let sql = "SELECT COUNT(*) FROM data_key WHERE id = $1";
+    assert_eq!(world.kit.db().count(sql, &[lay_under.as_str().into()]).await.expect("counted"), 0);
+    assert_eq!(files(&world), 0);
+    world.reconciles().await;
+
+    // and the same bytes may be delivered anew
     let file = world.write("again.csv", &mixed);
     let import = Import {
         table: "check_action",

@@ -243,26 +243,27 @@ impl Keys {
         }
     }
 
-    /// The keys of persons made from `from` and before `until` that are not in `known`.
+    /// The keys of persons made from `from` and before `until` that are not in `known`, and how many of
+    /// them open with nothing.
     pub async fn made_between(
         &self,
         db: &Db,
         (from, until): (Instant, Instant),
         known: &PersonKeys,
-    ) -> Result<PersonKeys> {
+    ) -> Result<(PersonKeys, usize)> {
         let sql = "SELECT id, wrapped FROM data_key WHERE created_at >= $1 AND created_at < $2";
-        let mut found = PersonKeys::new();
+        let (mut found, mut closed) = (PersonKeys::new(), 0);
         for row in db.fetch_all(sql, &[from.into(), until.into()]).await? {
             let id = row.text("id")?;
             let Some(short) = person_id(&id).filter(|short| !known.contains_key(short)) else {
                 continue;
             };
-            // one that opens with nothing is the doctor's matter and stops no copy
-            if let Ok(key) = self.unwrap_person(&row.bytes("wrapped")?, &id) {
-                found.insert(short, Wiped::new(*key.bytes()));
+            match self.unwrap_person(&row.bytes("wrapped")?, &id) {
+                Ok(key) => drop(found.insert(short, Wiped::new(*key.bytes()))),
+                Err(_) => closed += 1,
             }
         }
-        Ok(found)
+        Ok((found, closed))
     }
 }
 

@@ -22,7 +22,8 @@ const COPY_WITHIN: u32 = 600;
 /// through all of them, and not only through the newest. Read after the copy: it holds whatever the
 /// copy needs.
 pub async fn keep(config: &Config, db: &Db, archive: &Archive, whole: bool) -> Result<(), Failure> {
-    let keys = Keys::open(&config.data_dir.join("keys"), config.production)?;
+    let opened = || Keys::open(&config.data_dir.join("keys"), config.production);
+    let (mut keys, mut all_closed) = (opened()?, 0);
     let known = archive.person_hours()?;
     let from = match known.last() {
         Some(newest) if !whole => newest - LATE,
@@ -30,11 +31,21 @@ pub async fn keep(config: &Config, db: &Db, archive: &Archive, whole: bool) -> R
     };
     for hour in hours_since(db, from).await? {
         let mut list = archive.persons_of(hour)?;
-        let mut new = keys.made_between(db, span_of(hour), &list).await?;
+        let (mut new, mut closed) = keys.made_between(db, span_of(hour), &list).await?;
+        if closed > 0 {
+            // they were wrapped anew since the keys were read
+            keys = opened()?;
+            (new, closed) = keys.made_between(db, span_of(hour), &list).await?;
+        }
+        all_closed += closed;
         if !new.is_empty() {
             list.append(&mut new);
             archive.keep_persons(hour, &list)?;
         }
+    }
+    if all_closed > 0 {
+        // the doctor's matter, and no reason to make no copy
+        eprintln!("有 {all_closed} 把个人密钥打不开，未列入备份的密钥清单：请执行 mingjian doctor");
     }
     // last: a key that was destroyed meanwhile does not stay
     archive.record_erased(&erased(db).await?, whole)?;
